@@ -1,0 +1,8 @@
+# FM-KT^Θ: the student keeps its neck, and the flow is a connector that the deployed model leaves behind.
+_base_ = 'fmkt.py'
+
+distiller = dict(
+    student_recorders=dict(_delete_=True, pyramid=dict(type='mmrazor.ModuleOutputs', source='neck')),
+    connectors=dict(flow=dict(type='mmrazor.FlowConnector', flow=_base_.flow)),
+    distill_losses=dict(loss_fmkt=dict(type='mmrazor.FMKTThetaLoss', student_weight=1.0)),
+    loss_forward_mappings=dict(loss_fmkt=dict(trajectories=dict(recorder='pyramid', connector='flow'))))

@@ -1,0 +1,21 @@
+# What every FM-KT config shares: the flow, and what is compared with what.
+custom_imports = dict(imports=['mmfmkt'], allow_failed_imports=False)
+custom_hooks = [dict(type='mmrazor.DistillerCheckpointHook')]
+
+# the first four of the five levels of an FPN, P3-P6 of a RetinaNet; the last passes through
+flow = dict(
+    levels=(0, 1, 2, 3),
+    num_steps=4,
+    meta_encoder=dict(type='mmrazor.ConvMetaEncoder', channels=256))
+
+# the student's neck is a FlowNeck, whose submodule `flow` returns the trajectories of all levels
+distiller = dict(
+    type='mmrazor.ConfigurableDistiller',
+    student_recorders=dict(trajectories=dict(type='mmrazor.ModuleOutputs', source='neck.flow')),
+    teacher_recorders=dict(pyramid=dict(type='mmrazor.ModuleOutputs', source='neck')),
+    distill_losses=dict(
+        loss_fmkt=dict(type='mmrazor.FMKTLoss', loss_weight=10.0, metric=dict(type='mmrazor.PKDLoss'))),
+    loss_forward_mappings=dict(
+        loss_fmkt=dict(
+            trajectories=dict(recorder='trajectories', from_student=True),
+            teacher_features=dict(recorder='pyramid', from_student=False))))

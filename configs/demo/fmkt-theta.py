@@ -1,0 +1,9 @@
+# FM-KT^Θ: the deployed model is the plain student of retinanet_r18.py.
+_base_ = ['retinanet_r18.py', '_base_/distill.py', '../_base_/fmkt-theta.py']
+
+model = dict(
+    _delete_=True,
+    type='mmrazor.FMKTDistill',
+    architecture=_base_.model,
+    distiller=dict(_base_.distiller, connectors=dict(flow=dict(type='mmrazor.FlowConnector', flow=_base_.demo_flow))),
+    **_base_.teacher)

@@ -1,0 +1,12 @@
+"""FM-KT, knowledge distillation by flow matching, for the detectors of MMDetection.
+
+Importing this package registers everything: `custom_imports = dict(imports=['mmfmkt'], allow_failed_imports=False)`.
+"""
+from . import compat
+
+compat.apply()
+
+from . import engine, models  # noqa: E402,F401
+from .version import __version__  # noqa: E402
+
+__all__ = ['__version__']

@@ -1,0 +1,57 @@
+"""Everything this project does about the versions of the packages below it.
+
+MMRazor 1.0.0 and MMEngine 0.10.7 are their last releases, and PyTorch went on without them. Nothing outside this file
+needs to know.
+"""
+import functools
+import sys
+
+import numpy as np
+import torch
+
+
+def make_mmrazor_importable() -> None:
+    """Import `mmrazor.models` on torch >= 2.
+
+    MMRazor's quantization configs use names that torch has since removed whenever torch is at least 1.13. While they
+    are imported, MMRazor is told that torch is 1.12.1, so that it takes its own older branch; distillation never uses
+    them. MMRazor also raises the recursion limit of the whole process to 2**20, which turns an endless recursion into
+    a crash: it is set back.
+    """
+    import mmrazor
+    recursion_limit = sys.getrecursionlimit()
+    digit_version = mmrazor.digit_version
+
+    def without_new_quantization(version: str, *args, **kwargs):
+        return digit_version('1.12.1' if version == torch.__version__ else version, *args, **kwargs)
+
+    mmrazor.digit_version = without_new_quantization
+    try:
+        import mmrazor.structures.quantization.backend_config  # noqa: F401
+    finally:
+        mmrazor.digit_version = digit_version
+    try:
+        import mmrazor.models  # noqa: F401
+    finally:
+        sys.setrecursionlimit(recursion_limit)
+
+
+def allow_mmengine_checkpoints() -> None:
+    """Let `torch.load(weights_only=True)` read what MMEngine's runner writes next to the weights.
+
+    A resumable checkpoint holds the logged history (`HistoryBuffer`s of NumPy arrays). These types are allowed by
+    name; `weights_only` stays on, because a checkpoint from elsewhere is untrusted.
+    """
+    from mmengine.logging.history_buffer import HistoryBuffer
+    core = np._core if hasattr(np, '_core') else np.core
+    dtypes = [type(np.dtype(name)) for name in ('float64', 'float32', 'int64', 'int32', 'bool')]
+    torch.serialization.add_safe_globals([
+        HistoryBuffer, core.multiarray._reconstruct, core.multiarray.scalar, np.ndarray, np.dtype, getattr, *dtypes
+    ])
+
+
+@functools.lru_cache(maxsize=1)
+def apply() -> None:
+    """Apply both, once."""
+    allow_mmengine_checkpoints()
+    make_mmrazor_importable()

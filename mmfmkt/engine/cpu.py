@@ -1,0 +1,38 @@
+"""What MMEngine leaves out on a machine without a GPU: mixed precision and several processes."""
+from contextlib import contextmanager
+from typing import Iterator
+
+import torch
+from mmengine.config import Config
+from mmengine.optim import OptimWrapper
+from mmrazor.registry import OPTIM_WRAPPERS
+from torch import nn
+
+
+@OPTIM_WRAPPERS.register_module()
+class CPUAmpOptimWrapper(OptimWrapper):
+    """Mixed precision on a CPU: bfloat16, which needs no loss scaling. MMEngine's `AmpOptimWrapper` asserts a GPU."""
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        with super().optim_context(model), torch.autocast('cpu', torch.bfloat16):
+            yield
+
+
+def enable_amp(cfg: Config) -> None:
+    """Train in mixed precision: float16 with loss scaling on a GPU, bfloat16 on a CPU."""
+    if torch.cuda.is_available():
+        cfg.optim_wrapper.type = 'AmpOptimWrapper'
+        cfg.optim_wrapper.loss_scale = 'dynamic'
+    else:
+        cfg.optim_wrapper.type = 'mmrazor.CPUAmpOptimWrapper'
+
+
+def prepare_distributed_cpu(cfg: Config) -> None:
+    """Start gloo and have the model wrapped without device ids; MMEngine's own launcher calls CUDA."""
+    if cfg.launcher != 'pytorch' or torch.cuda.is_available():
+        return
+    torch.distributed.init_process_group('gloo')
+    wrapper = cfg.get('model_wrapper_cfg') or dict(
+        type='MMDistributedDataParallel', broadcast_buffers=False)
+    cfg.model_wrapper_cfg = dict(wrapper, device_ids=None)

@@ -1,0 +1,3 @@
+from .fmkt_distill import FMKTDistill
+
+__all__ = ['FMKTDistill']

@@ -1,0 +1,19 @@
+"""Do the heads of student and teacher tell the same number of classes apart?"""
+from torch import nn
+
+
+def class_counts(detector: nn.Module) -> set[int]:
+    """`num_classes` of every head; an RPN has one class, object or not, whatever the data set, and is left out."""
+    return {
+        module.num_classes
+        for name, module in detector.named_modules()
+        if isinstance(getattr(module, 'num_classes', None), int) and not name.endswith('rpn_head')
+    }
+
+
+def check_class_counts(student: nn.Module, teacher: nn.Module) -> None:
+    """Raise a ValueError if student and teacher detect different numbers of classes."""
+    of_student, of_teacher = class_counts(student), class_counts(teacher)
+    if of_student != of_teacher:
+        raise ValueError(f'student and teacher must detect the same classes, but the student has {sorted(of_student)} '
+                         f'and the teacher {sorted(of_teacher)}; train the teacher on the data set of the student')

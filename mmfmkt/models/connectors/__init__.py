@@ -1,0 +1,3 @@
+from .flow_connector import FlowConnector
+
+__all__ = ['FlowConnector']

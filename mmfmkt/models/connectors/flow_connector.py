@@ -1,0 +1,27 @@
+"""FM-KT^Θ: the flow beside the student instead of inside it."""
+from mmrazor.models.architectures.connectors.base_connector import BaseConnector
+from mmrazor.registry import MODELS
+from torch import Tensor
+
+from mmfmkt.flow import Trajectory
+
+from ..flow_transform import FlowTransform
+
+
+@MODELS.register_module()
+class FlowConnector(BaseConnector):
+    """Student pyramid -> trajectories, for a student whose heads read its own features.
+
+    The flow is used in training only; the deployed model is the plain student (arXiv:2402.02012, FM-KT^Θ).
+
+    Args:
+        flow: arguments of :class:`~mmfmkt.models.flow_transform.FlowTransform`.
+    """
+
+    def __init__(self, flow: dict) -> None:
+        super().__init__()
+        self.flow = FlowTransform(**flow)
+
+    def forward_train(self, feature: tuple[Tensor, ...]) -> dict[int, Trajectory]:
+        """A pyramid of L features (B, C, H_l, W_l) -> level -> trajectory."""
+        return self.flow(feature)

@@ -1,0 +1,36 @@
+"""The distillation loss of FM-KT^Θ."""
+from mmrazor.registry import MODELS
+from torch import Tensor
+
+from mmfmkt.flow import Trajectory
+
+from .fmkt_loss import FMKTLoss
+
+
+@MODELS.register_module()
+class FMKTThetaLoss(FMKTLoss):
+    r"""FM-KT's loss and a pull of the student's own feature towards the output of the flow.
+
+    .. math:: L_\Theta = L + w w_S \sum_l \mathrm{metric}(X^S_l, \mathrm{stopgrad}(Z_{l,0}))
+
+    (arXiv:2402.02012, FM-KT^Θ). The heads read `X^S`, so the flow can be left away after training.
+
+    Args:
+        metric: see :class:`FMKTLoss`.
+        loss_weight: w, at least 0; it multiplies both terms.
+        student_weight: w_S, at least 0.
+
+    Raises:
+        ValueError: if a weight is negative.
+    """
+
+    def __init__(self, metric: dict, loss_weight: float = 1.0, student_weight: float = 1.0) -> None:
+        super().__init__(metric, loss_weight)
+        if student_weight < 0:
+            raise ValueError(f'`student_weight` must be at least 0, but got {student_weight}')
+        self.student_weight = student_weight
+
+    def level_loss(self, trajectory: Trajectory, target: Tensor) -> Tensor:
+        # detached: the student follows the flow here, the flow must not come down to the student
+        pull = self.distance(trajectory.source, trajectory.output.detach())
+        return super().level_loss(trajectory, target) + self.student_weight * pull

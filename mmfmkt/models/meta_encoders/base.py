@@ -1,0 +1,70 @@
+"""What all meta-encoders share: the time embedding and the start as the identity."""
+import math
+
+import torch
+from mmengine.model import BaseModule
+from torch import Tensor, nn
+
+
+class TimeEmbedding(BaseModule):
+    """A sinusoid of the time, then a linear layer: t -> (1, C, 1, 1).
+
+    The sinusoid is `cos(t w_k) ‖ sin(t w_k)` with `w_k = 10000^(-2k / C)`, as in "Attention Is All You Need"
+    (arXiv:1706.03762, section 3.5), for t in (0, 1].
+    """
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        half = channels // 2
+        frequencies = torch.exp(-math.log(10000) * torch.arange(half, dtype=torch.float64) / half)
+        self.register_buffer('frequencies', frequencies.float(), persistent=False)
+        self.linear = nn.Linear(channels, channels)
+
+    def forward(self, t: float) -> Tensor:
+        angles = t * self.frequencies
+        return self.linear(torch.cat([angles.cos(), angles.sin()]))[None, :, None, None]
+
+
+class ChannelNorm(nn.LayerNorm):
+    """LayerNorm over the channels of each location of a (B, C, H, W) map.
+
+    Independent of the batch, of padding and of the mode, so training and inference give the same flow.
+    """
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+
+
+class MetaEncoder(BaseModule):
+    """The velocity network `v(Z, t)` of the flow, (B, C, H, W) -> (B, C, H, W) for any H and W.
+
+    The time embedding is added to the state before the layers (arXiv:2402.02012, section 3). The last layer starts at
+    zero: before the first optimisation step the velocity is zero everywhere, the flow is the identity, and a detector
+    that reads its output equals the plain student.
+
+    A meta-encoder of one's own is a subclass with `build_layers`, registered in MMRazor's `MODELS`.
+
+    Args:
+        channels: C, an even number of at least 2.
+
+    Raises:
+        ValueError: if `channels` is odd or less than 2.
+    """
+
+    def __init__(self, channels: int) -> None:
+        if channels < 2 or channels % 2:
+            raise ValueError(
+                f'`channels` of {type(self).__name__} must be an even number of at least 2, but got {channels}; '
+                'set it to the channels of the features that the flow transports')
+        super().__init__()
+        self.time_embedding = TimeEmbedding(channels)
+        self.layers = self.build_layers(channels)
+        for parameter in self.layers[-1].parameters():
+            nn.init.zeros_(parameter)
+
+    def build_layers(self, channels: int) -> nn.Sequential:
+        """The network itself; its last module is a convolution, which the constructor sets to zero."""
+        raise NotImplementedError
+
+    def forward(self, state: Tensor, t: float) -> Tensor:
+        return self.layers(state + self.time_embedding(t))

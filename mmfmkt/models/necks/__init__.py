@@ -1,0 +1,3 @@
+from .flow_neck import FlowNeck
+
+__all__ = ['FlowNeck']

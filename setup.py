@@ -1,0 +1,45 @@
+"""Packaging of mmfmkt. `configs` and `tools` travel inside the package, in `.mim`, where OpenMMLab's tools look."""
+import shutil
+from pathlib import Path
+
+from setuptools import find_packages, setup
+from setuptools.command.build_py import build_py
+
+ROOT = Path(__file__).parent
+MIM_CONTENT = ('configs', 'tools')
+
+
+class BuildWithMim(build_py):
+    """Copies the content of `.mim` into the package; an editable install links to it instead."""
+
+    def run(self) -> None:
+        super().run()
+        package = ROOT / 'mmfmkt' if self.editable_mode else Path(self.build_lib) / 'mmfmkt'
+        (package / '.mim').mkdir(parents=True, exist_ok=True)
+        for name in MIM_CONTENT:
+            target = package / '.mim' / name
+            if self.editable_mode and not target.exists():
+                target.symlink_to(ROOT / name)
+            elif not self.editable_mode:
+                shutil.copytree(ROOT / name, target, dirs_exist_ok=True)
+
+
+def requirements() -> list[str]:
+    lines = (ROOT / 'requirements.txt').read_text().splitlines()
+    return [line for line in lines if line and not line.startswith('#')]
+
+
+version: dict[str, str] = {}
+exec((ROOT / 'mmfmkt' / 'version.py').read_text(), version)
+setup(
+    name='mmfmkt',
+    version=version['__version__'],
+    description='Knowledge distillation of MMDetection detectors by flow matching (FM-KT)',
+    long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
+    long_description_content_type='text/markdown',
+    license='Apache-2.0',
+    packages=find_packages(include=['mmfmkt', 'mmfmkt.*']),
+    python_requires='>=3.10',
+    install_requires=requirements(),
+    extras_require=dict(demo=['scikit-learn'], tests=['pytest', 'scikit-learn']),
+    cmdclass=dict(build_py=BuildWithMim))

@@ -1,0 +1,94 @@
+"""Toys that the tests share: the demo's detectors at a small width, and a few of its scenes."""
+import copy
+from pathlib import Path
+
+import pytest
+import torch
+from mmdet.registry import MODELS
+from mmdet.structures import DetDataSample
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.structures import InstanceData
+
+import mmfmkt  # noqa: F401 (registers everything)
+from mmfmkt.demo.digit_scenes import make_digit_scenes
+
+ROOT = Path(__file__).parents[1]
+CHANNELS = 16
+
+
+@pytest.fixture(autouse=True)
+def mmdet_scope():
+    init_default_scope('mmdet')
+
+
+@pytest.fixture
+def retinanet():
+    """Config of a tiny RetinaNet."""
+    model = Config.fromfile(ROOT / 'configs/demo/retinanet_r18.py').model
+    model.backbone.base_channels = 4
+    model.neck.update(in_channels=[4, 8, 16, 32], out_channels=CHANNELS)
+    model.bbox_head.update(in_channels=CHANNELS, feat_channels=CHANNELS)
+    return model
+
+
+@pytest.fixture
+def flow():
+    """Arguments of a flow for that RetinaNet."""
+    return dict(levels=(0, 1, 2), num_steps=2, meta_encoder=dict(type='mmrazor.LightMetaEncoder', channels=CHANNELS))
+
+
+@pytest.fixture
+def teacher_ckpt(retinanet, tmp_path):
+    """File with the weights of a teacher of the same config."""
+    torch.manual_seed(1)
+    path = tmp_path / 'teacher.pth'
+    torch.save(dict(state_dict=MODELS.build(retinanet).state_dict(), meta={}), path)
+    return str(path)
+
+
+@pytest.fixture
+def fmkt(retinanet, flow, teacher_ckpt):
+    """Config of FM-KT on that RetinaNet."""
+    return distillation(ROOT / 'configs/demo/fmkt.py', retinanet, flow, teacher_ckpt)
+
+
+@pytest.fixture
+def theta(retinanet, flow, teacher_ckpt):
+    """Config of FM-KT^Θ on that RetinaNet."""
+    return distillation(ROOT / 'configs/demo/fmkt-theta.py', retinanet, flow, teacher_ckpt)
+
+
+def distillation(file, student, flow, teacher_ckpt):
+    model = Config.fromfile(file).model
+    model.teacher = copy.deepcopy(student)
+    model.teacher_ckpt = teacher_ckpt
+    if 'flow' in model.architecture.neck:
+        model.architecture = dict(student, neck=dict(type='mmdet.FlowNeck', neck=student.neck, flow=flow))
+    else:
+        model.architecture = student
+        model.distiller.connectors.flow.flow = flow
+    return model
+
+
+@pytest.fixture
+def batch():
+    """Two random images (2, 3, 64, 64) with two boxes each."""
+    generator = torch.Generator().manual_seed(0)
+    samples = []
+    for _ in range(2):
+        sample = DetDataSample(
+            metainfo=dict(img_shape=(64, 64), ori_shape=(64, 64), pad_shape=(64, 64), scale_factor=(1.0, 1.0)))
+        corner = torch.rand(2, 2, generator=generator) * 30
+        sample.gt_instances = InstanceData(
+            bboxes=torch.cat([corner, corner + 20], 1), labels=torch.randint(10, (2, ), generator=generator))
+        samples.append(sample)
+    return torch.randn(2, 3, 64, 64, generator=generator), samples
+
+
+@pytest.fixture(scope='session')
+def digits(tmp_path_factory):
+    """A folder with 24 training and 6 validation scenes."""
+    root = tmp_path_factory.mktemp('digits')
+    make_digit_scenes(root, 24, 6)
+    return root

@@ -1,0 +1,164 @@
+import copy
+
+import pytest
+import torch
+from mmdet.registry import MODELS as DETECTORS
+from mmengine.runner.checkpoint import get_state_dict
+from mmrazor.registry import MODELS
+
+
+def total(losses):
+    return sum(sum(value) if isinstance(value, list) else value for name, value in losses.items() if 'loss' in name)
+
+
+def gradients(model, loss):
+    model.zero_grad()
+    loss.backward()
+    return {name: parameter.grad for name, parameter in model.named_parameters() if parameter.grad is not None}
+
+
+@pytest.fixture(params=['fmkt', 'theta'])
+def config(request):
+    return request.getfixturevalue(request.param)
+
+
+@pytest.fixture
+def model(config):
+    torch.manual_seed(0)
+    return MODELS.build(config).train()
+
+
+def test_at_weight_zero_losses_and_gradients_are_the_plain_students(config, retinanet, batch):
+    config.distiller.distill_losses.loss_fmkt.loss_weight = 0.0
+    model, plain = MODELS.build(config).train(), DETECTORS.build(retinanet).train()
+    plain.load_state_dict(model.state_dict(), strict=False)
+    inputs, samples = batch
+    losses, expected = model.loss(inputs, samples), plain.loss(inputs, samples)
+    for name, value in expected.items():
+        assert torch.equal(torch.stack(losses[name]), torch.stack(value)), name
+    assert losses['distill.loss_fmkt'] == 0
+    found = gradients(model, total(losses))
+    for name, gradient in gradients(plain, total(expected)).items():
+        of_student = found.get(f'architecture.{name}', found.get(f'architecture.{name}'.replace('neck.', 'neck.neck.', 1)))
+        assert torch.equal(of_student, gradient), name
+
+
+def test_state_dict_has_stock_keys_and_no_teacher(model, config):
+    deployed = DETECTORS.build(config.architecture)
+    keys = list(model.state_dict())
+    assert [key for key in keys if not key.startswith('distiller.')] == list(deployed.state_dict())
+    assert keys == list(get_state_dict(model))
+    assert not any('teacher' in key for key in keys)
+
+
+def test_state_dict_survives_a_round_trip(model, config):
+    torch.manual_seed(7)
+    other = MODELS.build(config)
+    assert not torch.equal(next(other.parameters()), next(model.parameters()))
+    other.load_state_dict(model.state_dict())
+    expected = dict(model.named_parameters())
+    for name, parameter in other.named_parameters():
+        assert torch.equal(parameter, expected[name]), name
+
+
+def test_teacher_is_no_part_of_the_model_and_an_ema_copy_shares_it(model):
+    own = {id(parameter) for parameter in model.parameters()}
+    assert not own & {id(parameter) for parameter in model.teacher.detector.parameters()}
+    assert copy.deepcopy(model).teacher is model.teacher
+
+
+def test_teacher_stays_in_eval_and_gets_no_gradient(model, batch):
+    before = copy.deepcopy(model.teacher.detector.state_dict())
+    total(model.train().loss(*batch)).backward()
+    assert not any(module.training for module in model.teacher.detector.modules())
+    assert all(parameter.grad is None for parameter in model.teacher.detector.parameters())
+    for key, value in model.teacher.detector.state_dict().items():
+        assert torch.equal(value, before[key]), key
+
+
+def test_teacher_runs_backbone_and_neck_once_and_no_head(model, batch):
+    calls = []
+    for name, module in model.teacher.detector.named_children():
+        module.register_forward_hook(lambda *args, name=name: calls.append(name))
+    model.loss(*batch)
+    assert calls == ['backbone', 'neck']
+
+
+def test_flow_runs_once_an_iteration(model, batch):
+    calls = []
+    for name, module in model.named_modules():
+        if type(module).__name__ == 'FlowTransform':
+            module.register_forward_hook(lambda *args, name=name: calls.append(name))
+    model.loss(*batch)
+    assert len(calls) == 1
+
+
+def test_teacher_moves_with_the_model(model):
+    model.to('meta')
+    assert all(parameter.is_meta for parameter in model.teacher.detector.parameters())
+
+
+def test_prediction_is_the_deployed_detectors(model, config, batch):
+    deployed = DETECTORS.build(config.architecture)
+    deployed.load_state_dict({key: value for key, value in model.state_dict().items() if 'distiller' not in key})
+    inputs, samples = batch
+    found = model.eval()(inputs, copy.deepcopy(samples), mode='predict')
+    expected = deployed.eval()(inputs, copy.deepcopy(samples), mode='predict')
+    for ours, stock in zip(found, expected):
+        assert torch.equal(ours.pred_instances.bboxes, stock.pred_instances.bboxes)
+        assert torch.equal(ours.pred_instances.scores, stock.pred_instances.scores)
+
+
+def test_train_and_eval_return_the_model(model):
+    assert model.eval() is model and model.train() is model
+
+
+def test_a_step_lowers_the_distillation_loss(model, batch):
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    values = []
+    for _ in range(5):
+        losses = model.loss(*batch)
+        values.append(losses['distill.loss_fmkt'].item())
+        optimizer.zero_grad()
+        losses['distill.loss_fmkt'].backward()
+        optimizer.step()
+    assert values[-1] < 0.9 * values[0]
+
+
+def test_no_teacher_is_refused(config):
+    with pytest.raises(TypeError, match='`teacher` must be a config file.*but got None.*set model.teacher'):
+        MODELS.build(dict(config, teacher=None))
+
+
+def test_no_teacher_checkpoint_is_refused(config):
+    with pytest.raises(ValueError, match='`teacher_ckpt` must be a file or an address.*but got None'):
+        MODELS.build(dict(config, teacher_ckpt=None))
+
+
+def test_a_teacher_checkpoint_that_is_not_there_is_named(config):
+    with pytest.raises(FileNotFoundError, match='nowhere/teacher.pth'):
+        MODELS.build(dict(config, teacher_ckpt='nowhere/teacher.pth'))
+
+
+def test_a_checkpoint_of_another_detector_is_refused_with_its_keys(config):
+    config.teacher.backbone.depth = 34
+    with pytest.raises(ValueError, match=r'does not belong to the teacher RetinaNet: \d+ keys missing.*backbone\.layer1'):
+        MODELS.build(config)
+
+
+def test_a_checkpoint_with_other_classes_is_refused_with_both_shapes(config):
+    config.teacher.bbox_head.num_classes = 80
+    with pytest.raises(ValueError, match=r'of another shape: bbox_head.retina_cls.weight \(checkpoint \(20, .*\(160, '):
+        MODELS.build(config)
+
+
+def test_a_teacher_of_other_classes_is_refused(config, tmp_path):
+    config.teacher.bbox_head.num_classes = 80
+    torch.save(DETECTORS.build(config.teacher).state_dict(), tmp_path / 'other.pth')
+    with pytest.raises(ValueError, match=r'the student has \[10\] and the teacher \[80\]'):
+        MODELS.build(dict(config, teacher_ckpt=str(tmp_path / 'other.pth')))
+
+
+def test_a_teacher_that_is_no_detector_is_refused(config):
+    with pytest.raises(ValueError, match='has no model with a `type`'):
+        MODELS.build(dict(config, teacher=dict(lr=0.1)))

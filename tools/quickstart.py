@@ -1,0 +1,12 @@
+"""Distill a RetinaNet on scenes of handwritten digits, and compare it with its teacher and with the plain student."""
+import argparse
+
+from mmfmkt.demo.quickstart import FULL, SMOKE, quickstart
+
+if __name__ == '__main__':
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('--smoke', action='store_true', help='a few images and one epoch: does everything run?')
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0], help='train every student with each of these seeds')
+    parser.add_argument('--out', help='folder for runs, table and pictures (default: work_dirs/demo)')
+    args = parser.parse_args()
+    quickstart(SMOKE if args.smoke else FULL, args.seeds, args.out)
