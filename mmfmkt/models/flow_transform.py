@@ -1,6 +1,7 @@
 """The flow of a whole feature pyramid."""
 from typing import Sequence
 
+import torch
 from mmengine.model import BaseModule
 from mmrazor.registry import MODELS
 from torch import Tensor, nn
@@ -45,6 +46,21 @@ class FlowTransform(BaseModule):
             raise ValueError(f'`levels` must be levels of the pyramid, which has {len(pyramid)} (0 to '
                              f'{len(pyramid) - 1}), but got {list(self.levels)}')
         return {
-            level: transport(pyramid[level], meta_encoder, self.num_steps)
+            level: transport(keep_gradient_layout(pyramid[level]), meta_encoder, self.num_steps)
             for level, meta_encoder in zip(self.levels, self.meta_encoders)
         }
+
+
+def keep_gradient_layout(feature: Tensor) -> Tensor:
+    """The same feature; what flows back through it comes in the memory layout of a dense (B, C, H, W) map.
+
+    Metrics permute axes, and their gradients come back permuted. The student's backward pass would then sum in another
+    order, so that it would round otherwise than the plain student's even at distillation weight 0.
+    """
+    if not feature.requires_grad:
+        return feature
+    nhwc = feature.is_contiguous(memory_format=torch.channels_last) and not feature.is_contiguous()
+    layout = torch.channels_last if nhwc else torch.contiguous_format
+    source = feature.view_as(feature)
+    source.register_hook(lambda gradient: gradient.contiguous(memory_format=layout))
+    return source
