@@ -2,11 +2,11 @@
 import copy
 from pathlib import Path
 
-from mmdet.registry import MODELS
 from mmengine.config import Config
 from mmengine.runner import CheckpointLoader, save_checkpoint
 
 from mmfmkt.models import FlowNeck, FMKTDistill
+from mmfmkt.models.detector import build_detector
 
 
 def deployed_config(cfg: Config) -> Config:
@@ -47,7 +47,7 @@ def export_student(cfg: Config, checkpoint: str, out: str) -> tuple[Path, Path]:
     deployed = deployed_config(cfg)
     loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
     weights = {key: value for key, value in loaded['state_dict'].items() if not key.startswith('distiller.')}
-    MODELS.build(deployed.model).load_state_dict(weights, strict=True)
+    build_detector(deployed.model).load_state_dict(weights, strict=True)
     meta = {key: value for key, value in loaded['meta'].items() if key in ('dataset_meta', 'epoch', 'iter', 'seed')}
     weights_file.parent.mkdir(parents=True, exist_ok=True)
     save_checkpoint(dict(meta=meta, state_dict=weights), str(weights_file))

@@ -11,13 +11,13 @@ from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 
 import mmfmkt  # noqa: F401 (registers everything)
-from mmfmkt.demo.digit_scenes import make_digit_scenes
+from mmfmkt.demo.digit_scenes import SPLITS, make_split
 
 ROOT = Path(__file__).parents[1]
 CHANNELS = 16
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope='session')
 def mmdet_scope():
     init_default_scope('mmdet')
 
@@ -90,5 +90,6 @@ def batch():
 def digits(tmp_path_factory):
     """A folder with 24 training and 6 validation scenes."""
     root = tmp_path_factory.mktemp('digits')
-    make_digit_scenes(root, 24, 6)
+    for split, num_images in zip(SPLITS, (24, 6)):
+        list(make_split(root, split, num_images, seed=0))
     return root

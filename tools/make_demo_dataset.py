@@ -1,13 +1,18 @@
 """Make the demo data set: scenes of handwritten digits in COCO format."""
 import argparse
+from pathlib import Path
 
-from mmfmkt.demo.digit_scenes import make_digit_scenes
+from tqdm import tqdm
+
+from mmfmkt.demo.digit_scenes import SPLITS, make_split
 
 if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('--out', default='data/digits', help='folder to write to')
+    parser.add_argument('--out', type=Path, default='data/digits', help='folder to write to')
     parser.add_argument('--num-train', type=int, default=3000, help='number of training images')
     parser.add_argument('--num-val', type=int, default=500, help='number of validation images')
     parser.add_argument('--seed', type=int, default=0, help='the same seed gives the same bytes')
     args = parser.parse_args()
-    make_digit_scenes(args.out, args.num_train, args.num_val, args.seed)
+    for split, num_images in zip(SPLITS, (args.num_train, args.num_val)):
+        for _ in tqdm(make_split(args.out, split, num_images, args.seed), total=num_images, desc=split):
+            pass

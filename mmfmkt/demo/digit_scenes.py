@@ -7,10 +7,10 @@ scene depend on the seed, the split and its index alone, so the same seed gives 
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Iterator
 
 import cv2
 import numpy as np
-from mmengine.utils import track_iter_progress
 
 CLASSES = tuple('0123456789')
 IMAGE_SIZE = 128
@@ -116,37 +116,40 @@ def draw_scene(glyphs: list[Glyph], rng: np.random.Generator) -> tuple[np.ndarra
     return np.clip(canvas, 0, 255).astype(np.uint8), objects
 
 
-def make_split(root: Path, split: str, num_images: int, seed: int) -> None:
-    """Write `num_images` scenes to `root/split` and their boxes to `root/annotations/split.json`."""
+def make_split(root: Path, split: str, num_images: int, seed: int) -> Iterator[float]:
+    """Write `num_images` scenes to `root/split` and their boxes to `root/annotations/split.json`.
+
+    Yields:
+        The share that is done, from 0 to 1.
+
+    Raises:
+        ValueError: if the split would have no image.
+        OSError: if an image cannot be written.
+    """
+    if num_images < 1:
+        raise ValueError(f'the number of {split} images must be at least 1, but got {num_images}')
     glyphs = load_glyphs(split)
-    image_dir = root / split
-    image_dir.mkdir(parents=True, exist_ok=True)
+    (root / split).mkdir(parents=True, exist_ok=True)
     (root / 'annotations').mkdir(exist_ok=True)
     images, annotations = [], []
-    for index in track_iter_progress(range(num_images)):
+    for index in range(num_images):
         rng = np.random.default_rng([seed, SPLITS.index(split), index])
         canvas, objects = draw_scene(glyphs, rng)
         name = f'{index:06d}.jpg'
-        if not cv2.imwrite(str(image_dir / name), canvas, [cv2.IMWRITE_JPEG_QUALITY, 92]):
-            raise OSError(f'could not write {image_dir / name}; is the disk full or the folder read-only?')
+        if not cv2.imwrite(str(root / split / name), canvas, [cv2.IMWRITE_JPEG_QUALITY, 92]):
+            raise OSError(f'could not write {root / split / name}; is the disk full or the folder read-only?')
         images.append(dict(id=index, file_name=name, width=IMAGE_SIZE, height=IMAGE_SIZE))
-        annotations += [
-            dict(id=len(annotations) + k + 1, image_id=index, category_id=label, bbox=box, area=box[2] * box[3], iscrowd=0)
-            for k, (box, label) in enumerate(objects)  # ids from 1: the COCO evaluation takes 0 for "no match"
-        ]
+        for box, label in objects:
+            annotations.append(
+                dict(
+                    id=len(annotations) + 1,  # from 1: the COCO evaluation takes 0 for "no match"
+                    image_id=index,
+                    category_id=label,
+                    bbox=box,
+                    area=box[2] * box[3],
+                    iscrowd=0))
+        yield (index + 1) / num_images
     categories = [dict(id=label, name=name) for label, name in enumerate(CLASSES)]
     # the annotation file is written last, so that it stands for a complete split
     (root / 'annotations' / f'{split}.json').write_text(
         json.dumps(dict(images=images, annotations=annotations, categories=categories)))
-
-
-def make_digit_scenes(root: str | Path, num_train: int, num_val: int, seed: int = 0) -> None:
-    """Write both splits below `root`; a split that is already there is left alone.
-
-    Raises:
-        ValueError: if a split would have no image.
-    """
-    for split, num_images in zip(SPLITS, (num_train, num_val)):
-        if num_images < 1:
-            raise ValueError(f'the number of {split} images must be at least 1, but got {num_images}')
-        make_split(Path(root), split, num_images, seed)

@@ -14,7 +14,7 @@ from mmengine.runner import Runner
 from mmfmkt.deploy import deployed_config
 
 from .cpu import enable_amp, prepare_distributed_cpu
-from .preflight import check_data
+from .preflight import check_classes, check_data
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -62,7 +62,8 @@ def prepare_training(args: argparse.Namespace) -> Runner:
     """What `tools/train.py` starts.
 
     Raises:
-        ValueError: if `--auto-scale-lr` is given and the config does not state the batch size of its learning rate.
+        ValueError: if data and detector differ in their classes, or if `--auto-scale-lr` is given and the config does
+            not state the batch size of its learning rate.
         FileNotFoundError: if an annotation file or an image folder is not there.
     """
     cfg = load_config(args)
@@ -77,7 +78,9 @@ def prepare_training(args: argparse.Namespace) -> Runner:
     if args.resume:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
-    return build_runner(cfg)
+    runner = build_runner(cfg)
+    check_classes(runner.model, cfg, 'train_dataloader', 'val_dataloader')
+    return runner
 
 
 def prepare_testing(args: argparse.Namespace) -> Runner:

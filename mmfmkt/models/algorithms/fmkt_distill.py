@@ -3,14 +3,14 @@ from __future__ import annotations
 
 from typing import Callable
 
-from mmdet.registry import MODELS as DETECTORS
 from mmrazor.models.algorithms import BaseAlgorithm
 from mmrazor.models.utils import add_prefix
 from mmrazor.registry import MODELS
 from torch import Tensor
 
+from ..class_count import check_class_counts
+from ..detector import build_detector
 from ..transparent import show_child_as_own
-from .class_count import check_class_counts
 from .frozen_teacher import FrozenTeacher
 
 
@@ -39,7 +39,7 @@ class FMKTDistill(BaseAlgorithm):
                  teacher: str | dict | None = None,
                  teacher_ckpt: str | None = None,
                  **kwargs) -> None:
-        super().__init__(DETECTORS.build(architecture), **kwargs)
+        super().__init__(build_detector(architecture), **kwargs)
         self.teacher = FrozenTeacher(teacher, teacher_ckpt)
         check_class_counts(self.architecture, self.teacher.detector)
         self.distiller = MODELS.build(distiller)

@@ -4,11 +4,12 @@ from __future__ import annotations
 from typing import Sequence
 
 import torch
-from mmdet.registry import MODELS
 from mmengine.config import Config, ConfigDict
 from mmengine.hub import get_config
 from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
+
+from ..detector import build_detector
 
 
 def read_detector_config(config: str | dict) -> ConfigDict:
@@ -79,7 +80,7 @@ class FrozenTeacher:
     """
 
     def __init__(self, config: str | dict, checkpoint: str | None) -> None:
-        self.detector = MODELS.build(read_detector_config(config))
+        self.detector = build_detector(read_detector_config(config))
         self.meta = load_strictly(self.detector, checkpoint)
         self.detector.eval().requires_grad_(False)
 

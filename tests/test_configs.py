@@ -1,0 +1,70 @@
+"""Every config builds with the real models; the teachers' addresses are mmdet's own."""
+from pathlib import Path
+
+import mmdet
+import pytest
+import torch
+import yaml
+from mmdet.registry import MODELS as DETECTORS
+from mmengine.config import Config
+from mmengine.hub import get_config
+from mmrazor.registry import MODELS
+
+from mmfmkt.deploy import deployed_config
+
+CONFIGS = Path(__file__).parents[1] / 'configs'
+COCO = sorted(CONFIGS.glob('fmkt*.py'))
+DEMO = sorted((CONFIGS / 'demo').glob('*.py'))
+METAFILES = Path(mmdet.__file__).parent / '.mim' / 'configs'
+
+
+def name(path):
+    return path.stem
+
+
+def build(cfg, tmp_path):
+    """The config's model; a distillation gets a teacher checkpoint with random weights."""
+    if 'teacher' not in cfg.model:
+        return DETECTORS.build(cfg.model)
+    teacher = cfg.model.teacher
+    teacher = (get_config(teacher) if '::' in teacher else Config.fromfile(CONFIGS.parent / teacher)).model
+    checkpoint = tmp_path / 'teacher.pth'
+    torch.save(DETECTORS.build(teacher).state_dict(), checkpoint)
+    return MODELS.build(dict(cfg.model, teacher=teacher, teacher_ckpt=str(checkpoint)))
+
+
+@pytest.mark.parametrize('path', COCO + DEMO, ids=name)
+def test_config_builds_and_its_deployed_config_too(path, tmp_path):
+    cfg = Config.fromfile(path)
+    weights = build(cfg, tmp_path).state_dict()
+    student = {key: value for key, value in weights.items() if not key.startswith('distiller.')}
+    DETECTORS.build(deployed_config(cfg).model).load_state_dict(student, strict=True)
+
+
+@pytest.mark.parametrize('path', COCO, ids=name)
+def test_teacher_address_is_in_mmdets_metafile(path):
+    model = Config.fromfile(path).model
+    config = model.teacher.split('::')[1]
+    entries = yaml.safe_load((METAFILES / config).with_name('metafile.yml').read_text())['Models']
+    assert {entry['Weights'] for entry in entries if entry['Config'] == f'configs/{config}'} == {model.teacher_ckpt}
+
+
+@pytest.mark.parametrize('path', COCO, ids=name)
+def test_gradients_are_clipped_and_the_schedule_is_that_of_the_base(path):
+    cfg = Config.fromfile(path)
+    assert cfg.optim_wrapper.clip_grad.max_norm > 0
+    assert cfg.optim_wrapper.optimizer == dict(type='SGD', lr=0.01, momentum=0.9, weight_decay=0.0001)
+    assert cfg.train_cfg.max_epochs == 24 and cfg.auto_scale_lr.base_batch_size == 16
+
+
+def test_theta_deploys_mmdets_own_retinanet():
+    cfg = deployed_config(Config.fromfile(CONFIGS / 'fmkt-theta_retinanet_r101_r50.py'))
+    stock = get_config('mmdet::retinanet/retinanet_r50_fpn_2x_coco.py')
+    cfg.model.pop('_scope_', None)
+    assert cfg.model == stock.model
+    assert 'custom_imports' not in cfg
+
+
+@pytest.mark.parametrize('path', COCO, ids=name)
+def test_coco_configs_are_at_most_25_lines(path):
+    assert len(path.read_text().splitlines()) <= 25

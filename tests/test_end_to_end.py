@@ -1,0 +1,178 @@
+"""The real tools on a few scenes: train, resume, test, export, two processes, wrong input."""
+import os
+import pickle
+import shutil
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from mmdet.apis import inference_detector, init_detector
+from mmdet.registry import MODELS as DETECTORS
+from mmengine.config import Config
+
+pytestmark = pytest.mark.slow
+ROOT = Path(__file__).parents[1]
+EPOCHS = 2
+
+
+@pytest.fixture(scope='module')
+def teacher(tmp_path_factory):
+    torch.manual_seed(1)
+    path = tmp_path_factory.mktemp('teacher') / 'teacher.pth'
+    torch.save(DETECTORS.build(Config.fromfile(ROOT / 'configs/demo/retinanet_r34.py').model).state_dict(), path)
+    return path
+
+
+@pytest.fixture(scope='module')
+def make_config(digits, teacher, tmp_path_factory):
+    """Write a config on top of one of the demo's, for the few scenes: name -> file."""
+    folder = tmp_path_factory.mktemp('configs')
+
+    def write(name):
+        file = folder / f'{name}_{len(list(folder.iterdir()))}.py'
+        teacher_line = [f"model = dict(teacher_ckpt='{teacher}')"] if name.startswith(('fmkt', 'pkd')) else []
+        file.write_text('\n'.join([
+            f"_base_ = '{ROOT}/configs/demo/{name}.py'",
+            f"train_cfg = dict(max_epochs={EPOCHS}, val_interval={EPOCHS})",
+            f"train_dataloader = dict(dataset=dict(data_root='{digits}/'))",
+            f"val_dataloader = dict(dataset=dict(data_root='{digits}/'))",
+            'test_dataloader = val_dataloader',
+            f"val_evaluator = dict(ann_file='{digits}/annotations/val.json')",
+            'test_evaluator = val_evaluator',
+            'randomness = dict(seed=0)',
+            *teacher_line
+        ]))
+        return file
+
+    return write
+
+
+def run(*command, **environment):
+    """Start a tool and return what it printed; the tools find `python` where this test's is."""
+    path = f'{Path(sys.executable).parent}{os.pathsep}{os.environ["PATH"]}'
+    return subprocess.run([str(part) for part in command], cwd=ROOT, text=True, capture_output=True, timeout=600,
+                          env=dict(os.environ, PATH=path, OMP_NUM_THREADS='1', **environment))
+
+
+def tool(name, *arguments):
+    return run(sys.executable, '-W', 'ignore', ROOT / 'tools' / name, *arguments)
+
+
+def succeed(result):
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+    return result.stdout + result.stderr
+
+
+@pytest.fixture(scope='module')
+def trained(make_config, tmp_path_factory):
+    """Name of a demo config -> its config file and the folder of a finished run."""
+    finished = {}
+
+    def train(name):
+        if name not in finished:
+            config, work_dir = make_config(name), tmp_path_factory.mktemp(name)
+            succeed(tool('train.py', config, '--work-dir', work_dir))
+            finished[name] = config, work_dir
+        return finished[name]
+
+    return train
+
+
+def weights(file):
+    checkpoint = torch.load(file, weights_only=False)
+    return {**checkpoint['state_dict'], **checkpoint.get('distiller', {})}
+
+
+@pytest.mark.parametrize('name', ['fmkt', 'fmkt-theta'])
+def test_a_resumed_run_ends_as_the_run_that_was_not_interrupted(trained, name, tmp_path):
+    config, work_dir = trained(name)
+    shutil.copy(work_dir / 'epoch_1.pth', tmp_path)
+    (tmp_path / 'last_checkpoint').write_text(str(tmp_path / 'epoch_1.pth'))
+    succeed(tool('train.py', config, '--work-dir', tmp_path, '--resume'))
+    resumed, expected = weights(tmp_path / f'epoch_{EPOCHS}.pth'), weights(work_dir / f'epoch_{EPOCHS}.pth')
+    assert list(resumed) == list(expected)
+    for key, value in expected.items():
+        assert torch.equal(resumed[key], value), key
+
+
+def test_training_checkpoint_of_theta_is_a_stock_checkpoint(trained):
+    _, work_dir = trained('fmkt-theta')
+    checkpoint = torch.load(work_dir / f'epoch_{EPOCHS}.pth', weights_only=False)
+    stock = DETECTORS.build(Config.fromfile(ROOT / 'configs/demo/retinanet_r18.py').model)
+    stock.load_state_dict(checkpoint['state_dict'], strict=True)
+    assert all(key.startswith('distiller.connectors.flow.') for key in checkpoint['distiller'])
+
+
+@pytest.mark.parametrize('name', ['fmkt', 'fmkt-theta'])
+def test_testing_needs_no_teacher_and_dumps_and_draws(trained, name, tmp_path):
+    config, work_dir = trained(name)
+    printed = succeed(tool('test.py', config, work_dir / f'epoch_{EPOCHS}.pth', '--work-dir', tmp_path, '--out',
+                           tmp_path / 'predictions.pkl', '--show-dir', 'drawn', '--cfg-options',
+                           'model.teacher_ckpt=nowhere.pth'))
+    assert 'nowhere.pth' not in printed
+    assert len(pickle.loads((tmp_path / 'predictions.pkl').read_bytes())) == 6
+    assert len(list(tmp_path.rglob('drawn/*.jpg'))) == 6
+
+
+@pytest.mark.parametrize('name', ['fmkt', 'fmkt-theta'])
+def test_exported_student_gives_the_boxes_of_the_trained_one(trained, digits, name, tmp_path):
+    config, work_dir = trained(name)
+    checkpoint = work_dir / f'epoch_{EPOCHS}.pth'
+    succeed(tool('export_student.py', config, checkpoint, tmp_path / 'student.pth'))
+    assert set(torch.load(tmp_path / 'student.pth')) == {'meta', 'state_dict'}
+    stock = ROOT / 'configs/demo/retinanet_r18.py'
+    config_file = tmp_path / 'student.py' if name == 'fmkt' else stock
+    exported = init_detector(str(config_file), str(tmp_path / 'student.pth'), device='cpu')
+    model = Config.fromfile(config).model.architecture
+    student = DETECTORS.build(model)
+    student.load_state_dict(torch.load(checkpoint, weights_only=False)['state_dict'], strict=True)
+    student.cfg = exported.cfg
+    for image in sorted((digits / 'val').glob('*.jpg'))[:3]:
+        ours, theirs = (inference_detector(m.eval(), str(image)).pred_instances for m in (student, exported))
+        assert torch.equal(ours.bboxes, theirs.bboxes) and torch.equal(ours.scores, theirs.scores)
+
+
+def test_two_processes_train_and_test(make_config, tmp_path):
+    with socket.socket() as free:
+        free.bind(('127.0.0.1', 0))
+        port = str(free.getsockname()[1])
+    config = make_config('fmkt-theta')
+    succeed(run('bash', 'tools/dist_train.sh', config, 2, '--work-dir', tmp_path, PORT=port))
+    checkpoint = tmp_path / f'epoch_{EPOCHS}.pth'
+    printed = succeed(run('bash', 'tools/dist_test.sh', config, checkpoint, 2, '--work-dir', tmp_path, PORT=port))
+    assert 'coco/bbox_mAP' in printed or 'empty' in printed
+
+
+def test_mixed_precision_trains(make_config, tmp_path):
+    printed = succeed(tool('train.py', make_config('fmkt'), '--work-dir', tmp_path, '--amp'))
+    assert 'nan' not in printed.lower().split('epoch(train)', 1)[1]
+
+
+WRONG = {
+    'missing teacher checkpoint': ('fmkt', 'model.teacher_ckpt=nowhere.pth', 'nowhere.pth'),
+    'checkpoint of another detector': ('fmkt', 'model.teacher=configs/demo/retinanet_r18.py', 'does not belong'),
+    'other classes than the teacher': ('fmkt', 'model.architecture.bbox_head.num_classes=7', 'student has [7]'),
+    'other classes than the data': ('retinanet_r18', 'model.bbox_head.num_classes=7', 'has 10 classes'),
+    'missing annotation file': ('fmkt', 'train_dataloader.dataset.ann_file=no.json', 'no.json must exist'),
+    'missing data folder': ('fmkt', 'train_dataloader.dataset.data_root=nowhere', 'nowhere'),
+    'missing image folder': ('fmkt', 'train_dataloader.dataset.data_prefix.img=nowhere', 'nowhere must exist'),
+    'config without a teacher': ('fmkt', 'model.teacher=None', '`teacher` must be'),
+}
+
+
+@pytest.mark.parametrize('case', WRONG)
+def test_wrong_input_is_one_clear_error_before_training(make_config, tmp_path, case):
+    name, option, message = WRONG[case]
+    result = tool('train.py', make_config(name), '--work-dir', tmp_path, '--cfg-options', option)
+    assert result.returncode == 1
+    assert message in result.stderr and 'Traceback' not in result.stderr, result.stderr
+    assert 'Epoch(train)' not in result.stdout
+
+
+def test_a_checkpoint_of_another_detector_is_not_tested(trained, make_config, tmp_path):
+    _, work_dir = trained('fmkt')
+    result = tool('test.py', make_config('retinanet_r34'), work_dir / f'epoch_{EPOCHS}.pth', '--work-dir', tmp_path)
+    assert result.returncode == 1 and 'missing keys' in result.stderr and 'Traceback' not in result.stderr
