@@ -5,6 +5,7 @@ needs to know.
 """
 import functools
 import sys
+import warnings
 
 import numpy as np
 import torch
@@ -52,6 +53,8 @@ def allow_mmengine_checkpoints() -> None:
 
 @functools.lru_cache(maxsize=1)
 def apply() -> None:
-    """Apply both, once."""
+    """Apply everything, once."""
+    # mmengine imports it and says so in every process, and nobody can do anything about it
+    warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
     allow_mmengine_checkpoints()
     make_mmrazor_importable()

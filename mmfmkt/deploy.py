@@ -29,7 +29,7 @@ def deployed_config(cfg: Config) -> Config:
 
 
 def export_student(cfg: Config, checkpoint: str, out: str) -> tuple[Path, Path]:
-    """Write the deployed detector as `out` (.pth) and its config beside it (.py), both checked.
+    """Write the deployed detector as `out` (.pth) and its config beside it (.py).
 
     Args:
         cfg: config of the distillation run.

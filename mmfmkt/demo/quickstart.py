@@ -15,8 +15,8 @@ from .pictures import draw_detections
 from .runs import ROOT, Run, Scale
 from .table import markdown_table
 
-FULL = Scale('demo', num_train=3000, num_val=500, epochs=5, data_root='data/digits')
-SMOKE = Scale('demo-smoke', num_train=160, num_val=40, epochs=1, data_root='data/digits-smoke')
+FULL = Scale('demo', 3000, 500, epochs=4, teacher_epochs=5, data_root='data/digits', seconds=1.0)
+SMOKE = Scale('demo-smoke', 80, 40, epochs=1, teacher_epochs=1, data_root='data/digits-smoke', seconds=0.07)
 IMAGES_DRAWN = 5
 TEACHER, STUDENT, PKD, FMKT, THETA = 'teacher (R34)', 'plain student (R18)', 'PKD', 'FM-KT', 'FM-KT^Θ'
 # title -> config below configs/demo, seconds of training on two cores
@@ -49,16 +49,16 @@ def evaluation_step(run: Run, title: str) -> Step:
         evaluate(run)
         yield 1.0
 
-    return Step(f'evaluating the {title}', 60 if title == FMKT else 10, (run.work_dir / 'evaluation.json').exists(), work)
+    return Step(f'evaluating: {title}', 60 if title == FMKT else 10, (run.work_dir / 'evaluation.json').exists(), work)
 
 
 def plan_runs(scale: Scale, seeds: Sequence[int], out: Path) -> dict[str, list[Run]]:
     """Title -> one run a seed; there is one teacher."""
-    teacher = Run(TEACHER, 'retinanet_r34.py', 330, out / 'teacher', 0, scale)
+    teacher = Run(TEACHER, 'retinanet_r34.py', 375 * scale.seconds, out / 'teacher', 0, scale, scale.teacher_epochs)
     runs = {TEACHER: [teacher]}
     for title, (config, seconds) in STUDENTS.items():
         runs[title] = [
-            Run(title, config, seconds, out / f'{Path(config).stem}_seed{seed}', seed, scale,
+            Run(title, config, seconds * scale.seconds, out / f'{Path(config).stem}_seed{seed}', seed, scale, scale.epochs,
                 None if title == STUDENT else teacher) for seed in seeds
         ]
     return runs
@@ -67,7 +67,7 @@ def plan_runs(scale: Scale, seeds: Sequence[int], out: Path) -> dict[str, list[R
 def plan_steps(scale: Scale, runs: dict[str, list[Run]]) -> list[Step]:
     steps = [data_step(scale, split, number) for split, number in zip(SPLITS, (scale.num_train, scale.num_val))]
     everything = [(title, run) for title, of_title in runs.items() for run in of_title]
-    steps += [Step(f'training the {title}, seed {run.seed}', run.seconds, run.finished, run.train)
+    steps += [Step(f'training: {title}, seed {run.seed}', run.seconds, run.finished, run.train)
               for title, run in everything]
     return steps + [evaluation_step(run, title) for title, run in everything]
 
@@ -117,7 +117,9 @@ def quickstart(scale: Scale, seeds: Sequence[int], out: str | None = None) -> No
     draw_detections({title: detect(run, IMAGES_DRAWN) for title, run in first.items()}, out / 'detections.png')
     exported = [export_student(Config.fromfile(first[title].config_file), str(first[title].checkpoint),
                                str(out / f'{name}_student.pth')) for title, name in ((FMKT, 'fmkt'), (THETA, 'fmkt-theta'))]
-    print(f'\nCOCO metrics on {scale.num_val} validation scenes, {len(seeds)} seed(s); images of 128x128\n\n{table}\n')
+    print(f'\nCOCO metrics on {scale.num_val} validation scenes, {len(seeds)} seed(s)\n\n{table}\n')
+    if scale is SMOKE:
+        print('This was the smoke version: detectors trained on so little detect nothing, and the figures say nothing.')
     print(f'table: {out / "results.md"}\npictures: {out / "detections.png"}')
     for config_file, weights_file in exported:
         print(f'student to deploy: {weights_file} (config beside it: {config_file.name})')

@@ -12,23 +12,26 @@ PROGRESS = re.compile(r'Epoch\(train\)\s+\[(\d+)\]\[\s*(\d+)/(\d+)\]')
 
 @dataclass(frozen=True)
 class Scale:
-    """How large a demo is."""
+    """How large a demo is; `seconds` is what its steps take of those of the full one."""
     name: str
     num_train: int
     num_val: int
     epochs: int
+    teacher_epochs: int
     data_root: str
+    seconds: float
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training run: `title` for people, `config` below configs/demo, seconds it takes on two cores."""
+    """One training run: `title` for people, `config` below configs/demo, seconds that it takes on two cores."""
     title: str
     config: str
-    seconds: int
+    seconds: float
     work_dir: Path
     seed: int
     scale: Scale
+    epochs: int
     teacher: 'Run | None' = None
 
     @property
@@ -37,7 +40,7 @@ class Run:
 
     @property
     def checkpoint(self) -> Path:
-        return self.work_dir / f'epoch_{self.scale.epochs}.pth'
+        return self.work_dir / f'epoch_{self.epochs}.pth'
 
     @property
     def finished(self) -> bool:
@@ -47,11 +50,12 @@ class Run:
 
     def options(self) -> list[str]:
         """The settings in which this run differs from its config."""
-        epochs, data = self.scale.epochs, f'{self.scale.data_root}/'
+        epochs, data = self.epochs, f'{self.scale.data_root}/'
         options = [
             f'train_dataloader.dataset.data_root={data}', f'val_dataloader.dataset.data_root={data}',
             f'val_evaluator.ann_file={data}annotations/val.json', f'train_cfg.max_epochs={epochs}',
             f'train_cfg.val_interval={epochs + 1}', f'param_scheduler.1.T_max={epochs}', f'randomness.seed={self.seed}',
+            'default_hooks.logger.interval=10', 'default_hooks.checkpoint.max_keep_ckpts=2'
         ]
         return options + ([f'model.teacher_ckpt={self.teacher.checkpoint}'] if self.teacher else [])
 
@@ -76,7 +80,7 @@ class Run:
                     console.write(line)
                     if match := PROGRESS.search(line):
                         epoch, iteration, length = map(int, match.groups())
-                        yield (epoch - 1 + iteration / length) / self.scale.epochs
+                        yield (epoch - 1 + iteration / length) / self.epochs
             except BaseException:
                 process.terminate()
                 raise
