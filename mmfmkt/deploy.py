@@ -19,8 +19,7 @@ def deployed_config(cfg: Config) -> Config:
     if cfg.model.type.split('.')[-1] != FMKTDistill.__name__:
         return cfg
     cfg.model = cfg.model.architecture
-    own_hooks = [hook for hook in cfg.get('custom_hooks', []) if 'DistillerCheckpointHook' not in hook['type']]
-    cfg.custom_hooks = own_hooks
+    cfg.custom_hooks = [hook for hook in cfg.get('custom_hooks', []) if 'DistillerHook' not in hook['type']]
     if cfg.model.neck.type.split('.')[-1] != FlowNeck.__name__:
         cfg.pop('custom_imports', None)
     for leftover in ('flow', 'distiller'):

@@ -42,7 +42,7 @@ quietly() { "$@" >"$log" 2>&1 || { tail -n 20 "$log" >&2; fail "this failed (all
 
 quietly pip install -U 'pip>=25'
 say "1/3 installing torch"
-quietly pip install "$torch" 'setuptools>=77.0.3,<81' wheel ninja
+quietly pip install "$torch" 'setuptools>=77.0.3,<81' numpy wheel ninja
 have=$(python -c 'import sys, torch; print(f"torch=={torch.__version__}")')
 
 # mmcv's operators are compiled against this torch. The wheel is kept, under the names of all it depends on.

@@ -11,7 +11,7 @@ from mmfmkt.engine.launch import build_test_runner
 from mmfmkt.models import FlowNeck
 
 from .digit_scenes import IMAGE_SIZE
-from .runs import Run
+from .runs import ROOT, Run
 
 METRICS = {'AP': 'bbox_mAP', 'AP50': 'bbox_mAP_50', 'AP75': 'bbox_mAP_75', 'APs': 'bbox_mAP_s', 'APm': 'bbox_mAP_m'}
 STEPS = (1, 2, 4, 8)
@@ -20,7 +20,7 @@ BYPASSED = 'flow bypassed'
 
 def load_runner(run: Run) -> Runner:
     """A runner with the deployed detector of a finished run, which logs errors only."""
-    data = f'{run.scale.data_root}/'
+    data = f'{ROOT / run.scale.data_root}/'
     cfg = Config.fromfile(run.config_file)
     cfg.merge_from_dict({
         'test_dataloader.dataset.data_root': data,

@@ -1,4 +1,5 @@
 """The main job from nothing: data, teacher, plain student, distilled students, table, pictures."""
+import io
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,17 +73,26 @@ def plan_steps(scale: Scale, runs: dict[str, list[Run]]) -> list[Step]:
     return steps + [evaluation_step(run, title) for title, run in everything]
 
 
+class Lines(io.TextIOBase):
+    """Standard error as tqdm wants it where there is no screen: every state of the bar on a line of its own."""
+
+    def write(self, text: str) -> int:
+        if text.strip():
+            print(text.strip(), file=sys.stderr, flush=True)
+        return len(text)
+
+
 def work_through(steps: Sequence[Step]) -> None:
     """Do what is not finished, under one progress bar with the time that is left."""
     on_screen = sys.stderr.isatty()
     done = sum(step.seconds for step in steps if step.finished)
-    with tqdm(total=sum(step.seconds for step in steps), initial=done, smoothing=0, file=sys.stderr,
-              mininterval=0.5 if on_screen else 30, ascii=not on_screen,
+    with tqdm(total=sum(step.seconds for step in steps), initial=done, smoothing=0, ascii=not on_screen,
+              file=sys.stderr if on_screen else Lines(), mininterval=0.5 if on_screen else 30,
               bar_format='{percentage:3.0f}% |{bar:24}| {elapsed}, {remaining} left: {desc}') as bar:
         for number, step in enumerate(steps, 1):
             if step.finished:
                 continue
-            bar.set_description_str(f'{number}/{len(steps)} {step.title}')
+            bar.set_description_str(f'step {number} of {len(steps)}, {step.title}')
             reached = 0.0
             for share in step.work():
                 bar.update(step.seconds * (share - reached))

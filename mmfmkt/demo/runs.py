@@ -50,7 +50,7 @@ class Run:
 
     def options(self) -> list[str]:
         """The settings in which this run differs from its config."""
-        epochs, data = self.epochs, f'{self.scale.data_root}/'
+        epochs, data = self.epochs, f'{ROOT / self.scale.data_root}/'
         options = [
             f'train_dataloader.dataset.data_root={data}', f'val_dataloader.dataset.data_root={data}',
             f'val_evaluator.ann_file={data}annotations/val.json', f'train_cfg.max_epochs={epochs}',

@@ -1,4 +1,4 @@
 from .cpu import CPUAmpOptimWrapper
-from .distiller_checkpoint_hook import DistillerCheckpointHook
+from .distiller_hooks import JoinDistillerHook, SplitDistillerHook
 
-__all__ = ['CPUAmpOptimWrapper', 'DistillerCheckpointHook']
+__all__ = ['CPUAmpOptimWrapper', 'JoinDistillerHook', 'SplitDistillerHook']

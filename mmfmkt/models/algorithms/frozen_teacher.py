@@ -32,8 +32,8 @@ def read_detector_config(config: str | dict) -> ConfigDict:
     return model
 
 
-def load_strictly(detector: nn.Module, checkpoint: str | None) -> dict:
-    """Load every weight of `detector` from a file or address and return the checkpoint's `meta`.
+def load_strictly(detector: nn.Module, checkpoint: str | None) -> None:
+    """Load every weight of `detector` from a file or address.
 
     Raises:
         ValueError: if there is no checkpoint, or if it belongs to another detector; the message lists the keys.
@@ -58,7 +58,6 @@ def load_strictly(detector: nn.Module, checkpoint: str | None) -> dict:
         raise ValueError(f'`teacher_ckpt` {checkpoint} does not belong to the teacher {type(detector).__name__}: '
                          f'{report}. Give the checkpoint that was trained with the teacher\'s config')
     detector.load_state_dict(state_dict)
-    return loaded.get('meta', {})
 
 
 def shorten(names: Sequence[str], most: int = 4) -> str:
@@ -81,7 +80,7 @@ class FrozenTeacher:
 
     def __init__(self, config: str | dict, checkpoint: str | None) -> None:
         self.detector = build_detector(read_detector_config(config))
-        self.meta = load_strictly(self.detector, checkpoint)
+        load_strictly(self.detector, checkpoint)
         self.detector.eval().requires_grad_(False)
 
     def __deepcopy__(self, memo: dict) -> FrozenTeacher:
