@@ -9,7 +9,7 @@ from mmfmkt.demo.digit_scenes import SPLITS, make_split
 if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--out', type=Path, default='data/digits', help='folder to write to')
-    parser.add_argument('--num-train', type=int, default=3000, help='number of training images')
+    parser.add_argument('--num-train', type=int, default=2500, help='number of training images')
     parser.add_argument('--num-val', type=int, default=500, help='number of validation images')
     parser.add_argument('--seed', type=int, default=0, help='the same seed gives the same bytes')
     args = parser.parse_args()

@@ -4,6 +4,6 @@ _base_ = ['retinanet_r18.py', '_base_/distill.py', '../_base_/fmkt.py']
 model = dict(
     _delete_=True,
     type='mmrazor.FMKTDistill',
-    architecture=dict(_base_.model, neck=dict(type='mmdet.FlowNeck', neck=_base_.model.neck, flow=_base_.demo_flow)),
+    architecture=dict(_base_.model, neck=dict(type='mmdet.FlowNeck', neck=_base_.model.neck, flow=_base_.conv_flow)),
     distiller=_base_.distiller,
     **_base_.teacher)

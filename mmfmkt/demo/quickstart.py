@@ -16,7 +16,7 @@ from .pictures import draw_detections
 from .runs import ROOT, Run, Scale
 from .table import markdown_table
 
-FULL = Scale('demo', 3000, 500, epochs=4, teacher_epochs=5, data_root='data/digits', seconds=1.0)
+FULL = Scale('demo', 2500, 500, epochs=4, teacher_epochs=5, data_root='data/digits', seconds=1.0)
 SMOKE = Scale('demo-smoke', 80, 40, epochs=1, teacher_epochs=1, data_root='data/digits-smoke', seconds=0.07)
 IMAGES_DRAWN = 5
 TEACHER, STUDENT, PKD, FMKT, THETA = 'teacher (R34)', 'plain student (R18)', 'PKD', 'FM-KT', 'FM-KT^Θ'
