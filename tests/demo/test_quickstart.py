@@ -1,0 +1,78 @@
+import re
+
+import cv2
+import pytest
+import torch
+from mmdet.structures import DetDataSample
+from mmengine.structures import InstanceData
+
+from mmfmkt.demo.pictures import draw_detections, is_right
+from mmfmkt.demo.quickstart import FMKT, SMOKE, Step, plan_runs, plan_steps, work_through
+from mmfmkt.demo.table import markdown_table
+
+FIGURES = dict(AP=40.0, AP50=60.0, AP75=45.0, APs=30.0, APm=50.0, params=1.0, gflops=0.5)
+
+
+def test_table_has_the_mean_and_the_sample_deviation_over_seeds():
+    table = markdown_table('detector', {'one': [FIGURES], 'three': [dict(FIGURES, AP=ap) for ap in (38.0, 40.0, 42.0)]})
+    header, rule, one, three = [[cell.strip() for cell in line.split('|')[1:-1]] for line in table.splitlines()]
+    assert header == ['detector', 'AP', 'AP50', 'AP75', 'APs', 'APm', 'Params (M)', 'GFLOPs']
+    assert one == ['one', '40.0', '60.0', '45.0', '30.0', '50.0', '1.00', '0.500']
+    assert three[1] == '40.0 ± 2.0' and three[2] == '60.0'
+
+
+def test_a_run_is_finished_when_the_pointer_names_its_last_checkpoint(tmp_path):
+    run = plan_runs(SMOKE, [0], tmp_path)[FMKT][0]
+    run.work_dir.mkdir()
+    run.checkpoint.write_bytes(b'half of a checkpoint')
+    assert not run.finished
+    (run.work_dir / 'last_checkpoint').write_text(str(run.checkpoint))
+    assert run.finished
+
+
+def test_every_student_is_planned_once_a_seed_after_the_one_teacher(tmp_path):
+    steps = [step.title for step in plan_steps(SMOKE, plan_runs(SMOKE, [3, 5], tmp_path)) if 'training' in step.title]
+    assert len(steps) == 1 + 4 * 2 and 'teacher' in steps[0]
+    assert all(sum(f'seed {seed}' in title for title in steps[1:]) == 4 for seed in (3, 5))
+
+
+def test_finished_steps_are_not_done_again():
+    done = []
+    steps = [Step(str(k), 1.0, finished=k < 2, work=lambda k=k: done.append(k) or [0.5, 1.0]) for k in range(4)]
+    work_through(steps)
+    assert done == [2, 3]
+
+
+def test_a_failing_run_is_reported_with_the_end_of_its_output(tmp_path, monkeypatch):
+    run = plan_runs(SMOKE, [0], tmp_path)[FMKT][0]
+    monkeypatch.setattr(type(run), 'command', lambda self: ['bash', '-c', 'echo the reason; exit 3'])
+    with pytest.raises(RuntimeError, match=f'(?s)training of the {re.escape(FMKT)} failed.*the reason'):
+        list(run.train())
+
+
+def test_progress_is_read_from_mmengines_log(tmp_path, monkeypatch):
+    run = plan_runs(SMOKE, [0], tmp_path)[FMKT][0]
+    line = '11/22 - mmengine - INFO - Epoch(train) [1][ 5/10]  lr: 1e-3'
+    monkeypatch.setattr(type(run), 'command', lambda self: ['echo', line])
+    assert list(run.train()) == [0.5]
+
+
+def test_a_detection_is_right_if_class_and_place_fit():
+    truth = InstanceData(bboxes=torch.tensor([[0., 0., 10., 10.]]), labels=torch.tensor([3]))
+    assert is_right(torch.tensor([0., 0., 10., 9.]), 3, truth)
+    assert not is_right(torch.tensor([0., 0., 10., 9.]), 4, truth)
+    assert not is_right(torch.tensor([20., 20., 30., 30.]), 3, truth)
+
+
+def test_picture_has_a_row_an_image_and_a_column_a_detector(digits, tmp_path):
+
+    def sample(score):
+        boxes = torch.tensor([[10., 10., 40., 60.]])
+        result = DetDataSample(metainfo=dict(img_path=str(digits / 'val' / '000000.jpg')))
+        result.gt_instances = InstanceData(bboxes=boxes, labels=torch.tensor([3]))
+        result.pred_instances = InstanceData(bboxes=boxes, labels=torch.tensor([3]), scores=torch.tensor([score]))
+        return result
+
+    draw_detections({'sure': [sample(0.9)] * 2, 'unsure': [sample(0.1)] * 2}, tmp_path / 'drawn.png')
+    height, width, _ = cv2.imread(str(tmp_path / 'drawn.png')).shape
+    assert 1.3 < width / height < 1.6  # three columns, two rows
