@@ -59,12 +59,14 @@ if ! compgen -G "$wheels/mmcv-*.whl" >/dev/null; then
     build=$(mktemp -d)
     pip wheel -v --no-cache-dir --no-deps --no-build-isolation -w "$build" mmcv==2.1.0 >"$log" 2>&1 &
     pid=$!
-    while kill -0 $pid 2>/dev/null; do
-        sleep 2
+    for ((second = 0; ; second += 2)); do
+        kill -0 $pid 2>/dev/null || break
         done_of=$(grep -oE '^ *\[[0-9]+/[0-9]+\]' "$log" | tail -n 1 | tr -d ' ' || true)
-        [ -t 1 ] && printf '\rsetup: %s files ' "${done_of:-[...]}"
+        if [ -t 1 ]; then printf '\rsetup: %s files ' "${done_of:-[...]}"
+        elif [ $((second % 60)) = 30 ]; then say "${done_of:-[...]} files"; fi
+        sleep 2
     done
-    [ -t 1 ] && echo
+    [ ! -t 1 ] || echo
     wait $pid || { tail -n 20 "$log" >&2; fail "mmcv could not be compiled (all of the output: $log)"; }
     mkdir -p "$wheels" && mv "$build"/mmcv-*.whl "$wheels"
 fi
