@@ -20,7 +20,7 @@ def deployed_config(cfg: Config) -> Config:
         return cfg
     cfg.model = cfg.model.architecture
     cfg.custom_hooks = [hook for hook in cfg.get('custom_hooks', []) if 'DistillerHook' not in hook['type']]
-    if cfg.model.neck.type.split('.')[-1] != FlowNeck.__name__:
+    if cfg.model.get('neck', {}).get('type', '').split('.')[-1] != FlowNeck.__name__:
         cfg.pop('custom_imports', None)
     for leftover in ('flow', 'distiller'):
         cfg.pop(leftover, None)

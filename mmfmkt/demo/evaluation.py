@@ -11,25 +11,16 @@ from mmfmkt.engine.launch import build_test_runner
 from mmfmkt.models import FlowNeck
 
 from .digit_scenes import IMAGE_SIZE
-from .runs import ROOT, Run
+from .runs import Run
 
 METRICS = {'AP': 'bbox_mAP', 'AP50': 'bbox_mAP_50', 'AP75': 'bbox_mAP_75', 'APs': 'bbox_mAP_s', 'APm': 'bbox_mAP_m'}
 STEPS = (1, 2, 4, 8)
-BYPASSED = 'flow bypassed'
 
 
 def load_runner(run: Run) -> Runner:
     """A runner with the deployed detector of a finished run, which logs errors only."""
-    data = f'{ROOT / run.scale.data_root}/'
     cfg = Config.fromfile(run.config_file)
-    cfg.merge_from_dict({
-        'test_dataloader.dataset.data_root': data,
-        'test_evaluator.ann_file': f'{data}annotations/val.json',
-        'log_level': 'ERROR',
-        'work_dir': str(run.work_dir / 'test'),
-        'visualizer': None,
-        'launcher': 'none',
-    })
+    cfg.merge_from_dict(dict(log_level='ERROR', work_dir=str(run.work_dir / 'test'), visualizer=None))
     return build_test_runner(cfg, str(run.checkpoint))
 
 
@@ -47,7 +38,7 @@ def measure_steps(runner: Runner) -> dict[str, dict[str, float]]:
     """The same detector with its flow bypassed and with other numbers of steps."""
     model, neck = runner.model, runner.model.neck
     model.neck = neck.neck
-    figures = {BYPASSED: measure(runner)}
+    figures = {'flow bypassed': measure(runner)}
     model.neck = neck
     for num_steps in STEPS:
         neck.flow.num_steps = num_steps
@@ -70,8 +61,7 @@ def evaluate(run: Run) -> dict:
 
 def detect(run: Run, num_images: int) -> list:
     """The deployed detector's detections on the first validation images, as mmdet's data samples."""
-    with redirect_stdout((run.work_dir / 'evaluation.log').open('a')):
+    with (run.work_dir / 'evaluation.log').open('a') as log, redirect_stdout(log):
         runner = load_runner(run)
-        loader = runner.build_dataloader(dict(runner.cfg.test_dataloader, batch_size=num_images, num_workers=0,
-                                              persistent_workers=False))
-        return runner.model.eval().test_step(next(iter(loader)))
+        loader = dict(runner.cfg.test_dataloader, batch_size=num_images, num_workers=0, persistent_workers=False)
+        return runner.model.eval().test_step(next(iter(runner.build_dataloader(loader))))

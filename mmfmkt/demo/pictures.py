@@ -9,8 +9,6 @@ from mmdet.structures import DetDataSample
 from mmdet.structures.bbox import bbox_overlaps
 from mmengine.structures import InstanceData
 
-from .digit_scenes import CLASSES
-
 matplotlib.use('Agg')
 from matplotlib import pyplot as plt  # noqa: E402 (the backend is chosen first: there may be no screen)
 
@@ -25,21 +23,22 @@ def is_right(box: torch.Tensor, label: int, truth: InstanceData) -> bool:
     return overlaps.numel() > 0 and overlaps.max().item() >= MATCH_IOU
 
 
-def draw_instances(axes: plt.Axes, instances: InstanceData, truth: InstanceData) -> None:
+def draw_instances(axes: plt.Axes, instances: InstanceData, truth: InstanceData, classes: Sequence[str]) -> None:
     for k, (box, label) in enumerate(zip(instances.bboxes, instances.labels.tolist())):
         x, y, right, bottom = box.tolist()
         colour = RIGHT if is_right(box, label, truth) else WRONG
         axes.add_patch(plt.Rectangle((x, y), right - x, bottom - y, fill=False, color=colour, linewidth=1.4))
         score = f' {instances.scores[k]:.2f}' if 'scores' in instances else ''
-        axes.text(x, y - 2, CLASSES[label] + score, color='black', fontsize=7, backgroundcolor=colour,
+        axes.text(x, y - 2, classes[label] + score, color='black', fontsize=7, backgroundcolor=colour,
                   bbox=dict(facecolor=colour, edgecolor='none', pad=0.8))
 
 
-def draw_detections(detections: dict[str, Sequence[DetDataSample]], file: Path) -> None:
+def draw_detections(detections: dict[str, Sequence[DetDataSample]], classes: Sequence[str], file: Path) -> None:
     """One row an image, one column for the ground truth and for every detector.
 
     Args:
         detections: title of the detector -> its results on the same images, boxes in pixels of the image.
+        classes: names of the labels.
         file: PNG to write.
     """
     samples = next(iter(detections.values()))
@@ -55,12 +54,12 @@ def draw_detections(detections: dict[str, Sequence[DetDataSample]], file: Path) 
         for axes, (title, instances) in zip(grid[row], columns):
             axes.imshow(image)
             axes.set_axis_off()
-            draw_instances(axes, instances, truth)
+            draw_instances(axes, instances, truth, classes)
             if row == 0:
                 axes.set_title(title, fontsize=11)
     figure.suptitle(
-        f'Detections with a score above {SCORE_THRESHOLD} on validation images: green where a digit of that class is '
-        f'there (IoU at least {MATCH_IOU}), red where not', fontsize=11)
+        f'Detections with a score above {SCORE_THRESHOLD} on validation images: green where an object of that class '
+        f'is there (IoU at least {MATCH_IOU}), red where not', fontsize=11)
     figure.tight_layout(rect=(0, 0, 1, 0.985))
     figure.savefig(file, dpi=110)
     plt.close(figure)

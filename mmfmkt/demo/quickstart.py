@@ -13,20 +13,34 @@ from mmfmkt.deploy import export_student
 from .digit_scenes import SPLITS, make_split
 from .evaluation import detect, evaluate
 from .pictures import draw_detections
-from .runs import ROOT, Run, Scale
+from .runs import ROOT, CocoFolder, Run
 from .table import markdown_table
 
-FULL = Scale('demo', 2500, 500, epochs=4, teacher_epochs=5, data_root='data/digits', seconds=1.0)
-SMOKE = Scale('demo-smoke', 80, 40, epochs=1, teacher_epochs=1, data_root='data/digits-smoke', seconds=0.07)
 IMAGES_DRAWN = 5
 TEACHER, STUDENT, PKD, FMKT, THETA = 'teacher (R34)', 'plain student (R18)', 'PKD', 'FM-KT', 'FM-KT^Θ'
 # title -> config below configs/demo, seconds of training on two cores
-STUDENTS = {
-    STUDENT: ('retinanet_r18.py', 150),
-    PKD: ('pkd.py', 240),
-    FMKT: ('fmkt.py', 310),
-    THETA: ('fmkt-theta.py', 310),
+RUNS = {
+    TEACHER: ('retinanet_r34.py', 320),
+    STUDENT: ('retinanet_r18.py', 110),
+    PKD: ('pkd.py', 180),
+    FMKT: ('fmkt.py', 250),
+    THETA: ('fmkt-theta.py', 210),
 }
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How large a demo is; `seconds` is the share that its training takes of the full one's."""
+    name: str
+    num_train: int
+    num_val: int
+    epochs: int
+    teacher_epochs: int
+    seconds: float
+
+
+FULL = Scale('demo', 2500, 500, epochs=4, teacher_epochs=5, seconds=1.0)
+SMOKE = Scale('demo-smoke', 80, 40, epochs=1, teacher_epochs=1, seconds=0.08)
 
 
 @dataclass(frozen=True)
@@ -38,39 +52,41 @@ class Step:
     work: Callable[[], Iterable[float]]
 
 
-def data_step(scale: Scale, split: str, num_images: int) -> Step:
-    root = ROOT / scale.data_root
-    return Step(f'making the {split} images', num_images / 120, (root / 'annotations' / f'{split}.json').exists(),
-                lambda: make_split(root, split, num_images, seed=0))
+def data_step(data: CocoFolder, split: str, num_images: int) -> Step:
+    return Step(f'making the {split} images', num_images / 300, data.annotations(split).exists(),
+                lambda: make_split(data.root, split, num_images, seed=0))
 
 
-def evaluation_step(run: Run, title: str) -> Step:
+def evaluation_step(run: Run) -> Step:
 
     def work() -> Iterable[float]:
         evaluate(run)
         yield 1.0
 
-    return Step(f'evaluating: {title}', 60 if title == FMKT else 10, (run.work_dir / 'evaluation.json').exists(), work)
+    seconds = 60 if run.title == FMKT else 12
+    return Step(f'evaluating: {run.title}', seconds, (run.work_dir / 'evaluation.json').exists(), work)
 
 
-def plan_runs(scale: Scale, seeds: Sequence[int], out: Path) -> dict[str, list[Run]]:
-    """Title -> one run a seed; there is one teacher."""
-    teacher = Run(TEACHER, 'retinanet_r34.py', 375 * scale.seconds, out / 'teacher', 0, scale, scale.teacher_epochs)
-    runs = {TEACHER: [teacher]}
-    for title, (config, seconds) in STUDENTS.items():
-        runs[title] = [
-            Run(title, config, seconds * scale.seconds, out / f'{Path(config).stem}_seed{seed}', seed, scale, scale.epochs,
-                None if title == STUDENT else teacher) for seed in seeds
-        ]
+def plan_runs(scale: Scale, data: CocoFolder, seeds: Sequence[int], out: Path) -> dict[str, list[Run]]:
+    """Title -> one run a seed; there is one teacher, of seed 0."""
+
+    def make(title: str, seed: int, epochs: int, teacher: Run | None = None) -> Run:
+        config, seconds = RUNS[title]
+        return Run(title, config, out, data, seed, epochs, seconds * scale.seconds, teacher)
+
+    teacher = make(TEACHER, 0, scale.teacher_epochs)
+    runs = {TEACHER: [teacher], STUDENT: [make(STUDENT, seed, scale.epochs) for seed in seeds]}
+    for title in (PKD, FMKT, THETA):
+        runs[title] = [make(title, seed, scale.epochs, teacher) for seed in seeds]
     return runs
 
 
-def plan_steps(scale: Scale, runs: dict[str, list[Run]]) -> list[Step]:
-    steps = [data_step(scale, split, number) for split, number in zip(SPLITS, (scale.num_train, scale.num_val))]
-    everything = [(title, run) for title, of_title in runs.items() for run in of_title]
-    steps += [Step(f'training: {title}, seed {run.seed}', run.seconds, run.finished, run.train)
-              for title, run in everything]
-    return steps + [evaluation_step(run, title) for title, run in everything]
+def plan_steps(runs: dict[str, list[Run]]) -> list[Step]:
+    """Training first, then evaluation."""
+    everything = [run for of_title in runs.values() for run in of_title]
+    training = [Step(f'training: {run.title}, seed {run.seed}', run.seconds, run.finished, run.train)
+                for run in everything]
+    return training + [evaluation_step(run) for run in everything]
 
 
 class Lines(io.TextIOBase):
@@ -110,26 +126,53 @@ def report(runs: dict[str, list[Run]]) -> str:
     ])
 
 
-def quickstart(scale: Scale, seeds: Sequence[int], out: str | None = None) -> None:
-    """Run everything that is not there yet, then print the table and write the pictures.
+def export(run: Run) -> Path:
+    """Write the deployed student of a run beside its folder and return the checkpoint."""
+    file = run.out / f'{run.name}_student.pth'
+    return export_student(Config.fromfile(run.config_file), str(run.checkpoint), str(file))[1]
+
+
+def make_digits(scale: Scale) -> CocoFolder:
+    """The demo's data set, made if it is not there."""
+    data = CocoFolder(ROOT / 'data' / ('digits' if scale is FULL else 'digits-smoke'))
+    work_through([data_step(data, split, number) for split, number in zip(SPLITS, (scale.num_train, scale.num_val))])
+    return data
+
+
+def own_data(folder: str) -> CocoFolder:
+    """A data set of the user's; a FileNotFoundError names what it lacks."""
+    data = CocoFolder(Path(folder).absolute())
+    needed = [*(data.root / split for split in SPLITS), *(data.annotations(split) for split in SPLITS)]
+    if missing := [str(path) for path in needed if not path.exists()]:
+        raise FileNotFoundError('--data must be a folder with train/, val/, annotations/train.json and '
+                                f'annotations/val.json, but these are not there: {", ".join(missing)}')
+    return data
+
+
+def quickstart(scale: Scale, seeds: Sequence[int], data: str | None = None, out: str | None = None) -> None:
+    """Run everything that is not there yet, then print the table and write pictures and students.
 
     Args:
         scale: how large a demo.
         seeds: every student is trained once with each.
-        out: folder for everything but the data.
+        data: folder of a data set (see :class:`CocoFolder`) to use instead of the digits.
+        out: folder for everything but the digits.
+
+    Raises:
+        FileNotFoundError: if `data` is not laid out as it must be.
     """
-    out = Path(out or ROOT / 'work_dirs' / scale.name).absolute()
-    runs = plan_runs(scale, seeds, out)
-    work_through(plan_steps(scale, runs))
+    folder = own_data(data) if data else make_digits(scale)
+    out = Path(out or ROOT / 'work_dirs' / (f'{scale.name}-{folder.root.name}' if data else scale.name)).absolute()
+    runs = plan_runs(scale, folder, seeds, out)
+    work_through(plan_steps(runs))
     table = report(runs)
     (out / 'results.md').write_text(table + '\n')
     first = {title: of_title[0] for title, of_title in runs.items()}
-    draw_detections({title: detect(run, IMAGES_DRAWN) for title, run in first.items()}, out / 'detections.png')
-    exported = [export_student(Config.fromfile(first[title].config_file), str(first[title].checkpoint),
-                               str(out / f'{name}_student.pth')) for title, name in ((FMKT, 'fmkt'), (THETA, 'fmkt-theta'))]
-    print(f'\nCOCO metrics on {scale.num_val} validation scenes, {len(seeds)} seed(s)\n\n{table}\n')
+    draw_detections({title: detect(run, IMAGES_DRAWN) for title, run in first.items()}, folder.classes(),
+                    out / 'detections.png')
+    print(f'\nCOCO metrics on the validation images of {folder.root}, {len(seeds)} seed(s)\n\n{table}\n')
     if scale is SMOKE:
         print('This was the smoke version: detectors trained on so little detect nothing, and the figures say nothing.')
     print(f'table: {out / "results.md"}\npictures: {out / "detections.png"}')
-    for config_file, weights_file in exported:
-        print(f'student to deploy: {weights_file} (config beside it: {config_file.name})')
+    for title in (FMKT, THETA):
+        print(f'{title} student to deploy: {export(first[title])} (and its config beside it)')

@@ -1,4 +1,5 @@
-"""The training runs of the demo and how far they have come."""
+"""The training runs of the demo: what each is, how it is started, how far it has come."""
+import json
 import re
 import subprocess
 import sys
@@ -11,32 +12,50 @@ PROGRESS = re.compile(r'Epoch\(train\)\s+\[(\d+)\]\[\s*(\d+)/(\d+)\]')
 
 
 @dataclass(frozen=True)
-class Scale:
-    """How large a demo is; `seconds` is what its steps take of those of the full one."""
-    name: str
-    num_train: int
-    num_val: int
-    epochs: int
-    teacher_epochs: int
-    data_root: str
-    seconds: float
+class CocoFolder:
+    """A data set: images in `train/` and `val/`, boxes in `annotations/train.json` and `annotations/val.json`."""
+    root: Path
+
+    def annotations(self, split: str) -> Path:
+        return self.root / 'annotations' / f'{split}.json'
+
+    def classes(self) -> tuple[str, ...]:
+        """The names of the categories, in the order of the file."""
+        categories = json.loads(self.annotations('train').read_text())['categories']
+        return tuple(category['name'] for category in categories)
 
 
 @dataclass(frozen=True)
 class Run:
-    """One training run: `title` for people, `config` below configs/demo, seconds that it takes on two cores."""
+    """One training run on two cores.
+
+    Attributes:
+        title: for people.
+        config: name of the file below configs/demo.
+        out: folder of all runs.
+        seconds: about what it takes.
+    """
     title: str
     config: str
-    seconds: float
-    work_dir: Path
+    out: Path
+    data: CocoFolder
     seed: int
-    scale: Scale
     epochs: int
+    seconds: float
     teacher: 'Run | None' = None
 
     @property
+    def name(self) -> str:
+        return f'{Path(self.config).stem}_seed{self.seed}'
+
+    @property
+    def work_dir(self) -> Path:
+        return self.out / self.name
+
+    @property
     def config_file(self) -> Path:
-        return ROOT / 'configs' / 'demo' / self.config
+        """The config that this run was started with, complete, as the runner wrote it."""
+        return self.work_dir / f'{self.name}.py'
 
     @property
     def checkpoint(self) -> Path:
@@ -48,21 +67,38 @@ class Run:
         pointer = self.work_dir / 'last_checkpoint'
         return pointer.exists() and Path(pointer.read_text()).name == self.checkpoint.name
 
-    def options(self) -> list[str]:
-        """The settings in which this run differs from its config."""
-        epochs, data = self.epochs, f'{ROOT / self.scale.data_root}/'
-        options = [
-            f'train_dataloader.dataset.data_root={data}', f'val_dataloader.dataset.data_root={data}',
-            f'val_evaluator.ann_file={data}annotations/val.json', f'train_cfg.max_epochs={epochs}',
-            f'train_cfg.val_interval={epochs + 1}', f'param_scheduler.1.T_max={epochs}', f'randomness.seed={self.seed}',
-            'default_hooks.logger.interval=10', 'default_hooks.checkpoint.max_keep_ckpts=2'
-        ]
-        return options + ([f'model.teacher_ckpt={self.teacher.checkpoint}'] if self.teacher else [])
+    def write_config(self) -> Path:
+        """Write what this run adds to its config of the demo: data, classes, epochs, seed, teacher."""
+        classes = self.data.classes()
+        dataset = dict(dataset=dict(data_root=f'{self.data.root}/', metainfo=dict(classes=classes)))
+        evaluator = dict(ann_file=str(self.data.annotations('val')))
+        model = dict(bbox_head=dict(num_classes=len(classes)))
+        if self.teacher:
+            model = dict(
+                architecture=model, teacher=str(self.teacher.config_file), teacher_ckpt=str(self.teacher.checkpoint))
+        settings = dict(
+            _base_=str(ROOT / 'configs' / 'demo' / self.config),
+            model=model,
+            train_dataloader=dataset,
+            val_dataloader=dataset,
+            test_dataloader=dataset,
+            val_evaluator=evaluator,
+            test_evaluator=evaluator,
+            train_cfg=dict(max_epochs=self.epochs, val_interval=self.epochs + 1),  # evaluated by the demo itself
+            default_hooks=dict(logger=dict(interval=10), checkpoint=dict(max_keep_ckpts=2)),
+            randomness=dict(seed=self.seed))
+        lines = [f'{key} = {value!r}' for key, value in settings.items()]
+        lines.append('param_scheduler = [_base_.param_scheduler[0], '
+                     f'dict(_base_.param_scheduler[1], T_max={self.epochs})]')
+        file = self.out / 'configs' / f'{self.name}.py'
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text('\n'.join(lines) + '\n')
+        return file
 
     def command(self) -> list[str]:
         return [
-            sys.executable, '-W', 'ignore', str(ROOT / 'tools' / 'train.py'), str(self.config_file), '--resume',
-            '--work-dir', str(self.work_dir), '--cfg-options', *self.options()
+            sys.executable, '-W', 'ignore', str(ROOT / 'tools' / 'train.py'), str(self.write_config()), '--work-dir',
+            str(self.work_dir), '--resume'
         ]
 
     def train(self) -> Iterator[float]:

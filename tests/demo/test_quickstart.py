@@ -4,10 +4,12 @@ import cv2
 import pytest
 import torch
 from mmdet.structures import DetDataSample
+from mmengine.config import Config
 from mmengine.structures import InstanceData
 
 from mmfmkt.demo.pictures import draw_detections, is_right
-from mmfmkt.demo.quickstart import FMKT, SMOKE, Step, plan_runs, plan_steps, work_through
+from mmfmkt.demo.quickstart import FMKT, SMOKE, STUDENT, Step, own_data, plan_runs, plan_steps, work_through
+from mmfmkt.demo.runs import CocoFolder
 from mmfmkt.demo.table import markdown_table
 
 FIGURES = dict(AP=40.0, AP50=60.0, AP75=45.0, APs=30.0, APm=50.0, params=1.0, gflops=0.5)
@@ -21,8 +23,13 @@ def test_table_has_the_mean_and_the_sample_deviation_over_seeds():
     assert three[1] == '40.0 ± 2.0' and three[2] == '60.0'
 
 
-def test_a_run_is_finished_when_the_pointer_names_its_last_checkpoint(tmp_path):
-    run = plan_runs(SMOKE, [0], tmp_path)[FMKT][0]
+@pytest.fixture
+def planned(digits, tmp_path):
+    return plan_runs(SMOKE, CocoFolder(digits), [3, 5], tmp_path)
+
+
+def test_a_run_is_finished_when_the_pointer_names_its_last_checkpoint(planned):
+    run = planned[FMKT][0]
     run.work_dir.mkdir()
     run.checkpoint.write_bytes(b'half of a checkpoint')
     assert not run.finished
@@ -30,10 +37,27 @@ def test_a_run_is_finished_when_the_pointer_names_its_last_checkpoint(tmp_path):
     assert run.finished
 
 
-def test_every_student_is_planned_once_a_seed_after_the_one_teacher(tmp_path):
-    steps = [step.title for step in plan_steps(SMOKE, plan_runs(SMOKE, [3, 5], tmp_path)) if 'training' in step.title]
+def test_every_student_is_planned_once_a_seed_after_the_one_teacher(planned):
+    steps = [step.title for step in plan_steps(planned) if 'training' in step.title]
     assert len(steps) == 1 + 4 * 2 and 'teacher' in steps[0]
     assert all(sum(f'seed {seed}' in title for title in steps[1:]) == 4 for seed in (3, 5))
+
+
+def test_a_run_takes_data_classes_and_teacher_from_where_they_are(planned, digits):
+    student, fmkt = (Config.fromfile(planned[title][0].write_config()) for title in (STUDENT, FMKT))
+    assert student.model.bbox_head.num_classes == fmkt.model.architecture.bbox_head.num_classes == 10
+    assert student.train_dataloader.dataset.metainfo.classes == tuple('0123456789')
+    assert fmkt.val_evaluator.ann_file == str(digits / 'annotations' / 'val.json')
+    teacher = planned[FMKT][0].teacher
+    assert fmkt.model.teacher_ckpt == str(teacher.work_dir / 'epoch_1.pth')
+    assert fmkt.model.teacher == str(teacher.work_dir / 'retinanet_r34_seed0.py')
+    assert fmkt.param_scheduler[1].T_max == 1 and fmkt.randomness.seed == 3
+
+
+def test_own_data_that_lacks_something_is_refused_with_its_name(digits, tmp_path):
+    assert own_data(str(digits)).classes() == tuple('0123456789')
+    with pytest.raises(FileNotFoundError, match='not there: .*train, .*val, .*train.json, .*val.json'):
+        own_data(str(tmp_path))
 
 
 def test_finished_steps_are_not_done_again():
@@ -43,15 +67,15 @@ def test_finished_steps_are_not_done_again():
     assert done == [2, 3]
 
 
-def test_a_failing_run_is_reported_with_the_end_of_its_output(tmp_path, monkeypatch):
-    run = plan_runs(SMOKE, [0], tmp_path)[FMKT][0]
+def test_a_failing_run_is_reported_with_the_end_of_its_output(planned, monkeypatch):
+    run = planned[FMKT][0]
     monkeypatch.setattr(type(run), 'command', lambda self: ['bash', '-c', 'echo the reason; exit 3'])
     with pytest.raises(RuntimeError, match=f'(?s)training of the {re.escape(FMKT)} failed.*the reason'):
         list(run.train())
 
 
-def test_progress_is_read_from_mmengines_log(tmp_path, monkeypatch):
-    run = plan_runs(SMOKE, [0], tmp_path)[FMKT][0]
+def test_progress_is_read_from_mmengines_log(planned, monkeypatch):
+    run = planned[FMKT][0]
     line = '11/22 - mmengine - INFO - Epoch(train) [1][ 5/10]  lr: 1e-3'
     monkeypatch.setattr(type(run), 'command', lambda self: ['echo', line])
     assert list(run.train()) == [0.5]
@@ -73,6 +97,6 @@ def test_picture_has_a_row_an_image_and_a_column_a_detector(digits, tmp_path):
         result.pred_instances = InstanceData(bboxes=boxes, labels=torch.tensor([3]), scores=torch.tensor([score]))
         return result
 
-    draw_detections({'sure': [sample(0.9)] * 2, 'unsure': [sample(0.1)] * 2}, tmp_path / 'drawn.png')
+    draw_detections({'sure': [sample(0.9)] * 2, 'unsure': [sample(0.1)] * 2}, '0123456789', tmp_path / 'drawn.png')
     height, width, _ = cv2.imread(str(tmp_path / 'drawn.png')).shape
     assert 1.3 < width / height < 1.6  # three columns, two rows

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from typing import Callable
 
+from mmengine.model import BaseModel
 from mmrazor.models.algorithms import BaseAlgorithm
 from mmrazor.models.utils import add_prefix
 from mmrazor.registry import MODELS
@@ -22,7 +23,7 @@ class FMKTDistill(BaseAlgorithm):
     distiller's connectors and losses stand under `distiller.*`, and the teacher is absent. Prediction is the student's.
 
     Args:
-        architecture: config of the student detector.
+        architecture: config of the student detector, or the detector.
         teacher: config file, 'package::' config or config dict of the teacher detector.
         teacher_ckpt: file or address of the teacher's weights, which are loaded strictly.
         distiller: config of a `ConfigurableDistiller` of MMRazor.
@@ -34,7 +35,7 @@ class FMKTDistill(BaseAlgorithm):
     """
 
     def __init__(self,
-                 architecture: dict,
+                 architecture: dict | BaseModel,
                  distiller: dict,
                  teacher: str | dict | None = None,
                  teacher_ckpt: str | None = None,

@@ -43,21 +43,18 @@ def load_strictly(detector: nn.Module, checkpoint: str | None) -> None:
         raise ValueError(f'`teacher_ckpt` must be a file or an address of the trained teacher, but got {checkpoint!r}; '
                          'a teacher with random weights has nothing to teach')
     loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
-    state_dict = loaded.get('state_dict', loaded)
-    own = detector.state_dict()
-    problems = {
-        'missing from the checkpoint': [key for key in own if key not in state_dict],
-        'unknown to the detector': [key for key in state_dict if key not in own],
-        'of another shape': [
-            f'{key} (checkpoint {tuple(state_dict[key].shape)}, detector {tuple(own[key].shape)})' for key in own
-            if key in state_dict and state_dict[key].shape != own[key].shape
-        ],
-    }
+    # not PyTorch's own strict mode: it misses counters that no frozen teacher uses in checkpoints of old versions
+    try:
+        missing, unknown = detector.load_state_dict(loaded.get('state_dict', loaded), strict=False)
+    except RuntimeError as error:  # of another shape
+        missing, unknown, mismatched = [], [], [line.strip() for line in str(error).splitlines()[1:]]
+    else:
+        missing, mismatched = [key for key in missing if not key.endswith('num_batches_tracked')], []
+    problems = {'missing from the checkpoint': missing, 'unknown to the detector': unknown, 'of another shape': mismatched}
     if any(problems.values()):
         report = '; '.join(f'{len(keys)} keys {what}: {shorten(keys)}' for what, keys in problems.items() if keys)
         raise ValueError(f'`teacher_ckpt` {checkpoint} does not belong to the teacher {type(detector).__name__}: '
-                         f'{report}. Give the checkpoint that was trained with the teacher\'s config')
-    detector.load_state_dict(state_dict)
+                         f"{report}. Give the checkpoint that was trained with the teacher's config")
 
 
 def shorten(names: Sequence[str], most: int = 4) -> str:
