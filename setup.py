@@ -1,4 +1,4 @@
-"""Packaging of mmfmkt. `configs` and `tools` travel inside the package, in `.mim`, where OpenMMLab's tools look."""
+"""Packaging of mmfmkt. `configs` and `tools` travel inside the package, in `.mim`, as in OpenMMLab's packages."""
 import shutil
 from pathlib import Path
 
@@ -18,9 +18,10 @@ class BuildWithMim(build_py):
         (package / '.mim').mkdir(parents=True, exist_ok=True)
         for name in MIM_CONTENT:
             target = package / '.mim' / name
-            if self.editable_mode and not target.exists():
+            if self.editable_mode:
+                target.unlink(missing_ok=True)
                 target.symlink_to(ROOT / name)
-            elif not self.editable_mode:
+            else:
                 shutil.copytree(ROOT / name, target, dirs_exist_ok=True)
 
 

@@ -1,5 +1,6 @@
 # FM-KT^Θ on COCO: RetinaNet R101 -> RetinaNet R50, 2x schedule. The deployed model is mmdet's own RetinaNet R50.
 _base_ = ['mmdet::retinanet/retinanet_r50_fpn_2x_coco.py', '_base_/fmkt-theta.py']
+custom_imports = dict(imports=['mmfmkt'], allow_failed_imports=False)
 
 model = dict(
     _delete_=True,

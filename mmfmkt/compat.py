@@ -4,6 +4,7 @@ MMRazor 1.0.0 and MMEngine 0.10.7 are their last releases, and PyTorch went on w
 needs to know.
 """
 import functools
+import os
 import sys
 import warnings
 
@@ -41,8 +42,10 @@ def allow_mmengine_checkpoints() -> None:
     """Let `torch.load(weights_only=True)` read what MMEngine's runner writes next to the weights.
 
     A resumable checkpoint holds the logged history (`HistoryBuffer`s of NumPy arrays). These types are allowed by
-    name; `weights_only` stays on, because a checkpoint from elsewhere is untrusted.
+    name; `weights_only` stays on, because a checkpoint from elsewhere is untrusted. It is also turned on where it is not
+    PyTorch's default: before 2.6, and for addresses. Who trusts a file that is refused sets the variable to 0.
     """
+    os.environ.setdefault('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '1')
     from mmengine.logging.history_buffer import HistoryBuffer
     core = np._core if hasattr(np, '_core') else np.core
     dtypes = [type(np.dtype(name)) for name in ('float64', 'float32', 'int64', 'int32', 'bool')]

@@ -9,22 +9,39 @@ from mmfmkt.models import FlowNeck, FMKTDistill
 from mmfmkt.models.detector import build_detector
 
 
+def names(node: object, cls: type) -> bool:
+    """Is `node` the config of a `cls`, with or without its scope?"""
+    return isinstance(node, dict) and str(node.get('type')).split('.')[-1] == cls.__name__
+
+
+def is_distillation(cfg: Config) -> bool:
+    return names(cfg.model, FMKTDistill)
+
+
 def deployed_config(cfg: Config) -> Config:
     """The config of the detector that distillation leaves: no teacher, no distiller.
 
-    For FM-KT^Θ this is a stock MMDetection config. For FM-KT it needs `custom_imports`, because the flow is a part of
-    the detector. A config without distillation is returned as a copy.
+    For FM-KT^Θ it needs nothing of this project. For FM-KT it needs `custom_imports`, because the flow is a part of the
+    detector. A config without distillation is returned as a copy.
     """
     cfg = copy.deepcopy(cfg)
-    if cfg.model.type.split('.')[-1] != FMKTDistill.__name__:
+    if not is_distillation(cfg):
         return cfg
     cfg.model = cfg.model.architecture
-    cfg.custom_hooks = [hook for hook in cfg.get('custom_hooks', []) if 'DistillerHook' not in hook['type']]
-    if cfg.model.get('neck', {}).get('type', '').split('.')[-1] != FlowNeck.__name__:
-        cfg.pop('custom_imports', None)
     for leftover in ('flow', 'distiller'):
         cfg.pop(leftover, None)
+    if not names(cfg.model.get('neck'), FlowNeck) and 'custom_imports' in cfg:
+        cfg.custom_imports.imports = [module for module in cfg.custom_imports.imports if module != 'mmfmkt']
+        if not cfg.custom_imports.imports:
+            cfg.pop('custom_imports')
     return cfg
+
+
+def student_weights(checkpoint: str) -> tuple[dict, dict]:
+    """The student's weights in a checkpoint, without the distiller's, and the checkpoint's `meta`."""
+    loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
+    weights = loaded.get('state_dict', loaded)
+    return {key: value for key, value in weights.items() if not key.startswith('distiller.')}, loaded.get('meta', {})
 
 
 def export_student(cfg: Config, checkpoint: str, out: str) -> tuple[Path, Path]:
@@ -39,15 +56,15 @@ def export_student(cfg: Config, checkpoint: str, out: str) -> tuple[Path, Path]:
         The paths of the config and of the checkpoint.
 
     Raises:
+        FileNotFoundError: if the checkpoint is not there.
         RuntimeError: if the checkpoint's weights are not exactly those of the detector.
     """
     weights_file = Path(out).with_suffix('.pth')
     config_file = weights_file.with_suffix('.py')
     deployed = deployed_config(cfg)
-    loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
-    weights = {key: value for key, value in loaded['state_dict'].items() if not key.startswith('distiller.')}
+    weights, meta = student_weights(checkpoint)
     build_detector(deployed.model).load_state_dict(weights, strict=True)
-    meta = {key: value for key, value in loaded['meta'].items() if key in ('dataset_meta', 'epoch', 'iter', 'seed')}
+    meta = {key: value for key, value in meta.items() if key in ('dataset_meta', 'epoch', 'iter', 'seed')}
     weights_file.parent.mkdir(parents=True, exist_ok=True)
     save_checkpoint(dict(meta=meta, state_dict=weights), str(weights_file))
     deployed.dump(config_file)

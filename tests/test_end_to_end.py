@@ -158,6 +158,10 @@ WRONG = {
     'other classes than the data': ('retinanet_r18', 'model.bbox_head.num_classes=7', 'has 10 classes'),
     'missing annotation file': ('fmkt', 'train_dataloader.dataset.ann_file=no.json', 'no.json must exist'),
     'missing data folder': ('fmkt', 'train_dataloader.dataset.data_root=nowhere', 'nowhere'),
+    'missing annotation file of the metric': ('retinanet_r18', 'val_evaluator.ann_file=no.json', 'no.json'),
+    'classes that the annotations lack': (
+        'retinanet_r18', 'train_dataloader.dataset.metainfo.classes=[a,b,c,d,e,f,g,h,i,j]', 'named as in that file'),
+    'missing checkpoint to start from': ('retinanet_r18', 'load_from=nowhere.pth', 'nowhere.pth does not'),
     'missing image folder': ('fmkt', 'train_dataloader.dataset.data_prefix.img=nowhere', 'nowhere must exist'),
     'config without a teacher': ('fmkt', 'model.teacher=None', '`teacher` must be'),
 }
@@ -170,6 +174,13 @@ def test_wrong_input_is_one_clear_error_before_training(make_config, tmp_path, c
     assert result.returncode == 1
     assert message in result.stderr and 'Traceback' not in result.stderr, result.stderr
     assert 'Epoch(train)' not in result.stdout
+
+
+def test_a_detector_trained_with_ema_is_tested(make_config, tmp_path):
+    config = make_config('fmkt')
+    hooks = "custom_hooks=[{'type':'EMAHook'}]"
+    succeed(tool('train.py', config, '--work-dir', tmp_path, '--cfg-options', hooks))
+    succeed(tool('test.py', config, tmp_path / f'epoch_{EPOCHS}.pth', '--work-dir', tmp_path, '--cfg-options', hooks))
 
 
 def test_a_checkpoint_of_another_detector_is_not_tested(trained, make_config, tmp_path):

@@ -2,6 +2,7 @@
 # tools/dist_test.sh CONFIG CHECKPOINT GPUS [test.py's options]
 # Several machines: NNODES, NODE_RANK, MASTER_ADDR and PORT from the environment. Without a GPU: processes on CPUs.
 set -e
+[ $# -ge 3 ] || { echo "usage: $0 CONFIG CHECKPOINT GPUS [options]" >&2; exit 2; }
 CONFIG=$1
 CHECKPOINT=$2
 GPUS=$3

@@ -2,6 +2,7 @@
 # tools/dist_train.sh CONFIG GPUS [train.py's options]
 # Several machines: NNODES, NODE_RANK, MASTER_ADDR and PORT from the environment. Without a GPU: processes on CPUs.
 set -e
+[ $# -ge 2 ] || { echo "usage: $0 CONFIG GPUS [options]" >&2; exit 2; }
 CONFIG=$1
 GPUS=$2
 ROOT=$(cd "$(dirname "$0")/.." && pwd)

@@ -1,5 +1,6 @@
 """Distill a RetinaNet on scenes of handwritten digits, and compare it with its teacher and with the plain student."""
 import argparse
+import signal
 import sys
 
 from mmfmkt.demo.quickstart import FULL, SMOKE, quickstart
@@ -12,7 +13,8 @@ if __name__ == '__main__':
                         'and val/, boxes in annotations/train.json and annotations/val.json')
     parser.add_argument('--out', help='folder for runs, table and pictures (default: work_dirs/demo)')
     args = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit('stopped; start it again to go on'))  # ends the running training too
     try:
         quickstart(SMOKE if args.smoke else FULL, args.seeds, args.data, args.out)
-    except (FileNotFoundError, RuntimeError) as error:
+    except (FileNotFoundError, RuntimeError, ValueError) as error:
         sys.exit(f'error: {error}')

@@ -17,6 +17,8 @@ for candidate in python3 python3.12 python3.11 python3.10; do
     "$candidate" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' 2>/dev/null && python=$candidate
 done
 [ -n "$python" ] || fail "Python 3.10, 3.11 or 3.12 is missing; install one, or name it: PYTHON=/path/to/python3"
+"$python" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' 2>/dev/null \
+    || fail "$python is not a Python 3.10, 3.11 or 3.12"
 "$python" -c 'import venv, ensurepip' 2>/dev/null || fail "$python has no venv module; on Debian: apt install python3-venv"
 "$python" -c 'import sys, sysconfig, os; sys.exit(not os.path.exists(sysconfig.get_path("include") + "/Python.h"))' \
     || fail "the C headers of $python are missing; on Debian: apt install python3-dev"
@@ -47,7 +49,8 @@ have=$(python -c 'import sys, torch; print(f"torch=={torch.__version__}")')
 
 # mmcv's operators are compiled against this torch. The wheel is kept, under the names of all it depends on.
 tag=$(python -c 'import sys, torch; print(f"{torch.__version__}-cuda{torch.version.cuda}-py{sys.version_info[0]}.{sys.version_info[1]}")')
-wheels=${XDG_CACHE_HOME:-$HOME/.cache}/mmfmkt/mmcv-2.1.0-torch$tag-gpu$gpu
+[ $gpu = 1 ] && tag=$tag-sm$(nvidia-smi --query-gpu=compute_cap --format=csv,noheader | sort -u | tr -d '.' | tr '\n' '_')
+wheels=${XDG_CACHE_HOME:-$HOME/.cache}/mmfmkt/mmcv-2.1.0-torch$tag
 if ! compgen -G "$wheels/mmcv-*.whl" >/dev/null; then
     export MMCV_WITH_OPS=1 MAX_JOBS=${MAX_JOBS:-$(nproc)} CFLAGS='-O1 -g0 -w'
     if [ $gpu = 1 ]; then
@@ -59,6 +62,7 @@ if ! compgen -G "$wheels/mmcv-*.whl" >/dev/null; then
     build=$(mktemp -d)
     pip wheel -v --no-cache-dir --no-deps --no-build-isolation -w "$build" mmcv==2.1.0 >"$log" 2>&1 &
     pid=$!
+    trap 'kill $pid 2>/dev/null' EXIT
     for ((second = 0; ; second += 2)); do
         kill -0 $pid 2>/dev/null || break
         done_of=$(grep -oE '^ *\[[0-9]+/[0-9]+\]' "$log" | tail -n 1 | tr -d ' ' || true)
@@ -68,6 +72,7 @@ if ! compgen -G "$wheels/mmcv-*.whl" >/dev/null; then
     done
     [ ! -t 1 ] || echo
     wait $pid || { tail -n 20 "$log" >&2; fail "mmcv could not be compiled (all of the output: $log)"; }
+    trap - EXIT
     mkdir -p "$wheels" && mv "$build"/mmcv-*.whl "$wheels"
 fi
 say "3/3 installing mmcv, mmengine, mmdet, mmrazor and mmfmkt"

@@ -1,7 +1,4 @@
 # What every FM-KT config shares: the flow, and what is compared with what.
-custom_imports = dict(imports=['mmfmkt'], allow_failed_imports=False)
-custom_hooks = [dict(type='mmrazor.SplitDistillerHook'), dict(type='mmrazor.JoinDistillerHook')]
-
 # the first four of the five levels of an FPN, P3-P6 of a RetinaNet; the last passes through
 flow = dict(
     levels=(0, 1, 2, 3),

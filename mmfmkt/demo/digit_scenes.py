@@ -12,6 +12,8 @@ from typing import Iterator
 import cv2
 import numpy as np
 
+from .files import write_whole
+
 CLASSES = tuple('0123456789')
 IMAGE_SIZE = 128
 DIGIT_SIZES = (14, 90)  # height of a digit in pixels, log-uniform
@@ -130,7 +132,6 @@ def make_split(root: Path, split: str, num_images: int, seed: int) -> Iterator[f
         raise ValueError(f'the number of {split} images must be at least 1, but got {num_images}')
     glyphs = load_glyphs(split)
     (root / split).mkdir(parents=True, exist_ok=True)
-    (root / 'annotations').mkdir(exist_ok=True)
     images, annotations = [], []
     for index in range(num_images):
         rng = np.random.default_rng([seed, SPLITS.index(split), index])
@@ -150,6 +151,6 @@ def make_split(root: Path, split: str, num_images: int, seed: int) -> Iterator[f
                     iscrowd=0))
         yield (index + 1) / num_images
     categories = [dict(id=label, name=name) for label, name in enumerate(CLASSES)]
-    # the annotation file is written last, so that it stands for a complete split
-    (root / 'annotations' / f'{split}.json').write_text(
-        json.dumps(dict(images=images, annotations=annotations, categories=categories)))
+    # written last and at once, so that it stands for a complete split
+    write_whole(root / 'annotations' / f'{split}.json',
+                json.dumps(dict(images=images, annotations=annotations, categories=categories)))

@@ -5,6 +5,7 @@ from typing import Sequence
 import cv2
 import matplotlib
 import torch
+from mmcv.ops import nms
 from mmdet.structures import DetDataSample
 from mmdet.structures.bbox import bbox_overlaps
 from mmengine.structures import InstanceData
@@ -21,6 +22,13 @@ def is_right(box: torch.Tensor, label: int, truth: InstanceData) -> bool:
     """Does a detection have the class of a ground-truth box that it overlaps by half?"""
     overlaps = bbox_overlaps(box[None], truth.bboxes[truth.labels == label])
     return overlaps.numel() > 0 and overlaps.max().item() >= MATCH_IOU
+
+
+def best_of_each_place(found: InstanceData) -> InstanceData:
+    """The confident detections; of those that overlap by half, whatever their class, the most confident."""
+    found = found[found.scores > SCORE_THRESHOLD]
+    _, kept = nms(found.bboxes, found.scores, iou_threshold=MATCH_IOU)
+    return found[kept]
 
 
 def draw_instances(axes: plt.Axes, instances: InstanceData, truth: InstanceData, classes: Sequence[str]) -> None:
@@ -49,8 +57,7 @@ def draw_detections(detections: dict[str, Sequence[DetDataSample]], classes: Seq
         truth = sample.gt_instances
         columns = [('ground truth', truth)]
         for title, results in detections.items():
-            found = results[row].pred_instances
-            columns.append((title, found[found.scores > SCORE_THRESHOLD]))
+            columns.append((title, best_of_each_place(results[row].pred_instances)))
         for axes, (title, instances) in zip(grid[row], columns):
             axes.imshow(image)
             axes.set_axis_off()
@@ -58,7 +65,7 @@ def draw_detections(detections: dict[str, Sequence[DetDataSample]], classes: Seq
             if row == 0:
                 axes.set_title(title, fontsize=11)
     figure.suptitle(
-        f'Detections with a score above {SCORE_THRESHOLD} on validation images: green where an object of that class '
+        f'The best detection of each place with a score above {SCORE_THRESHOLD}, on validation images: green where an object of that class '
         f'is there (IoU at least {MATCH_IOU}), red where not', fontsize=11)
     figure.tight_layout(rect=(0, 0, 1, 0.985))
     figure.savefig(file, dpi=110)

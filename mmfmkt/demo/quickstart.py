@@ -1,5 +1,6 @@
 """The main job from nothing: data, teacher, plain student, distilled students, table, pictures."""
 import io
+import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +12,8 @@ from tqdm import tqdm
 from mmfmkt.deploy import export_student
 
 from .digit_scenes import SPLITS, make_split
-from .evaluation import detect, evaluate
+from .evaluation import detect, evaluate, is_evaluated, read_figures
+from .files import write_whole
 from .pictures import draw_detections
 from .runs import ROOT, CocoFolder, Run
 from .table import markdown_table
@@ -53,18 +55,14 @@ class Step:
 
 
 def data_step(data: CocoFolder, split: str, num_images: int) -> Step:
-    return Step(f'making the {split} images', num_images / 300, data.annotations(split).exists(),
+    file = data.annotations(split)
+    finished = file.exists() and len(json.loads(file.read_text())['images']) == num_images
+    return Step(f'making the {split} images', num_images / 300, finished,
                 lambda: make_split(data.root, split, num_images, seed=0))
 
 
 def evaluation_step(run: Run) -> Step:
-
-    def work() -> Iterable[float]:
-        evaluate(run)
-        yield 1.0
-
-    seconds = 60 if run.title == FMKT else 12
-    return Step(f'evaluating: {run.title}', seconds, (run.work_dir / 'evaluation.json').exists(), work)
+    return Step(f'evaluating: {run.title}', 60 if run.title == FMKT else 10, is_evaluated(run), lambda: evaluate(run))
 
 
 def plan_runs(scale: Scale, data: CocoFolder, seeds: Sequence[int], out: Path) -> dict[str, list[Run]]:
@@ -84,6 +82,8 @@ def plan_runs(scale: Scale, data: CocoFolder, seeds: Sequence[int], out: Path) -
 def plan_steps(runs: dict[str, list[Run]]) -> list[Step]:
     """Training first, then evaluation."""
     everything = [run for of_title in runs.values() for run in of_title]
+    for run in everything:
+        run.check_folder()
     training = [Step(f'training: {run.title}, seed {run.seed}', run.seconds, run.finished, run.train)
                 for run in everything]
     return training + [evaluation_step(run) for run in everything]
@@ -118,7 +118,7 @@ def work_through(steps: Sequence[Step]) -> None:
 
 def report(runs: dict[str, list[Run]]) -> str:
     """Both tables: the detectors, and FM-KT at other numbers of steps."""
-    figures = {title: [evaluate(run) for run in of_title] for title, of_title in runs.items()}
+    figures = {title: [read_figures(run) for run in of_title] for title, of_title in runs.items()}
     steps = {name: [seed['steps'][name] for seed in figures[FMKT]] for name in figures[FMKT][0]['steps']}
     return '\n\n'.join([
         markdown_table('detector', {title: [seed['deployed'] for seed in seeds] for title, seeds in figures.items()}),
@@ -140,12 +140,20 @@ def make_digits(scale: Scale) -> CocoFolder:
 
 
 def own_data(folder: str) -> CocoFolder:
-    """A data set of the user's; a FileNotFoundError names what it lacks."""
+    """A data set of the user's; a FileNotFoundError or ValueError says what is wrong with it."""
     data = CocoFolder(Path(folder).absolute())
     needed = [*(data.root / split for split in SPLITS), *(data.annotations(split) for split in SPLITS)]
     if missing := [str(path) for path in needed if not path.exists()]:
         raise FileNotFoundError('--data must be a folder with train/, val/, annotations/train.json and '
                                 f'annotations/val.json, but these are not there: {", ".join(missing)}')
+    try:
+        same = data.classes('train') == data.classes('val')
+    except (KeyError, ValueError) as error:
+        raise ValueError(f'the annotation files below {data.root} must be COCO JSON with "categories", but are not: '
+                         f'{error!r}') from error
+    if not same:
+        raise ValueError('the categories of annotations/train.json and annotations/val.json must be the same, in the same '
+                         f'order, but are {data.classes("train")} and {data.classes("val")}')
     return data
 
 
@@ -159,20 +167,21 @@ def quickstart(scale: Scale, seeds: Sequence[int], data: str | None = None, out:
         out: folder for everything but the digits.
 
     Raises:
-        FileNotFoundError: if `data` is not laid out as it must be.
+        FileNotFoundError: if `data` lacks something.
+        ValueError: if `data` is not as it must be, or if `out` has runs of other data or another length.
     """
     folder = own_data(data) if data else make_digits(scale)
     out = Path(out or ROOT / 'work_dirs' / (f'{scale.name}-{folder.root.name}' if data else scale.name)).absolute()
     runs = plan_runs(scale, folder, seeds, out)
     work_through(plan_steps(runs))
     table = report(runs)
-    (out / 'results.md').write_text(table + '\n')
+    write_whole(out / 'results.md', f'{table}\n')
+    print(f'\nCOCO metrics on the validation images of {folder.root}, {len(seeds)} seed(s)\n\n{table}\n')
+    if scale is SMOKE:
+        print('This was the smoke version: detectors trained on so little detect nothing, and the figures say nothing.\n')
     first = {title: of_title[0] for title, of_title in runs.items()}
     draw_detections({title: detect(run, IMAGES_DRAWN) for title, run in first.items()}, folder.classes(),
                     out / 'detections.png')
-    print(f'\nCOCO metrics on the validation images of {folder.root}, {len(seeds)} seed(s)\n\n{table}\n')
-    if scale is SMOKE:
-        print('This was the smoke version: detectors trained on so little detect nothing, and the figures say nothing.')
     print(f'table: {out / "results.md"}\npictures: {out / "detections.png"}')
     for title in (FMKT, THETA):
         print(f'{title} student to deploy: {export(first[title])} (and its config beside it)')

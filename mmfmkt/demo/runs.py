@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Iterator
 
+from .files import write_whole
+
 ROOT = Path(__file__).parents[2]
 PROGRESS = re.compile(r'Epoch\(train\)\s+\[(\d+)\]\[\s*(\d+)/(\d+)\]')
 
@@ -19,9 +21,9 @@ class CocoFolder:
     def annotations(self, split: str) -> Path:
         return self.root / 'annotations' / f'{split}.json'
 
-    def classes(self) -> tuple[str, ...]:
+    def classes(self, split: str = 'train') -> tuple[str, ...]:
         """The names of the categories, in the order of the file."""
-        categories = json.loads(self.annotations('train').read_text())['categories']
+        categories = json.loads(self.annotations(split).read_text())['categories']
         return tuple(category['name'] for category in categories)
 
 
@@ -53,6 +55,11 @@ class Run:
         return self.out / self.name
 
     @property
+    def source(self) -> Path:
+        """The config to start this run with."""
+        return self.out / 'configs' / f'{self.name}.py'
+
+    @property
     def config_file(self) -> Path:
         """The config that this run was started with, complete, as the runner wrote it."""
         return self.work_dir / f'{self.name}.py'
@@ -67,8 +74,8 @@ class Run:
         pointer = self.work_dir / 'last_checkpoint'
         return pointer.exists() and Path(pointer.read_text()).name == self.checkpoint.name
 
-    def write_config(self) -> Path:
-        """Write what this run adds to its config of the demo: data, classes, epochs, seed, teacher."""
+    def config_text(self) -> str:
+        """What this run adds to its config of the demo: data, classes, epochs, seed, teacher."""
         classes = self.data.classes()
         dataset = dict(dataset=dict(data_root=f'{self.data.root}/', metainfo=dict(classes=classes)))
         evaluator = dict(ann_file=str(self.data.annotations('val')))
@@ -90,10 +97,18 @@ class Run:
         lines = [f'{key} = {value!r}' for key, value in settings.items()]
         lines.append('param_scheduler = [_base_.param_scheduler[0], '
                      f'dict(_base_.param_scheduler[1], T_max={self.epochs})]')
-        file = self.out / 'configs' / f'{self.name}.py'
-        file.parent.mkdir(parents=True, exist_ok=True)
-        file.write_text('\n'.join(lines) + '\n')
-        return file
+        return '\n'.join(lines) + '\n'
+
+    def check_folder(self) -> None:
+        """Raise a ValueError if the folder has a run that was started otherwise, which must not be gone on with."""
+        if self.source.exists() and self.source.read_text() != self.config_text():
+            raise ValueError(f'{self.work_dir} has a run of other data or another length ({self.source} differs); remove '
+                             f'{self.out} or choose another folder with --out')
+
+    def write_config(self) -> Path:
+        """Write the config to start this run with."""
+        write_whole(self.source, self.config_text())
+        return self.source
 
     def command(self) -> list[str]:
         return [

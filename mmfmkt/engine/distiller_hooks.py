@@ -3,6 +3,7 @@
 Two hooks, because other hooks (EMA) must find the weights together: they are split after these at saving, and joined
 before these at loading.
 """
+from mmengine.config import Config
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmrazor.registry import HOOKS
@@ -27,3 +28,9 @@ class JoinDistillerHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         checkpoint.get('state_dict', checkpoint).update(checkpoint.pop('distiller', {}))
+
+
+def add_distiller_hooks(cfg: Config) -> None:
+    """Add both hooks to those of the config."""
+    cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), dict(type='mmrazor.SplitDistillerHook'),
+                        dict(type='mmrazor.JoinDistillerHook')]

@@ -3,18 +3,22 @@ import argparse
 import os
 import sys
 from pathlib import Path
-from typing import Callable
+from typing import Callable, TypeVar
 
 from mmdet.engine.hooks.utils import trigger_visualization_hook
 from mmdet.evaluation import DumpDetResults
 from mmengine.config import Config, DictAction
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
+from mmengine.runner.checkpoint import load_state_dict
 
-from mmfmkt.deploy import deployed_config
+from mmfmkt.deploy import deployed_config, is_distillation, student_weights
 
 from .cpu import enable_amp, prepare_distributed_cpu
-from .preflight import check_classes, check_data
+from .distiller_hooks import add_distiller_hooks
+from .preflight import build_training_data, check_data
+
+T = TypeVar('T')
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
@@ -52,10 +56,18 @@ def build_test_runner(cfg: Config, checkpoint: str) -> Runner:
     """
     cfg = deployed_config(cfg)
     check_data(cfg, 'test_dataloader')
-    cfg.load_from = None
+    cfg.load_from = checkpoint
     runner = build_runner(cfg)
-    runner.load_checkpoint(checkpoint, strict=True)
+    # `test` loads once more, not strictly, after hooks such as EMA are ready
+    load_state_dict(runner.model, student_weights(checkpoint)[0], strict=True)
+    runner.test_loop  # built now: what is wrong with data or metric belongs to the set-up
     return runner
+
+
+def check_checkpoint(path: str | None) -> None:
+    """Raise a FileNotFoundError if a local checkpoint to start from is not there."""
+    if path and '://' not in path and not Path(path).exists():
+        raise FileNotFoundError(f'the checkpoint to start from must exist, but {path} does not; set --resume or load_from')
 
 
 def prepare_training(args: argparse.Namespace) -> Runner:
@@ -64,7 +76,7 @@ def prepare_training(args: argparse.Namespace) -> Runner:
     Raises:
         ValueError: if data and detector differ in their classes, or if `--auto-scale-lr` is given and the config does
             not state the batch size of its learning rate.
-        FileNotFoundError: if an annotation file or an image folder is not there.
+        FileNotFoundError: if a checkpoint, an annotation file or an image folder is not there.
     """
     cfg = load_config(args)
     check_data(cfg, 'train_dataloader', 'val_dataloader')
@@ -78,8 +90,11 @@ def prepare_training(args: argparse.Namespace) -> Runner:
     if args.resume:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
+    check_checkpoint(cfg.get('load_from'))
+    if is_distillation(cfg):
+        add_distiller_hooks(cfg)
     runner = build_runner(cfg)
-    check_classes(runner.model, cfg, 'train_dataloader', 'val_dataloader')
+    build_training_data(runner)
     return runner
 
 
@@ -106,8 +121,8 @@ def prepare_testing(args: argparse.Namespace) -> Runner:
     return runner
 
 
-def set_up(prepare: Callable[[argparse.Namespace], Runner], args: argparse.Namespace) -> Runner:
-    """Prepare a runner; what is wrong with config, data or checkpoint ends the program with its message alone."""
+def set_up(prepare: Callable[[argparse.Namespace], T], args: argparse.Namespace) -> T:
+    """Prepare something; what is wrong with config, data or checkpoint ends the program with its message alone."""
     try:
         return prepare(args)
     except Exception as error:

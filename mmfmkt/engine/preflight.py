@@ -2,9 +2,8 @@
 from pathlib import Path
 from typing import Iterator
 
-from mmdet.registry import DATASETS
 from mmengine.config import Config
-from torch import nn
+from mmengine.runner import Runner
 
 from mmfmkt.models.class_count import class_counts
 
@@ -21,18 +20,16 @@ def find_datasets(node: object) -> Iterator[dict]:
             yield from find_datasets(item)
 
 
-def is_remote(path: str) -> bool:
-    return '://' in path or path.startswith('s3:')
-
-
 def check_data(cfg: Config, *loaders: str) -> None:
-    """Look for the annotation files and image folders of the named data loaders.
+    """Look for the annotation files and image folders of the named data loaders, where they are local.
 
     Raises:
         FileNotFoundError: if one is not there; the message says how to set it.
     """
     for loader in loaders:
         for dataset in find_datasets(cfg.get(loader)):
+            if dataset.get('backend_args'):  # MMEngine may map the paths to a server
+                continue
             root = dataset.get('data_root') or ''
             check_path(root, dataset['ann_file'], f'{loader}: the annotation file', 'ann_file')
             for folder in (dataset.get('data_prefix') or {}).values():
@@ -41,22 +38,27 @@ def check_data(cfg: Config, *loaders: str) -> None:
 
 def check_path(root: str, name: str, what: str, option: str) -> None:
     path = Path(root) / name
-    if not is_remote(f'{root}{name}') and not path.exists():
+    if '://' not in f'{root}{name}' and not path.exists():
         raise FileNotFoundError(f'{what} {path} must exist, but it does not (current folder: {Path.cwd()}); set '
                                 f'`data_root` or `{option}` of the dataset in the config or with --cfg-options')
 
 
-def check_classes(model: nn.Module, cfg: Config, *loaders: str) -> None:
-    """Compare the classes of the named data loaders with those of the model's heads.
+def build_training_data(runner: Runner) -> None:
+    """Build the loops of training and validation, with their data sets and metrics, and compare the classes.
 
     Raises:
-        ValueError: if the numbers differ.
+        ValueError: if a data set cannot be read, or has other classes than the heads of the detector.
+        FileNotFoundError: if the annotation file of a metric is not there.
     """
-    of_heads = class_counts(model)
-    for loader in loaders:
-        for dataset in find_datasets(cfg.get(loader)):
-            classes = (dataset.get('metainfo') or DATASETS.get(dataset['type']).METAINFO).get('classes')
-            if classes and of_heads and of_heads != {len(classes)}:
-                raise ValueError(f'{loader}: the data set has {len(classes)} classes ({", ".join(classes[:3])}, ...), but '
-                                 f'the heads of the detector have num_classes={sorted(of_heads)}; set num_classes of '
-                                 'every head, or metainfo=dict(classes=...) of the dataset')
+    try:
+        loops = [loop for loop in (runner.train_loop, runner.val_loop) if loop is not None]
+    except ValueError as error:
+        raise ValueError(f'the data could not be read: {error}; does the annotation file have images with boxes, and '
+                         'are the classes in the `metainfo` of the dataset named as in that file?') from error
+    of_heads = class_counts(runner.model)
+    for loop in loops:
+        classes = loop.dataloader.dataset.metainfo.get('classes')
+        if classes and of_heads and of_heads != {len(classes)}:
+            raise ValueError(f'the data set has {len(classes)} classes ({", ".join(classes[:3])}, ...), but the heads of '
+                             f'the detector have num_classes={sorted(of_heads)}; set num_classes of every head, or '
+                             '`metainfo=dict(classes=...)` of the dataset')

@@ -1,13 +1,18 @@
 """Do the heads of student and teacher tell the same number of classes apart?"""
+import re
+
 from torch import nn
+
+# a stage of a cascade has a number; RPNs and semantic heads count something else
+BOX_OR_MASK_HEAD = re.compile(r'(^|\.)(bbox_head|mask_head)(\.\d+)?$')
 
 
 def class_counts(detector: nn.Module) -> set[int]:
-    """`num_classes` of every head; an RPN has one class, object or not, whatever the data set, and is left out."""
+    """`num_classes` of every box and mask head."""
     return {
         module.num_classes
         for name, module in detector.named_modules()
-        if isinstance(getattr(module, 'num_classes', None), int) and not name.endswith('rpn_head')
+        if BOX_OR_MASK_HEAD.search(name) and isinstance(getattr(module, 'num_classes', None), int)
     }
 
 

@@ -8,7 +8,7 @@ from mmengine.config import Config
 from mmengine.structures import InstanceData
 
 from mmfmkt.demo.pictures import draw_detections, is_right
-from mmfmkt.demo.quickstart import FMKT, SMOKE, STUDENT, Step, own_data, plan_runs, plan_steps, work_through
+from mmfmkt.demo.quickstart import FMKT, FULL, SMOKE, STUDENT, Step, own_data, plan_runs, plan_steps, work_through
 from mmfmkt.demo.runs import CocoFolder
 from mmfmkt.demo.table import markdown_table
 
@@ -58,6 +58,27 @@ def test_own_data_that_lacks_something_is_refused_with_its_name(digits, tmp_path
     assert own_data(str(digits)).classes() == tuple('0123456789')
     with pytest.raises(FileNotFoundError, match='not there: .*train, .*val, .*train.json, .*val.json'):
         own_data(str(tmp_path))
+
+
+@pytest.mark.parametrize('text, message', [
+    ('{"images": []}', 'must be COCO JSON with "categories"'),
+    ('{"categories": [', 'must be COCO JSON with "categories"'),
+    ('{"categories": [{"id": 1, "name": "b"}, {"id": 0, "name": "a"}]}', 'must be the same, in the same order'),
+])
+def test_annotations_that_do_not_fit_are_refused(tmp_path, text, message):
+    for folder in ('train', 'val', 'annotations'):
+        (tmp_path / folder).mkdir()
+    (tmp_path / 'annotations' / 'train.json').write_text('{"categories": [{"id": 0, "name": "a"}]}')
+    (tmp_path / 'annotations' / 'val.json').write_text(text)
+    with pytest.raises(ValueError, match=message):
+        own_data(str(tmp_path))
+
+
+def test_a_folder_with_runs_of_another_length_is_refused(planned, digits, tmp_path):
+    planned[STUDENT][0].write_config()
+    plan_steps(planned)
+    with pytest.raises(ValueError, match='has a run of other data or another length'):
+        plan_steps(plan_runs(FULL, CocoFolder(digits), [3], tmp_path))
 
 
 def test_finished_steps_are_not_done_again():

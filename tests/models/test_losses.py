@@ -1,3 +1,5 @@
+import re
+
 import pytest
 import torch
 
@@ -105,6 +107,17 @@ def test_negative_weights_are_refused(weights):
         FMKTThetaLoss(PKD, **weights)
 
 
-def test_other_channels_are_refused_with_both_shapes(source):
-    with pytest.raises(ValueError, match=r'\(2, 6, 5, 4\) and \(2, 8, 5, 4\)'):
-        FMKTLoss(PKD)({0: transport(source, curved, 1)}, [torch.zeros(2, 8, 5, 4)])
+@pytest.mark.parametrize('shape', [(2, 8, 5, 4), (2, 6, 10, 8)], ids=['channels', 'stride'])
+def test_other_channels_or_strides_are_refused_with_both_shapes(source, shape):
+    with pytest.raises(ValueError, match=re.escape(f'(2, 6, 5, 4) and {shape}')):
+        FMKTLoss(PKD)({0: transport(source, curved, 1)}, [torch.zeros(shape)])
+
+
+def test_a_level_that_the_teacher_lacks_is_refused(source, target):
+    with pytest.raises(ValueError, match=r'which has 1, but got \[0, 2\]'):
+        FMKTLoss()({0: transport(source, curved, 1), 2: transport(source, curved, 1)}, [target])
+
+
+def test_pkd_is_the_default_metric(source, target):
+    trajectories = {0: transport(source, curved, 2)}
+    assert torch.equal(FMKTLoss()(trajectories, [target]), FMKTLoss(PKD)(trajectories, [target]))

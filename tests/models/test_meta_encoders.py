@@ -59,3 +59,8 @@ def test_size_at_256_channels_is_as_documented(cls):
 def test_odd_or_no_channels_are_refused(cls, channels):
     with pytest.raises(ValueError, match=f'even number of at least 2, but got {channels}'):
         cls(channels)
+
+
+def test_features_of_other_channels_are_refused(meta_encoder):
+    with pytest.raises(ValueError, match='the flow transports, 8, but got 16'):
+        meta_encoder(torch.zeros(1, 8, 4, 4, dtype=torch.float64), 1.0)

@@ -1,4 +1,4 @@
-# A RetinaNet for 160x160 images: three levels, one anchor shape (digits are about 1.5 times as high as wide).
+# A RetinaNet for 128x128 images: three levels, one anchor shape (digits are about 1.5 times as high as wide).
 model = dict(
     type='RetinaNet',
     data_preprocessor=dict(

@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from typing import Sequence
+from urllib.error import URLError
 
 import torch
 from mmengine.config import Config, ConfigDict
@@ -38,11 +39,16 @@ def load_strictly(detector: nn.Module, checkpoint: str | None) -> None:
     Raises:
         ValueError: if there is no checkpoint, or if it belongs to another detector; the message lists the keys.
         FileNotFoundError: if the file is not there.
+        ConnectionError: if the address cannot be reached.
     """
     if not checkpoint:
         raise ValueError(f'`teacher_ckpt` must be a file or an address of the trained teacher, but got {checkpoint!r}; '
                          'a teacher with random weights has nothing to teach')
-    loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
+    try:
+        loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
+    except URLError as error:
+        raise ConnectionError(f'`teacher_ckpt` {checkpoint} could not be fetched ({error.reason}); download it elsewhere '
+                              'and give the file') from error
     # not PyTorch's own strict mode: it misses counters that no frozen teacher uses in checkpoints of old versions
     try:
         missing, unknown = detector.load_state_dict(loaded.get('state_dict', loaded), strict=False)

@@ -19,19 +19,19 @@ class FMKTLoss(nn.Module):
     metric is computed in float32 under mixed precision.
 
     Args:
-        metric: config of a loss of MMRazor or MMDetection; it is called as `metric(student, teacher)` with two
-            features (B, C, H, W) and returns a scalar.
+        metric: config of a loss of MMRazor or MMDetection, PKD (arXiv:2207.02039) by default; it is called as
+            `metric(student, teacher)` with two features (B, C, H, W) and returns a scalar.
         loss_weight: w, at least 0.
 
     Raises:
         ValueError: if `loss_weight` is negative.
     """
 
-    def __init__(self, metric: dict, loss_weight: float = 1.0) -> None:
+    def __init__(self, metric: dict | None = None, loss_weight: float = 1.0) -> None:
         super().__init__()
         if loss_weight < 0:
             raise ValueError(f'`loss_weight` must be at least 0, but got {loss_weight}')
-        self.metric = MODELS.build(metric)
+        self.metric = MODELS.build(metric or dict(type='mmrazor.PKDLoss'))
         self.loss_weight = loss_weight
 
     def forward(self, trajectories: dict[int, Trajectory], teacher_features: Sequence[Tensor]) -> Tensor:
@@ -41,6 +41,9 @@ class FMKTLoss(nn.Module):
             trajectories: level -> trajectory of the student's feature.
             teacher_features: the teacher's whole pyramid, of the student's shapes at these levels.
         """
+        if max(trajectories) >= len(teacher_features):
+            raise ValueError(f"every level of the flow must be a level of the teacher's pyramid, which has "
+                             f'{len(teacher_features)}, but got {list(trajectories)}; set `levels` of the flow')
         losses = [
             self.level_loss(trajectory, teacher_features[level]) for level, trajectory in trajectories.items()
         ]
@@ -53,11 +56,10 @@ class FMKTLoss(nn.Module):
 
     def distance(self, feature: Tensor, target: Tensor) -> Tensor:
         """The metric between two features (B, C, H, W), in float32 at least."""
-        if feature.shape[:2] != target.shape[:2]:
-            raise ValueError(
-                'the features of the student and of the teacher must agree in images and channels, but got (B, C, H, '
-                f'W) = {tuple(feature.shape)} and {tuple(target.shape)}; choose a teacher whose neck has '
-                f'out_channels={feature.shape[1]} and the same strides')
+        if feature.shape != target.shape:
+            raise ValueError(f'a level must have the same shape in student and teacher, but got (B, C, H, W) = '
+                             f'{tuple(feature.shape)} and {tuple(target.shape)}; choose a teacher whose neck has the '
+                             'same channels and strides, or set `levels` of the flow')
         with torch.autocast(feature.device.type, enabled=False):
             dtype = torch.promote_types(feature.dtype, torch.float32)
             return self.metric(feature.to(dtype), target.to(dtype))

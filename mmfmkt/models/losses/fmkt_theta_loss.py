@@ -24,7 +24,7 @@ class FMKTThetaLoss(FMKTLoss):
         ValueError: if a weight is negative.
     """
 
-    def __init__(self, metric: dict, loss_weight: float = 1.0, student_weight: float = 1.0) -> None:
+    def __init__(self, metric: dict | None = None, loss_weight: float = 1.0, student_weight: float = 1.0) -> None:
         super().__init__(metric, loss_weight)
         if student_weight < 0:
             raise ValueError(f'`student_weight` must be at least 0, but got {student_weight}')

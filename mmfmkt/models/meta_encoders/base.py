@@ -57,6 +57,7 @@ class MetaEncoder(BaseModule):
                 f'`channels` of {type(self).__name__} must be an even number of at least 2, but got {channels}; '
                 'set it to the channels of the features that the flow transports')
         super().__init__()
+        self.channels = channels
         self.time_embedding = TimeEmbedding(channels)
         self.layers = self.build_layers(channels)
         for parameter in self.layers[-1].parameters():
@@ -67,4 +68,7 @@ class MetaEncoder(BaseModule):
         raise NotImplementedError
 
     def forward(self, state: Tensor, t: float) -> Tensor:
+        if state.shape[1] != self.channels:
+            raise ValueError(f'`channels` of {type(self).__name__} must be those of the features that the flow '
+                             f'transports, {state.shape[1]}, but got {self.channels}')
         return self.layers(state + self.time_embedding(t))
