@@ -28,10 +28,10 @@ def teacher(tmp_path_factory):
 
 @pytest.fixture(scope='module')
 def make_config(digits, teacher, tmp_path_factory):
-    """Write a config on top of one of the demo's, for the few scenes: name -> file."""
+    """Write a config on top of one of the demo's, for the few scenes: (name, more lines) -> file."""
     folder = tmp_path_factory.mktemp('configs')
 
-    def write(name):
+    def write(name, *lines):
         file = folder / f'{name}_{len(list(folder.iterdir()))}.py'
         teacher_line = [f"model = dict(teacher_ckpt='{teacher}')"] if name.startswith(('fmkt', 'pkd')) else []
         file.write_text('\n'.join([
@@ -43,7 +43,7 @@ def make_config(digits, teacher, tmp_path_factory):
             f"val_evaluator = dict(ann_file='{digits}/annotations/val.json')",
             'test_evaluator = val_evaluator',
             'randomness = dict(seed=0)',
-            *teacher_line
+            *teacher_line, *lines
         ]))
         return file
 
@@ -177,10 +177,9 @@ def test_wrong_input_is_one_clear_error_before_training(make_config, tmp_path, c
 
 
 def test_a_detector_trained_with_ema_is_tested(make_config, tmp_path):
-    config = make_config('fmkt')
-    hooks = "custom_hooks=[{'type':'EMAHook'}]"
-    succeed(tool('train.py', config, '--work-dir', tmp_path, '--cfg-options', hooks))
-    succeed(tool('test.py', config, tmp_path / f'epoch_{EPOCHS}.pth', '--work-dir', tmp_path, '--cfg-options', hooks))
+    config = make_config('fmkt', "custom_hooks = [dict(type='EMAHook')]")
+    succeed(tool('train.py', config, '--work-dir', tmp_path))
+    succeed(tool('test.py', config, tmp_path / f'epoch_{EPOCHS}.pth', '--work-dir', tmp_path))
 
 
 def test_a_checkpoint_of_another_detector_is_not_tested(trained, make_config, tmp_path):
