@@ -31,8 +31,11 @@ def deployed_config(cfg: Config) -> Config:
     for leftover in ('flow', 'distiller'):
         cfg.pop(leftover, None)
     if not names(cfg.model.get('neck'), FlowNeck) and 'custom_imports' in cfg:
-        cfg.custom_imports.imports = [module for module in cfg.custom_imports.imports if module != 'mmfmkt']
-        if not cfg.custom_imports.imports:
+        imports = cfg.custom_imports.imports
+        others = [module for module in ([imports] if isinstance(imports, str) else imports) if module != 'mmfmkt']
+        if others:
+            cfg.custom_imports.imports = others
+        else:
             cfg.pop('custom_imports')
     return cfg
 

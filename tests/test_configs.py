@@ -65,6 +65,13 @@ def test_theta_deploys_mmdets_own_retinanet():
     assert 'custom_imports' not in cfg
 
 
+def test_deploying_keeps_the_other_custom_imports():
+    cfg = Config.fromfile(CONFIGS / 'fmkt-theta_retinanet_r101_r50.py')
+    cfg.custom_imports.imports = ['mmfmkt', 'my_backbone']
+    assert deployed_config(cfg).custom_imports.imports == ['my_backbone']
+    assert cfg.custom_imports.imports == ['mmfmkt', 'my_backbone']
+
+
 @pytest.mark.parametrize('path', COCO, ids=name)
 def test_coco_configs_are_at_most_25_lines(path):
     assert len(path.read_text().splitlines()) <= 25

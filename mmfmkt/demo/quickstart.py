@@ -23,10 +23,10 @@ TEACHER, STUDENT, PKD, FMKT, THETA = 'teacher (R34)', 'plain student (R18)', 'PK
 # title -> config below configs/demo, seconds of training on two cores
 RUNS = {
     TEACHER: ('retinanet_r34.py', 320),
-    STUDENT: ('retinanet_r18.py', 110),
+    STUDENT: ('retinanet_r18.py', 130),
     PKD: ('pkd.py', 180),
-    FMKT: ('fmkt.py', 250),
-    THETA: ('fmkt-theta.py', 210),
+    FMKT: ('fmkt.py', 270),
+    THETA: ('fmkt-theta.py', 220),
 }
 
 
