@@ -102,7 +102,8 @@ def work_through(steps: Sequence[Step]) -> None:
     """Do what is not finished, under one progress bar with the time that is left."""
     on_screen = sys.stderr.isatty()
     done = sum(step.seconds for step in steps if step.finished)
-    with tqdm(total=sum(step.seconds for step in steps), initial=done, smoothing=0, ascii=not on_screen,
+    total = sum(step.seconds for step in steps) + 1e-6  # rounding must not carry the sum of the shares past it
+    with tqdm(total=total, initial=done, smoothing=0, ascii=not on_screen,
               file=sys.stderr if on_screen else Lines(), mininterval=0.5 if on_screen else 30,
               bar_format='{percentage:3.0f}% |{bar:24}| {elapsed}, {remaining} left: {desc}') as bar:
         for number, step in enumerate(steps, 1):
