@@ -100,6 +100,8 @@ class Lines(io.TextIOBase):
 
 def work_through(steps: Sequence[Step]) -> None:
     """Do what is not finished, under one progress bar with the time that is left."""
+    if all(step.finished for step in steps):
+        return
     on_screen = sys.stderr.isatty()
     done = sum(step.seconds for step in steps if step.finished)
     total = sum(step.seconds for step in steps) + 1e-6  # rounding must not carry the sum of the shares past it
