@@ -96,6 +96,8 @@ def test_a_resumed_run_ends_as_the_run_that_was_not_interrupted(trained, name, t
     assert list(resumed) == list(expected)
     for key, value in expected.items():
         assert torch.equal(resumed[key], value), key
+    # the config that the resumed run has written tests its checkpoint
+    succeed(tool('test.py', tmp_path / config.name, tmp_path / f'epoch_{EPOCHS}.pth', '--work-dir', tmp_path / 'test'))
 
 
 def test_training_checkpoint_of_theta_is_a_stock_checkpoint(trained):

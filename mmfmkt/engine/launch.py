@@ -56,7 +56,7 @@ def build_test_runner(cfg: Config, checkpoint: str) -> Runner:
     """
     cfg = deployed_config(cfg)
     check_data(cfg, 'test_dataloader')
-    cfg.load_from = checkpoint
+    cfg.load_from, cfg.resume = checkpoint, False  # the config that a resumed run leaves says resume = True
     runner = build_runner(cfg)
     # `test` loads once more, not strictly, after hooks such as EMA are ready
     load_state_dict(runner.model, student_weights(checkpoint)[0], strict=True)
