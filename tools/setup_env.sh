@@ -58,7 +58,7 @@ if ! compgen -G "$wheels/mmcv-*.whl" >/dev/null; then
         mkdir -p .venv/shim/THC && echo '#include <ATen/cuda/Atomic.cuh>' >.venv/shim/THC/THCAtomics.cuh
         export FORCE_CUDA=1 CFLAGS="-O2 -g0 -w -I$PWD/.venv/shim" NVCC_PREPEND_FLAGS="-I$PWD/.venv/shim"
     fi
-    say "2/3 compiling mmcv's operators (about 5 minutes on 2 cores)"
+    say "2/3 compiling mmcv's operators (about 6 minutes on 2 cores)"
     build=$(mktemp -d)
     pip wheel -v --no-cache-dir --no-deps --no-build-isolation -w "$build" mmcv==2.1.0 >"$log" 2>&1 &
     pid=$!

@@ -1,4 +1,5 @@
 """The training runs of the demo: what each is, how it is started, how far it has come."""
+import functools
 import json
 import re
 import subprocess
@@ -21,6 +22,7 @@ class CocoFolder:
     def annotations(self, split: str) -> Path:
         return self.root / 'annotations' / f'{split}.json'
 
+    @functools.lru_cache(maxsize=None)  # a large data set's file takes seconds to read, and every run asks
     def classes(self, split: str = 'train') -> tuple[str, ...]:
         """The names of the categories, in the order of the file."""
         categories = json.loads(self.annotations(split).read_text())['categories']

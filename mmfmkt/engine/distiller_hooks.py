@@ -31,6 +31,9 @@ class JoinDistillerHook(Hook):
 
 
 def add_distiller_hooks(cfg: Config) -> None:
-    """Add both hooks to those of the config."""
-    cfg.custom_hooks = [*(cfg.get('custom_hooks') or []), dict(type='mmrazor.SplitDistillerHook'),
-                        dict(type='mmrazor.JoinDistillerHook')]
+    """Add both hooks to those of the config, which has them already if a run of this project wrote it."""
+    hooks = list(cfg.get('custom_hooks') or [])
+    present = {str(hook['type']).split('.')[-1] for hook in hooks}
+    hooks += [dict(type=f'mmrazor.{cls.__name__}') for cls in (SplitDistillerHook, JoinDistillerHook)
+              if cls.__name__ not in present]
+    cfg.custom_hooks = hooks

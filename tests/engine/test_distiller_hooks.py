@@ -2,8 +2,11 @@ import copy
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.runner import Runner
 from torch.utils.data import Dataset
+
+from mmfmkt.engine.distiller_hooks import add_distiller_hooks
 
 
 class Images(Dataset):
@@ -54,3 +57,12 @@ def test_state_dict_is_the_students_alone_and_nothing_is_the_teachers(make_runne
     assert not any('distiller' in key for key in checkpoint['state_dict'])
     assert all(key.startswith('distiller.') for key in checkpoint['distiller'])
     assert not any('teacher' in key for part in ('state_dict', 'distiller', 'ema_state_dict') for key in checkpoint[part])
+
+
+def test_hooks_are_added_to_those_of_the_config_and_only_once():
+    cfg = Config(dict(custom_hooks=[dict(type='EMAHook')]))
+    add_distiller_hooks(cfg)
+    once = [hook.type for hook in cfg.custom_hooks]
+    add_distiller_hooks(cfg)
+    assert once == ['EMAHook', 'mmrazor.SplitDistillerHook', 'mmrazor.JoinDistillerHook']
+    assert [hook.type for hook in cfg.custom_hooks] == once
