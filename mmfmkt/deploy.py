@@ -4,18 +4,27 @@ from pathlib import Path
 
 from mmengine.config import Config
 from mmengine.runner import CheckpointLoader, save_checkpoint
+from mmrazor.registry import MODELS
 
-from mmfmkt.models import FlowNeck, FMKTDistill
-from mmfmkt.models.detector import build_detector
+from mmfmkt.models import FMKTDistill
+from mmfmkt.models.build import build_detector
 
 
-def names(node: object, cls: type) -> bool:
-    """Is `node` the config of a `cls`, with or without its scope?"""
-    return isinstance(node, dict) and str(node.get('type')).split('.')[-1] == cls.__name__
+def is_a(node: object, cls: type) -> bool:
+    """Is `node` the config of a `cls` or of a subclass, with or without its scope?"""
+    registered = MODELS.get(node['type']) if isinstance(node, dict) and isinstance(node.get('type'), str) else None
+    return isinstance(registered, type) and issubclass(registered, cls)
 
 
 def is_distillation(cfg: Config) -> bool:
-    return names(cfg.model, FMKTDistill)
+    return is_a(cfg.model, FMKTDistill)
+
+
+def has_flow(node: object) -> bool:
+    """Does a part of this project stand anywhere in the config of a detector?"""
+    if isinstance(node, dict):
+        return str(node.get('type')).split('.')[-1] in ('FlowNeck', 'FlowHead') or any(map(has_flow, node.values()))
+    return isinstance(node, (list, tuple)) and any(map(has_flow, node))
 
 
 def deployed_config(cfg: Config) -> Config:
@@ -28,9 +37,9 @@ def deployed_config(cfg: Config) -> Config:
     if not is_distillation(cfg):
         return cfg
     cfg.model = cfg.model.architecture
-    for leftover in ('flow', 'distiller'):
+    for leftover in ('flow', 'logit_flow', 'distiller'):
         cfg.pop(leftover, None)
-    if not names(cfg.model.get('neck'), FlowNeck) and 'custom_imports' in cfg:
+    if not has_flow(cfg.model) and 'custom_imports' in cfg:
         imports = cfg.custom_imports.imports
         others = [module for module in ([imports] if isinstance(imports, str) else imports) if module != 'mmfmkt']
         if others:

@@ -23,6 +23,24 @@ def mmdet_scope():
 
 
 @pytest.fixture
+def source():
+    """A student's feature, float64."""
+    return torch.randn(2, 6, 5, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.fixture
+def target():
+    """A teacher's feature of the same shape, float64."""
+    return torch.randn(2, 6, 5, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture
+def curved():
+    """A velocity that depends on the state and on the time."""
+    return lambda state, t: torch.sin(3 * state + t) + t * state.roll(1, dims=1)
+
+
+@pytest.fixture
 def retinanet():
     """Config of a tiny RetinaNet."""
     model = Config.fromfile(ROOT / 'configs/demo/retinanet_r18.py').model

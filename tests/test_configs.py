@@ -13,7 +13,8 @@ from mmrazor.registry import MODELS
 from mmfmkt.deploy import deployed_config
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
-COCO = sorted(CONFIGS.glob('fmkt*.py'))
+COCO = sorted(CONFIGS.glob('*.py'))
+WITH_TEACHER = [path for path in COCO if not path.stem.startswith('ofmkt')]
 DEMO = sorted((CONFIGS / 'demo').glob('*.py'))
 METAFILES = Path(mmdet.__file__).parent / '.mim' / 'configs'
 
@@ -25,7 +26,7 @@ def name(path):
 def build(cfg, tmp_path):
     """The config's model; a distillation gets a teacher checkpoint with random weights."""
     if 'teacher' not in cfg.model:
-        return DETECTORS.build(cfg.model)
+        return MODELS.build(cfg.model) if 'distiller' in cfg.model else DETECTORS.build(cfg.model)
     teacher = cfg.model.teacher
     teacher = (get_config(teacher) if '::' in teacher else Config.fromfile(CONFIGS.parent / teacher)).model
     checkpoint = tmp_path / 'teacher.pth'
@@ -41,7 +42,7 @@ def test_config_builds_and_its_deployed_config_too(path, tmp_path):
     DETECTORS.build(deployed_config(cfg).model).load_state_dict(student, strict=True)
 
 
-@pytest.mark.parametrize('path', COCO, ids=name)
+@pytest.mark.parametrize('path', WITH_TEACHER, ids=name)
 def test_teacher_address_is_in_mmdets_metafile(path):
     model = Config.fromfile(path).model
     config = model.teacher.split('::')[1]
@@ -53,12 +54,14 @@ def test_teacher_address_is_in_mmdets_metafile(path):
 def test_gradients_are_clipped_and_the_schedule_is_that_of_the_base(path):
     cfg = Config.fromfile(path)
     assert cfg.optim_wrapper.clip_grad.max_norm > 0
-    assert cfg.optim_wrapper.optimizer == dict(type='SGD', lr=0.01, momentum=0.9, weight_decay=0.0001)
+    lr = 0.02 if 'faster-rcnn' in path.stem else 0.01
+    assert cfg.optim_wrapper.optimizer == dict(type='SGD', lr=lr, momentum=0.9, weight_decay=0.0001)
     assert cfg.train_cfg.max_epochs == 24 and cfg.auto_scale_lr.base_batch_size == 16
 
 
-def test_theta_deploys_mmdets_own_retinanet():
-    cfg = deployed_config(Config.fromfile(CONFIGS / 'fmkt-theta_retinanet_r101_r50.py'))
+@pytest.mark.parametrize('file', ['fmkt-theta_retinanet_r101_r50.py', 'ofmkt-theta_retinanet_r50.py'])
+def test_theta_deploys_mmdets_own_retinanet(file):
+    cfg = deployed_config(Config.fromfile(CONFIGS / file))
     stock = get_config('mmdet::retinanet/retinanet_r50_fpn_2x_coco.py')
     cfg.model.pop('_scope_', None)
     assert cfg.model == stock.model

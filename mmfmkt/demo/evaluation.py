@@ -44,7 +44,7 @@ def measure_steps(runner: Runner) -> Iterator[tuple[str, dict[str, float]]]:
     yield 'flow bypassed', measure(runner)
     model.neck = neck
     for num_steps in STEPS:
-        neck.flow.num_steps = num_steps
+        neck.flow.inference_steps = num_steps
         yield f'N = {num_steps}', measure(runner)
 
 

@@ -6,14 +6,18 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class Trajectory:
-    """The path of one feature map from the student (t = 1) to the estimate of the teacher (t = 0).
+    """The path of one feature from the student (t = 1) to the estimate of the teacher (t = 0).
+
+    A feature is a map (B, C, H, W) or a vector (B, C).
 
     Attributes:
-        source: the student's feature `X^S`, (B, C, H, W).
+        source: the student's feature `X^S`.
         endpoints: the one-step estimate `X̂_i` of the teacher's feature that each of the N steps makes, in the order
-            in which the steps are taken (t = 1 first), N x (B, C, H, W).
-        output: the state at t = 0, `Z_0`, (B, C, H, W).
+            in which the steps are taken (t = 1 first).
+        output: the state at t = 0, `Z_0`: the mean of the endpoints with these weights.
+        weights: how much of the way each step covers, N numbers that sum to 1; 1/N each for a rectified flow.
     """
     source: Tensor
     endpoints: tuple[Tensor, ...]
     output: Tensor
+    weights: tuple[float, ...]

@@ -1,11 +1,17 @@
-from .algorithms import FMKTDistill
-from .connectors import FlowConnector
+from .algorithms import FMKTDistill, OFMKTThetaDistill
+from .connectors import FlowConnector, StudentClassifier
 from .flow_transform import FlowTransform
-from .losses import FMKTLoss, FMKTThetaLoss
-from .meta_encoders import ConvMetaEncoder, LightMetaEncoder, MetaEncoder
+from .heads import FlowHead
+from .losses import (BinaryKDLoss, FMKTLoss, FMKTThetaLoss, OFMKTLoss, OFMKTThetaLoss, PerChannelMetric, PerPixelMetric,
+                     StepTaskLoss)
+from .meta_encoders import (ConvMetaEncoder, ConvNeXtMetaEncoder, LightMetaEncoder, MetaEncoder, MLPMetaEncoder,
+                            SwinMetaEncoder)
 from .necks import FlowNeck
+from .recorders import EveryModuleCallRecorder, EveryModuleInputsRecorder, EveryModuleOutputsRecorder
 
 __all__ = [
-    'ConvMetaEncoder', 'FMKTDistill', 'FMKTLoss', 'FMKTThetaLoss', 'FlowConnector', 'FlowNeck', 'FlowTransform',
-    'LightMetaEncoder', 'MetaEncoder'
+    'BinaryKDLoss', 'ConvMetaEncoder', 'ConvNeXtMetaEncoder', 'EveryModuleCallRecorder', 'EveryModuleInputsRecorder',
+    'EveryModuleOutputsRecorder', 'FMKTDistill', 'FMKTLoss', 'FMKTThetaLoss', 'FlowConnector', 'FlowHead', 'FlowNeck',
+    'FlowTransform', 'LightMetaEncoder', 'MLPMetaEncoder', 'MetaEncoder', 'OFMKTLoss', 'OFMKTThetaDistill',
+    'OFMKTThetaLoss', 'PerChannelMetric', 'PerPixelMetric', 'StepTaskLoss', 'StudentClassifier', 'SwinMetaEncoder'
 ]

@@ -2,64 +2,110 @@
 from typing import Sequence
 
 import torch
-from mmengine.model import BaseModule
-from mmrazor.registry import MODELS
+from mmengine.model import BaseModule, ModuleList
 from torch import Tensor, nn
 
-from mmfmkt.flow import Trajectory, transport
+from mmfmkt.flow import Euler, NoiseSchedule, RectifiedFlow, Solver, Trajectory, transport
+
+from . import flow_parts  # noqa: F401 (registers schedules and solvers)
+from .build import build_part
 
 
 class FlowTransform(BaseModule):
-    """Carries chosen levels of a student's pyramid towards the teacher's, each with a meta-encoder of its own.
+    """Carries chosen levels of a student's pyramid towards the teacher's.
 
     Args:
         meta_encoder: config of the velocity network; every level builds one.
         levels: which levels of the pyramid to transport, counted from 0 (the finest).
-        num_steps: N, the number of steps, at least 1. An attribute: it may be set to another value at inference.
+        num_steps: N in training, at least 1; of a list, one is drawn for every iteration, from PyTorch's generator.
+        inference_steps: N at inference; `num_steps` by default, or the largest of its list.
+        schedule: config of the noise schedule, a rectified flow by default.
+        solver: config of the solver, Euler by default.
+        shared: one meta-encoder for all levels instead of one for each.
 
     Raises:
-        ValueError: if `levels` is empty, negative or has duplicates, or if `num_steps` is less than 1.
+        ValueError: if `levels` is empty, negative or has duplicates, if a number of steps is less than 1 or there is
+            none, or if a config is not that of a meta-encoder, schedule or solver.
     """
 
-    def __init__(self, meta_encoder: dict, levels: Sequence[int], num_steps: int = 4) -> None:
+    def __init__(self,
+                 meta_encoder: dict,
+                 levels: Sequence[int],
+                 num_steps: int | Sequence[int] = 4,
+                 inference_steps: int | None = None,
+                 schedule: dict | NoiseSchedule | None = None,
+                 solver: dict | Solver | None = None,
+                 shared: bool = False) -> None:
         if not levels or min(levels) < 0 or len(set(levels)) < len(levels):
             raise ValueError('`levels` must list different levels of the pyramid, counted from 0 (the finest), '
                              f'but got {list(levels)}; for the first four say levels=(0, 1, 2, 3)')
         super().__init__()
         self.levels = tuple(levels)
         self.num_steps = num_steps
-        self.meta_encoders = nn.ModuleList(MODELS.build(meta_encoder) for _ in levels)
+        self.inference_steps = max(self.num_steps) if inference_steps is None else inference_steps
+        self.schedule = build_part(schedule or RectifiedFlow(), NoiseSchedule, 'schedule')
+        self.solver = build_part(solver or Euler(), Solver, 'solver')
+        self.meta_encoders = ModuleList(
+            build_part(meta_encoder, nn.Module, 'meta_encoder') for _ in range(1 if shared else len(levels)))
 
     @property
-    def num_steps(self) -> int:
+    def num_steps(self) -> tuple[int, ...]:
+        """The numbers of steps that an iteration of the training may take."""
         return self._num_steps
 
     @num_steps.setter
-    def num_steps(self, value: int) -> None:
-        if not isinstance(value, int) or value < 1:
-            raise ValueError(f'`num_steps` must be an integer of at least 1, but got {value!r}')
-        self._num_steps = value
+    def num_steps(self, value: int | Sequence[int]) -> None:
+        choices = value if isinstance(value, (list, tuple)) else (value, )
+        if not choices:
+            raise ValueError(f'`num_steps` must be an integer or a list of some, but got {value!r}, an empty list')
+        self._num_steps = tuple(check_num_steps(choice, 'num_steps') for choice in choices)
+
+    @property
+    def inference_steps(self) -> int:
+        """The number of steps in eval mode."""
+        return self._inference_steps
+
+    @inference_steps.setter
+    def inference_steps(self, value: int) -> None:
+        self._inference_steps = check_num_steps(value, 'inference_steps')
+
+    def draw_num_steps(self) -> int:
+        if not self.training:
+            return self.inference_steps
+        if len(self.num_steps) == 1:
+            return self.num_steps[0]
+        return self.num_steps[torch.randint(len(self.num_steps), ()).item()]  # drawn on the CPU: nothing waits for a GPU
 
     def forward(self, pyramid: Sequence[Tensor]) -> dict[int, Trajectory]:
-        """Transport the chosen levels of a pyramid of L features (B, C, H_l, W_l): level -> trajectory."""
+        """Transport the chosen levels of a pyramid of L features (B, C, H_l, W_l) or (B, C): level -> trajectory."""
         if max(self.levels) >= len(pyramid):
             raise ValueError(f'`levels` must be levels of the pyramid, which has {len(pyramid)} (0 to '
                              f'{len(pyramid) - 1}), but got {list(self.levels)}')
+        num_steps = self.draw_num_steps()
         return {
-            level: transport(keep_gradient_layout(pyramid[level]), meta_encoder, self.num_steps)
-            for level, meta_encoder in zip(self.levels, self.meta_encoders)
+            level: transport(
+                keep_gradient_layout(pyramid[level]), self.meta_encoders[index % len(self.meta_encoders)], num_steps,
+                self.schedule, self.solver)
+            for index, level in enumerate(self.levels)
         }
 
 
+def check_num_steps(value: int, option: str) -> int:
+    if not isinstance(value, int) or value < 1:
+        raise ValueError(f'`{option}` must be an integer of at least 1, but got {value!r}')
+    return value
+
+
 def keep_gradient_layout(feature: Tensor) -> Tensor:
-    """The same feature; what flows back through it comes in the memory layout of a dense (B, C, H, W) map.
+    """The same feature; what flows back through it comes in the memory layout of a dense tensor.
 
     Metrics permute axes, and their gradients come back permuted. The student's backward pass would then sum in another
     order, so that it would round otherwise than the plain student's even at distillation weight 0.
     """
     if not feature.requires_grad:
         return feature
-    nhwc = feature.is_contiguous(memory_format=torch.channels_last) and not feature.is_contiguous()
+    nhwc = (feature.dim() == 4 and feature.is_contiguous(memory_format=torch.channels_last)
+            and not feature.is_contiguous())
     layout = torch.channels_last if nhwc else torch.contiguous_format
     source = feature.view_as(feature)
     source.register_hook(lambda gradient: gradient.contiguous(memory_format=layout))

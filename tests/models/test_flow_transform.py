@@ -24,10 +24,79 @@ def test_levels_that_are_no_levels_are_refused(levels):
         FlowTransform(META_ENCODER, levels=levels)
 
 
-@pytest.mark.parametrize('num_steps', [0, -1, 1.5])
-def test_less_than_one_step_is_refused(num_steps):
-    with pytest.raises(ValueError, match=f'`num_steps` must be an integer of at least 1, but got {num_steps}'):
-        FlowTransform(META_ENCODER, levels=(0, ), num_steps=num_steps)
+@pytest.mark.parametrize('option', ['num_steps', 'inference_steps'])
+@pytest.mark.parametrize('value', [0, -1, 1.5])
+def test_less_than_one_step_is_refused(option, value):
+    with pytest.raises(ValueError, match=f'`{option}` must be an integer of at least 1, but got {value}'):
+        FlowTransform(META_ENCODER, levels=(0, ), **{option: value})
+
+
+def test_an_empty_list_of_steps_is_refused():
+    with pytest.raises(ValueError, match=r'`num_steps` must be an integer or a list of some, but got \[\], an empty list'):
+        FlowTransform(META_ENCODER, levels=(0, ), num_steps=[])
+
+
+def test_a_list_of_steps_with_a_zero_is_refused():
+    with pytest.raises(ValueError, match='`num_steps` must be an integer of at least 1, but got 0'):
+        FlowTransform(META_ENCODER, levels=(0, ), num_steps=[4, 0])
+
+
+@pytest.mark.parametrize('option, wrong', [('schedule', dict(type='mmrazor.Cosine')), ('schedule', dict()),
+                                           ('schedule', dict(type='mmrazor.PKDLoss')), ('solver', dict(type='RungeKutta'))])
+def test_an_unknown_schedule_or_solver_is_refused_with_those_that_there_are(option, wrong):
+    known = dict(schedule='mmrazor.RectifiedFlow, mmrazor.VEODE, mmrazor.VPODE', solver='mmrazor.EulerSolver')
+    with pytest.raises(ValueError, match=f'`{option}` must be the config of a .*{known[option]}.*but got.*custom_imports'):
+        FlowTransform(META_ENCODER, levels=(0, ), **{option: wrong or dict(typo=1)})
+
+
+def test_an_unknown_meta_encoder_is_refused():
+    with pytest.raises(ValueError, match='`meta_encoder` must be the config of a .*mmrazor.SwinMetaEncoder.*but got'):
+        FlowTransform(dict(type='mmrazor.Transformer'), levels=(0, ))
+
+
+def test_steps_are_drawn_anew_for_every_iteration_and_alike_for_all_levels():
+    torch.manual_seed(0)
+    flow = FlowTransform(META_ENCODER, levels=(0, 1), num_steps=[1, 2, 4]).train()
+    pyramid = [torch.randn(1, 8, 4, 4), torch.randn(1, 8, 2, 2)]
+    drawn = [tuple(len(trajectory.endpoints) for trajectory in flow(pyramid).values()) for _ in range(40)]
+    assert set(drawn) == {(1, 1), (2, 2), (4, 4)}
+
+
+def test_draws_follow_the_seed():
+    flow = FlowTransform(META_ENCODER, levels=(0, ), num_steps=[1, 2, 4, 8]).train()
+    draws = []
+    for _ in range(2):
+        torch.manual_seed(5)
+        draws.append([flow.draw_num_steps() for _ in range(10)])
+    assert draws[0] == draws[1]
+
+
+@pytest.mark.parametrize('settings, steps', [(dict(num_steps=3), 3), (dict(num_steps=[1, 8, 2]), 8),
+                                             (dict(num_steps=[1, 8], inference_steps=2), 2)])
+def test_inference_takes_its_own_number_of_steps(settings, steps):
+    flow = FlowTransform(META_ENCODER, levels=(0, ), **settings).eval()
+    assert len(flow([torch.randn(1, 8, 4, 4)])[0].endpoints) == steps
+
+
+@pytest.mark.parametrize('schedule', ['RectifiedFlow', 'VPODE', 'VEODE'])
+@pytest.mark.parametrize('solver', ['EulerSolver', 'HeunSolver'])
+def test_training_and_inference_give_the_same_output_at_the_same_steps(schedule, solver):
+    flow = FlowTransform(META_ENCODER, (0, ), 4, schedule=dict(type=f'mmrazor.{schedule}'),
+                         solver=dict(type=f'mmrazor.{solver}'))
+    torch.nn.init.normal_(flow.meta_encoders[0].layers[-1].weight)
+    pyramid = [torch.randn(2, 8, 6, 6)]
+    in_training, at_inference = flow.train()(pyramid)[0], flow.eval()(pyramid)[0]
+    assert torch.equal(in_training.output, at_inference.output)
+    assert not torch.equal(in_training.output, pyramid[0])
+
+
+def test_a_shared_meta_encoder_serves_all_levels():
+    flow = FlowTransform(META_ENCODER, levels=(0, 1, 2), shared=True)
+    torch.nn.init.normal_(flow.meta_encoders[0].layers[-1].weight)
+    assert len(flow.meta_encoders) == 1
+    feature = torch.randn(1, 8, 4, 4)
+    outputs = [trajectory.output for trajectory in flow([feature] * 3).values()]
+    assert torch.equal(outputs[0], outputs[1]) and torch.equal(outputs[0], outputs[2])
 
 
 def test_a_level_that_the_pyramid_lacks_is_refused():

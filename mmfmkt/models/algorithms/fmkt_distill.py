@@ -5,32 +5,41 @@ from typing import Callable
 
 from mmengine.model import BaseModel
 from mmrazor.models.algorithms import BaseAlgorithm
+from mmrazor.models.task_modules import ModuleInputsRecorder
 from mmrazor.models.utils import add_prefix
 from mmrazor.registry import MODELS
 from torch import Tensor
 
+from ..build import build_detector
 from ..class_count import check_class_counts
-from ..detector import build_detector
 from ..transparent import show_child_as_own
+from .dry_run import check_losses
 from .frozen_teacher import FrozenTeacher
+from .recorded_heads import recorded_heads
+
+
+ROIS = 'mmfmkt.rois'  # the recorder of the boxes that the student's RoI head is trained on
 
 
 @MODELS.register_module()
 class FMKTDistill(BaseAlgorithm):
     """Trains a student detector with its own losses and a distiller's, read off a frozen teacher.
 
-    The teacher runs its backbone and neck only. In the state dict the student has the keys of the stock detector, the
-    distiller's connectors and losses stand under `distiller.*`, and the teacher is absent. Prediction is the student's.
+    The teacher runs its backbone and neck, and a head only if it is recorded: a dense head on its own features, a RoI
+    head on the student's proposals. In the state dict the student has the keys of the stock detector, the distiller's
+    connectors and losses stand under `distiller.*`, and the teacher is absent. Prediction is the student's.
 
     Args:
         architecture: config of the student detector, or the detector.
-        teacher: config file, 'package::' config or config dict of the teacher detector.
+        teacher: config file, 'package::' config or config dict of the teacher detector. Without a teacher (OFM-KT) no
+            loss may read one.
         teacher_ckpt: file or address of the teacher's weights, which are loaded strictly.
         distiller: config of a `ConfigurableDistiller` of MMRazor.
 
     Raises:
-        TypeError: if there is no teacher.
-        ValueError: if the checkpoint is not given or is not the teacher's, or if student and teacher differ in classes.
+        TypeError: if there is no teacher and the distiller records one.
+        ValueError: if the checkpoint is not given or is not the teacher's, if student and teacher differ in classes, or
+            if a loss of FM-KT cannot compare them.
         FileNotFoundError: if the checkpoint is not there.
     """
 
@@ -41,21 +50,37 @@ class FMKTDistill(BaseAlgorithm):
                  teacher_ckpt: str | None = None,
                  **kwargs) -> None:
         super().__init__(build_detector(architecture), **kwargs)
-        self.teacher = FrozenTeacher(teacher, teacher_ckpt)
-        check_class_counts(self.architecture, self.teacher.detector)
         self.distiller = MODELS.build(distiller)
-        self.distiller.prepare_from_student(self.architecture)
-        self.distiller.prepare_from_teacher(self.teacher.detector)
+        recorders = self.distiller.teacher_recorders
+        self.teacher = FrozenTeacher(teacher, teacher_ckpt) if teacher is not None or recorders.recorders else None
+        self.teacher_heads = recorded_heads(recorders, self.teacher.detector) if self.teacher else []
+        if self.teacher:
+            check_class_counts(self.architecture, self.teacher.detector)
+            self.distiller.prepare_from_teacher(self.teacher.detector)
+        self.prepare_from_student()
+        check_losses(self)
         show_child_as_own(self, 'architecture')
+
+    def prepare_from_student(self) -> None:
+        if 'roi_head' in self.teacher_heads:
+            self.distiller.student_recorders.recorders[ROIS] = ModuleInputsRecorder('roi_head.bbox_roi_extractor')
+        self.distiller.prepare_from_student(self.architecture)
+        for module in self.distiller.modules():
+            if module is not self.distiller and hasattr(module, 'prepare_from_student'):
+                module.prepare_from_student(self.architecture)
 
     def loss(self, inputs: Tensor, data_samples: list) -> dict[str, Tensor]:
         """The student's losses under their own names, the distiller's under `distill.*`; images are (B, 3, H, W)."""
-        with self.distiller.teacher_recorders:
-            self.teacher.extract_features(inputs)
-        with self.distiller.student_recorders:
+        student_recorders = self.distiller.student_recorders
+        with self.distiller.teacher_recorders, student_recorders:
+            features = self.teacher.extract_features(inputs) if self.teacher else None
             losses = super().loss(inputs, data_samples)
+            if self.teacher_heads:
+                rois = student_recorders.get_recorder(ROIS).get_record_data(0, 1) if 'roi_head' in self.teacher_heads else None
+                self.teacher.run_heads(self.teacher_heads, features, rois)
         return {**losses, **add_prefix(self.distiller.compute_distill_losses(), 'distill')}
 
     def _apply(self, fn: Callable, *args, **kwargs) -> FMKTDistill:
-        self.teacher.detector._apply(fn, *args, **kwargs)  # .to(device) and the like move the teacher too
+        if self.teacher:  # .to(device) and the like move the teacher too
+            self.teacher.detector._apply(fn, *args, **kwargs)
         return super()._apply(fn, *args, **kwargs)

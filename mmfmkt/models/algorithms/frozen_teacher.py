@@ -10,7 +10,8 @@ from mmengine.hub import get_config
 from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
-from ..detector import build_detector
+from ..build import build_detector
+from .recorded_heads import run_heads
 
 
 def read_detector_config(config: str | dict) -> ConfigDict:
@@ -68,7 +69,7 @@ def shorten(names: Sequence[str], most: int = 4) -> str:
 
 
 class FrozenTeacher:
-    """A trained detector of which only the backbone and the neck run, in eval mode and without gradients.
+    """A trained detector of which only what is needed runs, in eval mode and without gradients.
 
     It is not an `nn.Module`: a module that has it as an attribute shows it in no state dict and gives it to no
     optimizer or DDP bucket, and a deep copy of that module (an EMA model, say) shares it.
@@ -90,6 +91,11 @@ class FrozenTeacher:
         return self
 
     @torch.no_grad()
-    def extract_features(self, inputs: Tensor) -> None:
+    def extract_features(self, inputs: Tensor) -> tuple[Tensor, ...]:
         """Run backbone and neck on images (B, 3, H, W); recorders see what they see."""
-        self.detector.extract_feat(inputs)
+        return self.detector.extract_feat(inputs)
+
+    @torch.no_grad()
+    def run_heads(self, heads: list[str], features: tuple[Tensor, ...], rois: Tensor | None) -> None:
+        """Run heads; see :func:`~mmfmkt.models.algorithms.recorded_heads.run_heads`."""
+        run_heads(self.detector, heads, features, rois)

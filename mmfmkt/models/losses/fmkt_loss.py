@@ -1,65 +1,112 @@
 """The distillation loss of FM-KT."""
 from typing import Sequence
 
-import torch
 from mmrazor.registry import MODELS
 from torch import Tensor, nn
 
 from mmfmkt.flow import Trajectory
+
+from .diagnostics import diagnose
+from .metric import LevelMetric
+from .pair_decoupling import decouple, decoupled_order
 
 
 @MODELS.register_module()
 class FMKTLoss(nn.Module):
     r"""Any distillation loss, taken between every endpoint of a trajectory and the teacher's feature.
 
-    .. math:: L = w \sum_l \frac 1 N \sum_{i=1}^N \mathrm{metric}(\hat X_{l,i}, X^T_l)
+    .. math:: L = \sum_l w_l \frac 1 N \sum_{i=1}^N \mathrm{metric}(T(\hat X_{l,i}), X^T_l)
 
     (serial training, arXiv:2402.02012, section 3; the levels are summed as in MMRazor's detection configs). The loss
     is on the endpoints, not on the velocities: the two are equal under L2, and not under a metric such as PKD. The
     metric is computed in float32 under mixed precision.
 
+    `metric`, `loss_weight` and `transform` hold for all levels; each may also be a list with one for every level that
+    the flow transports.
+
     Args:
-        metric: config of a loss of MMRazor or MMDetection, PKD (arXiv:2207.02039) by default; it is called as
-            `metric(student, teacher)` with two features (B, C, H, W) and returns a scalar.
+        metric: config of a loss of MMRazor or MMDetection with two inputs, whatever their names, PKD (arXiv:2207.02039)
+            by default; it is called as `metric(student, teacher)` and returns a scalar.
         loss_weight: w, at least 0.
+        transform: config of `T`, a connector: a 1x1 convolution to the teacher's channels, or `StudentClassifier` for
+            logits. It belongs to the prediction: a trainable projection of the target could collapse to one that is
+            easy to match.
+        keep_pairs: share of the batch that is compared with its own teacher features, in [0, 1]; the rest with those of
+            other images (Pair Decoupling, in training only). Keep 1 for spatial maps.
+
+    Attributes:
+        diagnosing: whether the next forward passes leave `diagnostics` behind.
+        diagnostics: level -> name -> scalar, see :func:`~mmfmkt.models.losses.diagnostics.diagnose`.
 
     Raises:
-        ValueError: if `loss_weight` is negative.
+        ValueError: if a weight is negative, if `keep_pairs` is not in [0, 1], if lists differ in length, or if a config
+            is not that of a loss or a connector.
     """
 
-    def __init__(self, metric: dict | None = None, loss_weight: float = 1.0) -> None:
+    def __init__(self,
+                 metric: dict | list[dict] | None = None,
+                 loss_weight: float | list[float] = 1.0,
+                 transform: dict | list[dict] | None = None,
+                 keep_pairs: float = 1.0) -> None:
         super().__init__()
-        if loss_weight < 0:
-            raise ValueError(f'`loss_weight` must be at least 0, but got {loss_weight}')
-        self.metric = MODELS.build(metric or dict(type='mmrazor.PKDLoss'))
-        self.loss_weight = loss_weight
+        if not 0 <= keep_pairs <= 1:
+            raise ValueError(f'`keep_pairs` must lie in [0, 1], but got {keep_pairs}')
+        self.keep_pairs = keep_pairs
+        self.level_metrics = nn.ModuleList(
+            LevelMetric(*settings) for settings in for_each_level(
+                metric=metric, transform=transform, loss_weight=loss_weight))
+        self.diagnosing, self.diagnostics = False, {}
 
-    def forward(self, trajectories: dict[int, Trajectory], teacher_features: Sequence[Tensor]) -> Tensor:
+    def forward(self, trajectories: dict[int, Trajectory] | Sequence[Trajectory],
+                teacher_features: Tensor | Sequence[Tensor]) -> Tensor:
         """The loss of all levels, a scalar.
 
         Args:
-            trajectories: level -> trajectory of the student's feature.
-            teacher_features: the teacher's whole pyramid, of the student's shapes at these levels.
+            trajectories: level -> trajectory of the student's feature; a sequence has one for each level from 0 on.
+            teacher_features: the teacher's whole pyramid, of the shapes of `T`'s output at these levels; a single tensor
+                is a pyramid of one.
         """
+        trajectories = by_level(trajectories)
+        teacher_features = [teacher_features] if isinstance(teacher_features, Tensor) else teacher_features
         if max(trajectories) >= len(teacher_features):
             raise ValueError(f"every level of the flow must be a level of the teacher's pyramid, which has "
                              f'{len(teacher_features)}, but got {list(trajectories)}; set `levels` of the flow')
-        losses = [
-            self.level_loss(trajectory, teacher_features[level]) for level, trajectory in trajectories.items()
-        ]
-        return self.loss_weight * sum(losses)
+        targets = {level: teacher_features[level] for level in trajectories}
+        if self.training and self.keep_pairs < 1:
+            order = decoupled_order(len(next(iter(targets.values()))), self.keep_pairs)
+            targets = {level: decouple(target, order) for level, target in targets.items()}
+        return self.compare(trajectories, targets)
 
-    def level_loss(self, trajectory: Trajectory, target: Tensor) -> Tensor:
-        """The unweighted loss of one level; `target` is (B, C, H, W)."""
-        distances = [self.distance(endpoint, target) for endpoint in trajectory.endpoints]
+    def compare(self, trajectories: dict[int, Trajectory], targets: dict[int, Tensor | None]) -> Tensor:
+        """The weighted sum of the levels' losses."""
+        if len(self.level_metrics) not in (1, len(trajectories)):
+            raise ValueError(f'`metric`, `loss_weight` and `transform` must be one for all levels or a list with one for '
+                             f'each of the {len(trajectories)} levels of the flow, but got {len(self.level_metrics)}')
+        total = 0
+        for index, (level, trajectory) in enumerate(trajectories.items()):
+            by = self.level_metrics[index % len(self.level_metrics)]
+            total = total + by.weight * self.level_loss(level, trajectory, targets[level], by)
+        return total
+
+    def level_loss(self, level: int, trajectory: Trajectory, target: Tensor, by: LevelMetric) -> Tensor:
+        """The unweighted loss of one level."""
+        predictions = [by.transform(endpoint) for endpoint in trajectory.endpoints]
+        distances = [by.distance(prediction, target) for prediction in predictions]
+        if self.diagnosing:
+            self.diagnostics[level] = diagnose(predictions, trajectory.weights, distances, target)
         return sum(distances) / len(distances)
 
-    def distance(self, feature: Tensor, target: Tensor) -> Tensor:
-        """The metric between two features (B, C, H, W), in float32 at least."""
-        if feature.shape != target.shape:
-            raise ValueError(f'a level must have the same shape in student and teacher, but got (B, C, H, W) = '
-                             f'{tuple(feature.shape)} and {tuple(target.shape)}; choose a teacher whose neck has the '
-                             'same channels and strides, or set `levels` of the flow')
-        with torch.autocast(feature.device.type, enabled=False):
-            dtype = torch.promote_types(feature.dtype, torch.float32)
-            return self.metric(feature.to(dtype), target.to(dtype))
+
+def by_level(trajectories: dict[int, Trajectory] | Sequence[Trajectory]) -> dict[int, Trajectory]:
+    return trajectories if isinstance(trajectories, dict) else dict(enumerate(trajectories))
+
+
+def for_each_level(**settings) -> list[tuple]:
+    """One tuple of settings for every level, or a single one if none of them is a list."""
+    lengths = {name: len(value) for name, value in settings.items() if isinstance(value, (list, tuple))}
+    if len(set(lengths.values())) > 1 or 0 in lengths.values():
+        raise ValueError(f'lists of settings for each level must be of one length, that of the levels of the flow, '
+                         f'but got {lengths}')
+    num_levels = next(iter(lengths.values()), 1)
+    return [tuple(value[level] if name in lengths else value for name, value in settings.items())
+            for level in range(num_levels)]

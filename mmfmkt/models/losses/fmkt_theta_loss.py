@@ -5,13 +5,14 @@ from torch import Tensor
 from mmfmkt.flow import Trajectory
 
 from .fmkt_loss import FMKTLoss
+from .metric import LevelMetric
 
 
 @MODELS.register_module()
 class FMKTThetaLoss(FMKTLoss):
     r"""FM-KT's loss and a pull of the student's own feature towards the output of the flow.
 
-    .. math:: L_\Theta = L + w w_S \sum_l \mathrm{metric}(X^S_l, \mathrm{stopgrad}(Z_{l,0}))
+    .. math:: L_\Theta = L + w_S \sum_l w_l \, \mathrm{metric}(T(X^S_l), \mathrm{stopgrad}(T(Z_{l,0})))
 
     (arXiv:2402.02012, FM-KT^Θ). The heads read `X^S`, so the flow can be left away after training.
 
@@ -19,18 +20,23 @@ class FMKTThetaLoss(FMKTLoss):
         metric: see :class:`FMKTLoss`.
         loss_weight: w, at least 0; it multiplies both terms.
         student_weight: w_S, at least 0.
+        others: the other arguments of :class:`FMKTLoss`.
 
     Raises:
-        ValueError: if a weight is negative.
+        ValueError: if a weight is negative, and as :class:`FMKTLoss`.
     """
 
-    def __init__(self, metric: dict | None = None, loss_weight: float = 1.0, student_weight: float = 1.0) -> None:
-        super().__init__(metric, loss_weight)
+    def __init__(self,
+                 metric: dict | list[dict] | None = None,
+                 loss_weight: float | list[float] = 1.0,
+                 student_weight: float = 1.0,
+                 **others) -> None:
+        super().__init__(metric, loss_weight, **others)
         if student_weight < 0:
             raise ValueError(f'`student_weight` must be at least 0, but got {student_weight}')
         self.student_weight = student_weight
 
-    def level_loss(self, trajectory: Trajectory, target: Tensor) -> Tensor:
+    def level_loss(self, level: int, trajectory: Trajectory, target: Tensor, by: LevelMetric) -> Tensor:
         # detached: the student follows the flow here, the flow must not come down to the student
-        pull = self.distance(trajectory.source, trajectory.output.detach())
-        return super().level_loss(trajectory, target) + self.student_weight * pull
+        pull = by.distance(by.transform(trajectory.source), by.transform(trajectory.output).detach())
+        return super().level_loss(level, trajectory, target, by) + self.student_weight * pull

@@ -10,7 +10,7 @@ class TimeEmbedding(BaseModule):
     """A sinusoid of the time, then a linear layer: t -> (1, C, 1, 1).
 
     The sinusoid is `cos(t w_k) ‖ sin(t w_k)` with `w_k = 10000^(-2k / C)`, as in "Attention Is All You Need"
-    (arXiv:1706.03762, section 3.5), for t in (0, 1].
+    (arXiv:1706.03762, section 3.5), for t in [0, 1].
     """
 
     def __init__(self, channels: int) -> None:
@@ -21,6 +21,8 @@ class TimeEmbedding(BaseModule):
         self.linear = nn.Linear(channels, channels)
 
     def forward(self, t: float) -> Tensor:
+        if not 0 <= t <= 1:
+            raise ValueError(f'`t` must lie in [0, 1], where 1 is the student and 0 the teacher, but got {t}')
         angles = t * self.frequencies
         return self.linear(torch.cat([angles.cos(), angles.sin()]))[None, :, None, None]
 
@@ -36,7 +38,7 @@ class ChannelNorm(nn.LayerNorm):
 
 
 class MetaEncoder(BaseModule):
-    """The velocity network `v(Z, t)` of the flow, (B, C, H, W) -> (B, C, H, W) for any H and W.
+    """The velocity network `v(Z, t)` of the flow, (B, C, H, W) -> (B, C, H, W) for any H and W, or (B, C) -> (B, C).
 
     The time embedding is added to the state before the layers (arXiv:2402.02012, section 3). The last layer starts at
     zero: before the first optimisation step the velocity is zero everywhere, the flow is the identity, and a detector
@@ -60,15 +62,27 @@ class MetaEncoder(BaseModule):
         self.channels = channels
         self.time_embedding = TimeEmbedding(channels)
         self.layers = self.build_layers(channels)
-        for parameter in self.layers[-1].parameters():
-            nn.init.zeros_(parameter)
+        self.start_as_identity()
 
     def build_layers(self, channels: int) -> nn.Sequential:
         """The network itself; its last module is a convolution, which the constructor sets to zero."""
         raise NotImplementedError
 
+    def start_as_identity(self) -> None:
+        for parameter in self.layers[-1].parameters():
+            nn.init.zeros_(parameter)
+
+    def init_weights(self) -> None:
+        """Undo what a head, which initialises every convolution that it finds in itself, did to a flow in it."""
+        for module in self.modules():
+            if hasattr(module, 'reset_parameters'):
+                module.reset_parameters()
+        self.start_as_identity()
+
     def forward(self, state: Tensor, t: float) -> Tensor:
         if state.shape[1] != self.channels:
             raise ValueError(f'`channels` of {type(self).__name__} must be those of the features that the flow '
                              f'transports, {state.shape[1]}, but got {self.channels}')
+        if state.dim() == 2:  # a vector is a map of one pixel
+            return self.forward(state[:, :, None, None], t).flatten(1)
         return self.layers(state + self.time_embedding(t))

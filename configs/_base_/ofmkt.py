@@ -1,0 +1,8 @@
+# OFM-KT: no teacher. The student's neck is a FlowNeck, and every step of the flow learns from the mean of all.
+_base_ = 'fmkt.py'
+
+distiller = dict(
+    teacher_recorders=None,
+    distill_losses=dict(_delete_=True, loss_ofmkt=dict(type='mmrazor.OFMKTLoss', loss_weight=1.0)),
+    loss_forward_mappings=dict(
+        _delete_=True, loss_ofmkt=dict(trajectories=dict(recorder='trajectories', from_student=True))))

@@ -1,0 +1,37 @@
+"""Solvers: how one step of the flow is taken.
+
+A solver states its `order` (the error of the output falls as N to the power of minus `order`) and returns the velocity
+that carries the state over one step. Its endpoint is `X^S` minus that velocity, whatever the solver, so that the output
+stays a mean of endpoints.
+"""
+from typing import Callable, ClassVar
+
+from torch import Tensor
+
+Velocity = Callable[[Tensor, float], Tensor]
+
+
+class Solver:
+    """Takes steps; a solver of one's own implements `__call__`."""
+    order: ClassVar[int]
+
+    def __call__(self, velocity: Velocity, state: Tensor, start: float, end: float, progress: float) -> Tensor:
+        """The velocity for the step from time `start` down to `end`, which makes `progress` of the way (0 to 1)."""
+        raise NotImplementedError
+
+
+class Euler(Solver):
+    """One evaluation a step, at its beginning: the paper's solver."""
+    order = 1
+
+    def __call__(self, velocity: Velocity, state: Tensor, start: float, end: float, progress: float) -> Tensor:
+        return velocity(state, start)
+
+
+class Heun(Solver):
+    """Two evaluations a step, at its beginning and at the end that Euler predicts; their mean."""
+    order = 2
+
+    def __call__(self, velocity: Velocity, state: Tensor, start: float, end: float, progress: float) -> Tensor:
+        first = velocity(state, start)
+        return (first + velocity(state - progress * first, end)) / 2

@@ -1,0 +1,62 @@
+"""Comparing student and teacher once, on an empty image, before anything is trained."""
+from __future__ import annotations
+
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Iterator
+
+import torch
+from mmrazor.models.task_modules import ModuleOutputsRecorder
+from torch import nn
+
+from ..losses import FMKTLoss
+from .recorded_heads import PARTS, run_heads
+
+if TYPE_CHECKING:
+    from .fmkt_distill import FMKTDistill
+
+IMAGE = (1, 3, 128, 128)
+ROIS = ((0, 0, 0, 64, 64), (0, 32, 32, 128, 128))
+
+
+def check_losses(algorithm: FMKTDistill) -> None:
+    """Compute the losses of FM-KT on an empty image, which finds channels, strides or anchors that do not agree.
+
+    Detectors that cannot run on a CPU are not checked here; the same error comes with their first batch.
+
+    Raises:
+        ValueError: if a loss cannot compare the two; the message has the shapes of both.
+    """
+    distiller = algorithm.distiller
+    losses = {name: loss for name, loss in distiller.distill_losses.items() if isinstance(loss, FMKTLoss)}
+    with evaluating(algorithm), distiller.student_recorders, distiller.teacher_recorders:
+        try:
+            run_detectors(algorithm)
+        except (RuntimeError, NotImplementedError):
+            return
+        for name, loss in losses.items():
+            records = distiller.loss_forward_mappings[name]
+            loss(**{argument: distiller.get_record(**record) for argument, record in records.items()})
+
+
+def run_detectors(algorithm: FMKTDistill) -> None:
+    """Run what is recorded of student and teacher."""
+    images, rois = torch.zeros(IMAGE), torch.tensor(ROIS, dtype=torch.float32)
+    recorders = algorithm.distiller.student_recorders.recorders.values()
+    parts = {recorder.source.split('.')[0] for recorder in recorders if isinstance(recorder, ModuleOutputsRecorder)}
+    student = algorithm.architecture
+    run_heads(student, [part for part in PARTS if part in parts], student.extract_feat(images), rois)
+    if algorithm.teacher:
+        algorithm.teacher.run_heads(algorithm.teacher_heads, algorithm.teacher.extract_features(images), rois)
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """In eval mode, without gradients and without a trace in the random state; then back."""
+    modes = {module: module.training for module in model.modules()}
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        model.eval()
+        try:
+            yield
+        finally:
+            for module, mode in modes.items():
+                module.training = mode

@@ -1,0 +1,40 @@
+"""Which heads have to run because something in them is recorded, and running just these."""
+from mmdet.models import StandardRoIHead
+from mmrazor.models.task_modules import ModuleOutputsRecorder, RecorderManager
+from torch import Tensor, nn
+
+HEADS = ('bbox_head', 'roi_head')
+PARTS = ('backbone', 'neck', *HEADS)
+
+
+def recorded_heads(recorders: RecorderManager, detector: nn.Module) -> list[str]:
+    """The heads of a teacher, 'bbox_head' (dense) or 'roi_head', that its recorders listen to.
+
+    Raises:
+        ValueError: if a recorder listens to another part, which does not run in a teacher, or to a RoI head that runs
+            its boxes through more than one box head.
+    """
+    sources = [recorder.source for recorder in recorders.recorders.values() if isinstance(recorder, ModuleOutputsRecorder)]
+    parts = {source.split('.')[0] for source in sources}
+    if not parts <= set(PARTS):
+        raise ValueError(f'of the teacher run {", ".join(PARTS)} where they are recorded, but got the sources {sources}')
+    if 'roi_head' in parts and not isinstance(getattr(detector, 'roi_head', None), StandardRoIHead):
+        raise ValueError("the logits of a RoI head can be compared if it is one of mmdet's StandardRoIHeads (Faster and "
+                         f"Mask R-CNN), but got {type(getattr(detector, 'roi_head', None)).__name__} in "
+                         f'{type(detector).__name__}')
+    return [head for head in HEADS if head in parts]
+
+
+def run_heads(detector: nn.Module, heads: list[str], features: tuple[Tensor, ...], rois: Tensor | None) -> None:
+    """Run heads on a pyramid of features (B, C, H_l, W_l) for those who record them.
+
+    Args:
+        detector: student or teacher.
+        heads: 'bbox_head', 'roi_head' or both.
+        features: the pyramid.
+        rois: boxes for the RoI head, (R, 5): index of the image, then x1, y1, x2, y2 in pixels.
+    """
+    if 'bbox_head' in heads:
+        detector.bbox_head(features)
+    if 'roi_head' in heads:
+        detector.roi_head._bbox_forward(features, rois)  # mmdet has no public method that takes boxes

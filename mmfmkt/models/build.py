@@ -1,0 +1,36 @@
+"""Building from configs, with errors that say what there is to choose from."""
+from typing import TypeVar
+
+from mmdet.registry import MODELS as DETECTORS
+from mmengine.model import BaseModel
+from mmrazor.registry import MODELS
+
+Part = TypeVar('Part')
+
+
+def build_detector(config: dict | BaseModel) -> BaseModel:
+    """A detector from its config, whatever the default scope; a detector is returned as it is."""
+    return config if isinstance(config, BaseModel) else DETECTORS.build({'_scope_': 'mmdet', **config})
+
+
+def build_part(config: dict | Part, kind: type[Part], option: str) -> Part:
+    """A `kind` from its config, or as it is.
+
+    Raises:
+        ValueError: if `config` is not that of a registered `kind`; the message lists them.
+    """
+    if isinstance(config, kind):
+        return config
+    part_type = config.get('type') if isinstance(config, dict) else None
+    cls = MODELS.get(part_type) if isinstance(part_type, str) else part_type
+    if not (isinstance(cls, type) and issubclass(cls, kind)):
+        raise ValueError(f'`{option}` must be the config of a {kind.__name__}, dict(type=...) with one of the types '
+                         f"{', '.join(registered(kind))}, but got {config!r}; one of your own is registered in MMRazor's "
+                         'MODELS and imported by `custom_imports` of the config')
+    return MODELS.build(config)
+
+
+def registered(kind: type) -> list[str]:
+    """The names, with their scope, under which subclasses of `kind` stand in MMRazor's `MODELS`."""
+    return sorted(f'mmrazor.{name}' for name, cls in MODELS.module_dict.items()
+                  if isinstance(cls, type) and issubclass(cls, kind))

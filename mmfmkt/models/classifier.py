@@ -1,0 +1,24 @@
+"""The layer of a head that turns its last classification feature into logits."""
+from torch import nn
+
+# RetinaNet, FCOS and other anchor-free heads, ATSS, GFL, VFNet, TOOD, RepPoints, RTMDet, RoI heads
+NAMES = ('retina_cls', 'conv_cls', 'atss_cls', 'gfl_cls', 'vfnet_cls', 'tood_cls', 'reppoints_cls_out', 'rtm_cls', 'fc_cls')
+
+
+def find_classifier(head: nn.Module, name: str | None = None) -> nn.Module:
+    """The classifier of a dense head or of a RoI head.
+
+    Args:
+        head: a head of a detector.
+        name: name of the layer, where it is none of mmdet's usual ones.
+
+    Raises:
+        ValueError: if the head has no such layer; the message lists its layers that could be one.
+    """
+    layers = {child: module for child, module in head.named_children() if isinstance(module, (nn.Conv2d, nn.Linear))}
+    for candidate in [name] if name else NAMES:
+        if candidate in layers:
+            return layers[candidate]
+    raise ValueError(f'a logit flow must stand before one convolution or linear layer that classifies, called '
+                     f'{name or ", ".join(NAMES)}, but {type(head).__name__} has {", ".join(layers) or "no such layer"}; '
+                     "set `classifier` to the layer's name, or transport the features of the neck instead")

@@ -1,0 +1,3 @@
+from .flow_head import FlowHead
+
+__all__ = ['FlowHead']

@@ -1,0 +1,69 @@
+"""Logit FM-KT: a head whose classifier reads transported features."""
+from mmdet.registry import MODELS
+from torch import Tensor, nn
+
+from mmfmkt.flow import Trajectory
+
+from ..classifier import find_classifier
+from ..flow_transform import FlowTransform
+
+
+class FeatureFlow(FlowTransform):
+    """The flow of one feature, (B, C, H, W) or (B, C), in a head that may run it once a level.
+
+    Args:
+        flow: arguments of :class:`~mmfmkt.models.flow_transform.FlowTransform` but `levels`.
+    """
+
+    def __init__(self, **flow) -> None:
+        super().__init__(levels=(0, ), **flow)
+
+    def stand_before(self, classifier: nn.Module, head: nn.Module) -> None:
+        """Let `classifier` read transported features, with one number of steps in every pass of `head`."""
+        # bound methods: a deep copy of the head runs its own flow
+        head.register_forward_pre_hook(self.draw_for_a_pass)
+        classifier.register_forward_pre_hook(self.transport_input)
+
+    def draw_for_a_pass(self, module: nn.Module, args: tuple) -> None:
+        self.drawn = super().draw_num_steps()
+
+    def draw_num_steps(self) -> int:
+        return self.drawn
+
+    def transport_input(self, module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        return (self(args[0]).output, *args[1:])
+
+    def forward(self, feature: Tensor) -> Trajectory:
+        return super().forward([feature])[0]
+
+
+@MODELS.register_module()
+def FlowHead(head: dict,
+             flow: dict,
+             classifier: str | None = None,
+             train_cfg: dict | None = None,
+             test_cfg: dict | None = None) -> nn.Module:
+    """A dense head or a RoI head, and in it a flow between the last feature of its classification tower and its
+    classifier: logit FM-KT (arXiv:2402.02012, section 3).
+
+    It is the head itself, of its own class, with one child more, `flow`: stock keys in the state dict, and `flow.*`
+    besides. Dense heads run it once a level, with the same weights, as they run their tower; their trajectories are the
+    outputs of `flow`, one record a level.
+
+    Args:
+        head: config of the head.
+        flow: arguments of :class:`~mmfmkt.models.flow_transform.FlowTransform` but `levels`; `channels` of the
+            meta-encoder are those of the tower.
+        classifier: name of the classifying layer, where it is none of mmdet's usual ones.
+        train_cfg: given to the head by the detector.
+        test_cfg: given to the head by the detector.
+
+    Raises:
+        ValueError: if the head has no classifier.
+    """
+    given = {name: cfg for name, cfg in dict(train_cfg=train_cfg, test_cfg=test_cfg).items() if cfg is not None}
+    built = MODELS.build({**head, **given})
+    layer = find_classifier(built, classifier)
+    built.flow = FeatureFlow(**flow)
+    built.flow.stand_before(layer, built)
+    return built

@@ -1,0 +1,35 @@
+"""The metric for sigmoid logits."""
+import torch.nn.functional as F
+from mmrazor.registry import MODELS
+from torch import Tensor, nn
+
+
+@MODELS.register_module()
+class BinaryKDLoss(nn.Module):
+    r"""The divergence between two Bernoulli distributions for every class of a sigmoid classifier.
+
+    .. math:: L = \tau^2 \, \mathrm{mean} \sum_k \mathrm{KL}(\sigma(t_k / \tau) \,\|\, \sigma(s_k / \tau))
+
+    summed over the classes (and anchors) and averaged over images and locations: what distillation with a softmax
+    (arXiv:1503.02531) becomes for heads with focal loss, where an anchor is of several classes or of none.
+
+    Args:
+        tau: temperature, above 0.
+        loss_weight: factor, at least 0.
+
+    Raises:
+        ValueError: if `tau` is not above 0.
+    """
+
+    def __init__(self, tau: float = 1.0, loss_weight: float = 1.0) -> None:
+        super().__init__()
+        if tau <= 0:
+            raise ValueError(f'`tau` must be above 0, but got {tau}')
+        self.tau, self.loss_weight = tau, loss_weight
+
+    def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """Logits (B, A K, H, W) or (R, K) of student and teacher -> scalar, at least 0."""
+        target = (teacher / self.tau).sigmoid()
+        crossed, entropy = (F.binary_cross_entropy_with_logits(logits / self.tau, target, reduction='none')
+                            for logits in (student, teacher))
+        return self.loss_weight * self.tau**2 * (crossed - entropy).sum(1).mean()

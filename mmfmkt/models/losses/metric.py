@@ -1,0 +1,80 @@
+"""Any loss of MMRazor or MMDetection as the metric between two features."""
+import inspect
+
+import torch
+from mmrazor.registry import MODELS
+from torch import Tensor, nn
+
+from ..build import build_part
+
+
+class TeacherLabelled(nn.Module):
+    """A metric that wants labels besides two logits (R, K), such as DKD: the teacher's most likely class is the label.
+
+    At most pixels of a feature map there is no object, and in a feature there is no class, so there is no other label.
+    """
+
+    def __init__(self, metric: nn.Module) -> None:
+        super().__init__()
+        self.metric = metric
+
+    def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
+        return self.metric(student, teacher, teacher.argmax(1))
+
+
+def build_metric(config: dict | None) -> nn.Module:
+    """A metric from its config, PKD (arXiv:2207.02039) by default; called as `metric(student, teacher)`.
+
+    The arguments may have any names, as long as there are two without a default.
+
+    Raises:
+        ValueError: if the config is not that of a registered loss, or if the loss wants something else than features.
+    """
+    metric = build_part(config or dict(type='mmrazor.PKDLoss'), nn.Module, 'metric')
+    parameters = inspect.signature(metric.forward).parameters.values()
+    required = [p.name for p in parameters if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
+    if len(required) == 2:
+        return metric
+    if len(required) == 3 and required[2] == 'gt_labels':
+        return TeacherLabelled(metric)
+    raise ValueError(f'`metric` must be a loss of two features, metric(student, teacher), but {type(metric).__name__} '
+                     f'wants ({", ".join(required)})')
+
+
+class LevelMetric(nn.Module):
+    """What a level is compared by: `weight * metric(T(feature), target)`, in float32 at least.
+
+    Args:
+        metric: config of the metric.
+        transform: config of `T`, the transformation to the teacher's channels or to logits; none by default.
+        weight: at least 0.
+
+    Raises:
+        ValueError: if `weight` is negative, or if a config is not that of a loss or a connector.
+    """
+
+    def __init__(self, metric: dict | None, transform: dict | None, weight: float) -> None:
+        super().__init__()
+        if weight < 0:
+            raise ValueError(f'`loss_weight` must be at least 0, but got {weight}')
+        self.metric = build_metric(metric)
+        self.transform = build_part(transform, nn.Module, 'transform') if transform else nn.Identity()
+        self.weight = weight
+
+    def distance(self, prediction: Tensor, target: Tensor) -> Tensor:
+        """The metric between a transformed feature and a target of its shape, a scalar."""
+        if prediction.shape != target.shape:
+            raise ValueError(
+                f'a level must have the same shape in student and teacher, but got (B, C, H, W) = '
+                f'{tuple(prediction.shape)} and {tuple(target.shape)}; set `transform` of the loss to a projection of the '
+                "student's channels to the teacher's, such as dict(type='mmrazor.ConvModuleConnector', in_channel=..., "
+                'out_channel=..., act_cfg=None), or choose a teacher with the same strides and anchors, or set `levels` '
+                'of the flow')
+        dtype = torch.promote_types(prediction.dtype, torch.float32)
+        with torch.autocast(prediction.device.type, enabled=False):
+            # some losses of MMRazor view what they get, which needs the default layout
+            value = self.metric(prediction.to(dtype).contiguous(), target.to(dtype).contiguous())
+        if value.dim():
+            raise ValueError(f'`metric` must return a scalar, but {type(self.metric).__name__} returned a tensor of shape '
+                             f"{tuple(value.shape)}; set its reduction to 'mean'")
+        return value

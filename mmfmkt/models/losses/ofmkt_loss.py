@@ -1,0 +1,48 @@
+"""OFM-KT, online: the losses without a teacher."""
+from typing import Sequence
+
+from mmrazor.registry import MODELS
+from torch import Tensor
+
+from mmfmkt.flow import Trajectory
+
+from .fmkt_loss import FMKTLoss, by_level
+from .fmkt_theta_loss import FMKTThetaLoss
+from .metric import LevelMetric
+
+
+class OnlineTarget:
+    """Turns a loss of FM-KT into self-distillation: the target of every step is the flow's own output."""
+
+    def forward(self, trajectories: dict[int, Trajectory] | Sequence[Trajectory]) -> Tensor:
+        """The loss of all levels, a scalar; see :class:`FMKTLoss`."""
+        trajectories = by_level(trajectories)
+        return self.compare(trajectories, dict.fromkeys(trajectories))
+
+    def level_loss(self, level: int, trajectory: Trajectory, target: None, by: LevelMetric) -> Tensor:
+        # detached: the steps learn from their mean, which must not come to meet the worst of them
+        return super().level_loss(level, trajectory, by.transform(trajectory.output).detach(), by)
+
+
+@MODELS.register_module()
+class OFMKTLoss(OnlineTarget, FMKTLoss):
+    r"""FM-KT's loss with the flow's own output as the target.
+
+    .. math:: L = \sum_l w_l \frac 1 N \sum_{i=1}^N \mathrm{metric}(T(\hat X_{l,i}), \mathrm{stopgrad}(T(Z_{l,0})))
+
+    (arXiv:2402.02012, OFM-KT). `Z_0` is the mean of the endpoints, so every step learns from the ensemble of all. What
+    the ensemble should be is told by the task loss alone, so something must carry that to the flow: heads that read
+    `Z_0` (`FlowNeck`, `FlowHead`), a `StepTaskLoss`, or the algorithm `OFMKTThetaDistill`.
+
+    Takes the arguments of :class:`FMKTLoss`; `keep_pairs` has no meaning without a teacher.
+    """
+
+
+@MODELS.register_module()
+class OFMKTThetaLoss(OnlineTarget, FMKTThetaLoss):
+    r"""OFM-KT's loss and a pull of the student's own feature towards the output of the flow.
+
+    .. math:: L_\Theta = L + w_S \sum_l w_l \, \mathrm{metric}(T(X^S_l), \mathrm{stopgrad}(T(Z_{l,0})))
+
+    Takes the arguments of :class:`FMKTThetaLoss`; `keep_pairs` has no meaning without a teacher.
+    """

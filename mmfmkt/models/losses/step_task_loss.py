@@ -1,0 +1,58 @@
+"""The task loss on the logits of every step."""
+from typing import Sequence
+
+import torch
+from mmrazor.registry import MODELS
+from torch import Tensor, nn
+
+from mmfmkt.flow import Trajectory
+
+from ..connectors.student_classifier import StudentClassifier
+from ..recorders import Call
+from .fmkt_loss import by_level
+
+
+@MODELS.register_module()
+class StepTaskLoss(nn.Module):
+    r"""The head's own classification loss, on the logits that each step of a logit flow predicts.
+
+    .. math:: L = w \frac 1 N \sum_{i=1}^N L_{cls}(T(\hat X_i), y)
+
+    (arXiv:2402.02012, serial training with the task loss). The labels `y`, their weights and the normalisation are those
+    that the head assigned for its own logits: they are read off the calls of its `loss_cls`, and nothing is assigned
+    twice.
+
+    Args:
+        head: name of the head in the student, 'bbox_head' or 'roi_head.bbox_head'.
+        classifier: name of its classifying layer, where it is none of mmdet's usual ones.
+        loss_weight: w, at least 0.
+
+    Raises:
+        ValueError: if the student has no such head, or the head no classifier, or if `loss_weight` is negative.
+    """
+
+    def __init__(self, head: str = 'bbox_head', classifier: str | None = None, loss_weight: float = 1.0) -> None:
+        super().__init__()
+        if loss_weight < 0:
+            raise ValueError(f'`loss_weight` must be at least 0, but got {loss_weight}')
+        self.transform = StudentClassifier(head, classifier)
+        self.loss_weight = loss_weight
+
+    def forward(self, trajectories: dict[int, Trajectory] | Sequence[Trajectory], calls: list[Call]) -> Tensor:
+        """The loss of all levels and steps, a scalar.
+
+        Args:
+            trajectories: those of all levels of the head, in their order.
+            calls: the calls of the head's `loss_cls` in this iteration, one for each level or one for all of them
+                (`EveryModuleCall`, source '<head>.loss_cls').
+        """
+        trajectories = list(by_level(trajectories).values())
+        steps = list(zip(*(trajectory.endpoints for trajectory in trajectories)))
+        return self.loss_weight * sum(self.task_loss(endpoints, calls) for endpoints in steps) / len(steps)
+
+    def task_loss(self, endpoints: Sequence[Tensor], calls: list[Call]) -> Tensor:
+        num_classes = calls[0].args[0].shape[-1]
+        # as heads do it: an anchor at a location is a row
+        rows = [self.transform(endpoint).movedim(1, -1).reshape(-1, num_classes) for endpoint in endpoints]
+        rows = rows if len(calls) == len(rows) else [torch.cat(rows)]
+        return sum(call.module(logits, *call.args[1:], **call.kwargs) for logits, call in zip(rows, calls, strict=True))
