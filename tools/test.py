@@ -14,6 +14,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--show', action='store_true', help='show the predictions')
     parser.add_argument('--show-dir', help='draw the predictions into this folder, inside the work dir')
     parser.add_argument('--wait-time', type=float, default=2, help='seconds between shown images')
+    parser.add_argument('--num-steps', type=int, metavar='N', help='steps of the flow, instead of those of the config')
     parser.add_argument('--tta', action='store_true', help='test-time augmentation')
     add_common_arguments(parser)
     return parser.parse_args()

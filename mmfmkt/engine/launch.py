@@ -11,11 +11,13 @@ from mmengine.config import Config, DictAction
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 from mmengine.runner.checkpoint import load_state_dict
+from torch import nn
 
 from mmfmkt.deploy import deployed_config, is_distillation, student_weights
+from mmfmkt.models import FlowTransform
 
 from .cpu import enable_amp, prepare_distributed_cpu
-from .distiller_hooks import add_distiller_hooks
+from .distillation_hooks import add_distillation_hooks
 from .preflight import build_training_data, check_data
 
 T = TypeVar('T')
@@ -92,7 +94,7 @@ def prepare_training(args: argparse.Namespace) -> Runner:
         cfg.load_from = None if args.resume == 'auto' else args.resume
     check_checkpoint(cfg.get('load_from'))
     if is_distillation(cfg):
-        add_distiller_hooks(cfg)
+        add_distillation_hooks(cfg)
     runner = build_runner(cfg)
     build_training_data(runner)
     return runner
@@ -102,7 +104,8 @@ def prepare_testing(args: argparse.Namespace) -> Runner:
     """What `tools/test.py` starts; see :func:`build_test_runner`.
 
     Raises:
-        ValueError: if `--out` is not a pickle file, or if `--tta` is given and the config does not say what it is.
+        ValueError: if `--out` is not a pickle file, if `--num-steps` is given for a detector without a flow, or if
+            `--tta` is given and the config does not say what it is.
     """
     if args.out and not args.out.endswith(('.pkl', '.pickle')):
         raise ValueError(f'--out must end in .pkl or .pickle, but got {args.out}')
@@ -116,9 +119,25 @@ def prepare_testing(args: argparse.Namespace) -> Runner:
         cfg.model = dict(cfg.tta_model, module=cfg.model)
         cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
     runner = build_test_runner(cfg, args.checkpoint)
+    if args.num_steps is not None:
+        set_inference_steps(runner.model, args.num_steps)
     if args.out:
         runner.test_evaluator.metrics.append(DumpDetResults(out_file_path=args.out))
     return runner
+
+
+def set_inference_steps(model: nn.Module, num_steps: int) -> None:
+    """Let every flow in a detector take `num_steps` steps at inference.
+
+    Raises:
+        ValueError: if there is no flow, or if `num_steps` is less than 1.
+    """
+    flows = [module for module in model.modules() if isinstance(module, FlowTransform)]
+    if not flows:
+        raise ValueError(f'--num-steps must be used with a detector that carries a flow, but got {num_steps} for one '
+                         'without; FM-KT^Θ leaves its flow behind')
+    for flow in flows:
+        flow.inference_steps = num_steps
 
 
 def set_up(prepare: Callable[[argparse.Namespace], T], args: argparse.Namespace) -> T:

@@ -1,0 +1,38 @@
+"""Real runs on two images."""
+import copy
+
+import pytest
+import torch
+from mmengine.runner import Runner
+from torch.utils.data import Dataset
+
+HOOKS = [dict(type='EMAHook'), dict(type='mmrazor.SplitDistillerHook'), dict(type='mmrazor.JoinDistillerHook')]
+
+
+class Images(Dataset):
+    """The samples of the fixture `batch`, as a loader gives them to a runner."""
+    metainfo = dict(classes=tuple('0123456789'))
+
+    def __init__(self, images, samples):
+        self.images, self.samples = (images * 50 + 127).clamp(0, 255).to(torch.uint8), samples
+
+    def __len__(self):
+        return len(self.samples)
+
+    def __getitem__(self, index):
+        return dict(inputs=self.images[index], data_samples=copy.deepcopy(self.samples[index]))
+
+
+@pytest.fixture
+def make_runner(theta, batch, tmp_path):
+    """A runner of FM-KT^Θ with EMA: (epochs, folder, more options)."""
+
+    def make(epochs, folder, **options):
+        loader = dict(batch_size=2, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False),
+                      collate_fn=dict(type='pseudo_collate'), dataset=Images(*batch))
+        return Runner(
+            copy.deepcopy(theta), str(tmp_path / folder), loader, train_cfg=dict(by_epoch=True, max_epochs=epochs),
+            optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.01)), default_scope='mmdet', log_level='ERROR',
+            randomness=dict(seed=0), experiment_name=f'{tmp_path.name}_{folder}{epochs}', **dict(dict(custom_hooks=HOOKS), **options))
+
+    return make
