@@ -23,6 +23,12 @@ def mmdet_scope():
 
 
 @pytest.fixture
+def root():
+    """The folder of the project."""
+    return ROOT
+
+
+@pytest.fixture
 def source():
     """A student's feature, float64."""
     return torch.randn(2, 6, 5, 4, dtype=torch.float64, generator=torch.Generator().manual_seed(0))

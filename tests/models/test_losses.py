@@ -3,8 +3,8 @@ import re
 import pytest
 import torch
 
-from mmfmkt.flow import Trajectory, transport
-from mmfmkt.models import FMKTLoss, FMKTThetaLoss
+from mmfmkt.flow import RectifiedFlow, Trajectory, VEODE, VPODE, transport
+from mmfmkt.models import FMKTLoss, FMKTThetaLoss, OFMKTLoss, OFMKTThetaLoss
 
 L2 = dict(type='mmrazor.L2Loss', normalize=False)
 PKD = dict(type='mmrazor.PKDLoss')
@@ -53,13 +53,6 @@ def test_levels_are_summed_and_matched_by_index(source, target, curved):
     torch.testing.assert_close(twice, 2 * once, rtol=1e-12, atol=0)
 
 
-@pytest.mark.parametrize('metric', [L2, PKD, dict(type='mmdet.MSELoss'), dict(type='mmdet.L1Loss')])
-def test_losses_of_mmrazor_and_mmdet_serve_as_metric(metric, source, target, curved):
-    source.requires_grad_()
-    FMKTLoss(metric)({0: transport(source, curved, 2)}, [target]).backward()
-    assert source.grad.norm() > 0
-
-
 def test_metric_is_computed_in_float32_under_autocast():
     feature, target = torch.randn(2, 2, 6, 5, 4).bfloat16()
     with torch.autocast('cpu', torch.bfloat16):
@@ -88,6 +81,93 @@ def test_target_is_not_written_to(source, target, curved):
     before = target.clone()
     FMKTThetaLoss(PKD)({0: transport(source, curved, 4)}, [target])
     assert torch.equal(target, before)
+
+
+def test_every_level_may_have_its_own_metric_weight_and_transform(source, target, curved):
+    trajectory = transport(source, curved, 2)
+    fine, coarse = FMKTLoss(L2, 2.0)({0: trajectory}, [target]), FMKTLoss(PKD, 3.0)({0: trajectory}, [target])
+    both = FMKTLoss([L2, PKD], [2.0, 3.0])({0: trajectory, 4: trajectory}, [target] * 5)
+    torch.testing.assert_close(both, fine + coarse, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize('settings', [dict(metric=[PKD, L2], loss_weight=[1.0]), dict(metric=[])])
+def test_lists_for_the_levels_of_different_lengths_are_refused(settings):
+    with pytest.raises(ValueError, match='lists of settings for each level must be of one length'):
+        FMKTLoss(**settings)
+
+
+def test_lists_for_more_levels_than_the_flow_has_are_refused(source, target, curved):
+    with pytest.raises(ValueError, match='for each of the 1 levels of the flow, but got 2'):
+        FMKTLoss(loss_weight=[1.0, 2.0])({0: transport(source, curved, 1)}, [target])
+
+
+def test_the_prediction_is_projected_to_the_teachers_channels(source, curved):
+    """T runs on the endpoints; the target has other channels and stays as it is."""
+    projection = dict(type='mmrazor.ConvModuleConnector', in_channel=6, out_channel=10, act_cfg=None)
+    loss = FMKTLoss(L2, transform=projection).double()
+    target = torch.randn(2, 10, 5, 4, dtype=torch.float64)
+    trajectory = transport(source, curved, 2)
+    project = loss.level_metrics[0].transform
+    expected = sum(metric_of(loss)(project(endpoint), target) for endpoint in trajectory.endpoints) / 2
+    value = loss({0: trajectory}, [target])
+    torch.testing.assert_close(value, expected, rtol=1e-12, atol=0)
+    value.backward()
+    assert all(parameter.grad.norm() > 0 for parameter in loss.parameters())
+
+
+def test_a_sequence_of_trajectories_is_one_for_each_level(source, target, curved):
+    trajectory, other = transport(source, curved, 2), transport(source, curved, 3)
+    loss = FMKTLoss(PKD)
+    assert torch.equal(loss([trajectory, other], [target, source]), loss({0: trajectory, 1: other}, [target, source]))
+
+
+def test_a_single_teacher_tensor_is_a_pyramid_of_one(source, target, curved):
+    trajectory = transport(source, curved, 2)
+    assert torch.equal(FMKTLoss()([trajectory], target), FMKTLoss()([trajectory], [target]))
+
+
+def test_own_teacher_learns_from_the_mean_of_the_steps(source, curved):
+    """OFM-KT under L2: the loss of the steps is their ambiguity, and the target gets no gradient."""
+    scale = torch.ones((), dtype=torch.float64, requires_grad=True)
+    trajectory = transport(source, lambda state, t: scale * curved(state, t), 4)
+    mean = torch.stack(trajectory.endpoints).mean(0).detach()
+    expected = sum(metric_of(OFMKTLoss(L2))(endpoint, mean) for endpoint in trajectory.endpoints) / 4
+    loss = OFMKTLoss(L2)({0: trajectory})
+    torch.testing.assert_close(loss, expected, rtol=1e-12, atol=0)
+    found, wanted = (torch.autograd.grad(value, scale, retain_graph=True)[0] for value in (loss, expected))
+    torch.testing.assert_close(found, wanted, rtol=1e-12, atol=0)
+
+
+def test_own_teacher_has_nothing_to_say_in_one_step(source, curved):
+    assert OFMKTLoss(L2)({0: transport(source, curved, 1)}) == 0
+
+
+def test_own_teacher_pulls_the_student_in_its_theta_form(source, curved):
+    trajectory = transport(source, curved, 4)
+    pull = OFMKTThetaLoss(L2, student_weight=2.0)({0: trajectory}) - OFMKTLoss(L2)({0: trajectory})
+    expected = 2.0 * metric_of(OFMKTLoss(L2))(source, trajectory.output)
+    torch.testing.assert_close(pull, expected, rtol=1e-10, atol=0)
+
+
+@pytest.mark.parametrize('schedule', [RectifiedFlow(), VPODE(), VEODE()])
+def test_diagnostics_are_the_steps_and_the_two_terms_of_the_bound(source, target, curved, schedule):
+    loss = FMKTLoss(dict(type='mmrazor.L2Loss', normalize=False, div_element=True))
+    loss.diagnosing = True
+    trajectory = transport(source, curved, 3, schedule)
+    value = loss({2: trajectory}, [None, None, target])
+    of_level = loss.diagnostics[2]
+    steps = [of_level[f'step{step}'] for step in (1, 2, 3)]
+    torch.testing.assert_close(sum(steps) / 3, value, rtol=1e-12, atol=0)
+    torch.testing.assert_close(of_level['output_error'], (trajectory.output - target).square().mean(), rtol=1e-10, atol=0)
+    bound = sum(weight * step for weight, step in zip(trajectory.weights, steps))
+    torch.testing.assert_close(of_level['output_error'] + of_level['ambiguity'], bound, rtol=1e-10, atol=0)
+    assert not any(tensor.requires_grad for tensor in of_level.values())
+
+
+def test_without_diagnosing_nothing_is_left_behind(source, target, curved):
+    loss = FMKTLoss()
+    loss({0: transport(source, curved, 2)}, [target])
+    assert loss.diagnostics == {}
 
 
 @pytest.mark.parametrize('weights', [dict(loss_weight=-1), dict(student_weight=-1)])

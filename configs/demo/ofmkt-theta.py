@@ -1,0 +1,8 @@
+# OFM-KT^Θ: no teacher; the deployed model is the plain student of retinanet_r18.py.
+_base_ = ['retinanet_r18.py', '_base_/distill.py', '../_base_/ofmkt-theta.py']
+
+model = dict(
+    _delete_=True,
+    type='mmrazor.OFMKTThetaDistill',
+    architecture=_base_.model,
+    distiller=dict(_base_.distiller, connectors=dict(flow=dict(type='mmrazor.FlowConnector', flow=_base_.light_flow))))

@@ -1,0 +1,283 @@
+"""Logit FM-KT on the heads of mmdet."""
+import copy
+
+import pytest
+import torch
+from detectors import CLASSES, HIDDEN, WIDTH, tiny
+from mmdet.registry import MODELS as DETECTORS
+from mmdet.structures.mask import BitmapMasks
+from mmengine.config import Config
+from mmrazor.registry import MODELS
+
+from mmfmkt.models.classifier import find_classifier
+
+DENSE = ['retinanet', 'fcos', 'gfl', 'atss', 'vfnet']
+ROI = ['faster_rcnn', 'mask_rcnn']
+BASES = {**dict.fromkeys(DENSE, 'fmkt-logit'), **dict.fromkeys(ROI, 'fmkt-logit-roi')}
+
+
+def with_flow(student, flow):
+    """The student with a flow in its classification head."""
+    student = copy.deepcopy(student)
+    holder = student.roi_head if 'roi_head' in student else student
+    holder.bbox_head = dict(type='mmdet.FlowHead', head=holder.bbox_head, flow=flow)
+    return student
+
+
+def head_of(detector):
+    return detector.roi_head.bbox_head if hasattr(detector, 'roi_head') else detector.bbox_head
+
+
+@pytest.fixture(params=DENSE + ROI)
+def name(request):
+    """A family of detectors."""
+    return request.param
+
+
+@pytest.fixture
+def student(name):
+    return tiny(name)
+
+
+@pytest.fixture
+def logit_flow(name):
+    channels = HIDDEN if name in ROI else WIDTH
+    return dict(num_steps=3, meta_encoder=dict(type='mmrazor.MLPMetaEncoder', channels=channels))
+
+
+@pytest.fixture
+def config(name, student, logit_flow, tmp_path, root):
+    """Logit FM-KT from a teacher of the same config."""
+    torch.manual_seed(1)
+    torch.save(DETECTORS.build(student).state_dict(), tmp_path / 'teacher.pth')
+    return Config(dict(model=dict(
+        type='mmrazor.FMKTDistill', architecture=with_flow(student, logit_flow), teacher=student,
+        teacher_ckpt=str(tmp_path / 'teacher.pth'),
+        distiller=Config.fromfile(root / f'configs/_base_/{BASES[name]}.py').distiller))).model
+
+
+@pytest.fixture
+def model(config):
+    torch.manual_seed(0)
+    return MODELS.build(config).train()
+
+
+@pytest.fixture
+def masked_batch(batch):
+    """The batch, with a mask for every box, for those who want some."""
+    inputs, samples = batch
+    for sample in samples:
+        sample.gt_instances.masks = BitmapMasks(torch.ones(2, 64, 64, dtype=torch.uint8).numpy(), 64, 64)
+    return inputs, samples
+
+
+def wake(detector):
+    """Let the flow leave the identity, as training does."""
+    for meta_encoder in head_of(detector).flow.meta_encoders:
+        torch.nn.init.normal_(meta_encoder.layers[-1].weight)
+
+
+def parameter_gradients(model, losses):
+    model.zero_grad()
+    sum(sum(value) if isinstance(value, list) else value for key, value in losses.items() if 'loss' in key).backward()
+    return {key: parameter.grad for key, parameter in model.named_parameters() if parameter.grad is not None}
+
+
+def test_the_head_keeps_its_class_and_its_keys(student, logit_flow):
+    plain, transported = DETECTORS.build(student), DETECTORS.build(with_flow(student, logit_flow))
+    assert type(head_of(transported)) is type(head_of(plain))
+    keys = [key for key in transported.state_dict() if '.flow.' not in key]
+    assert keys == list(plain.state_dict()) and len(keys) < len(transported.state_dict())
+
+
+def test_starts_as_the_plain_student_also_after_mmdets_initialisation(student, logit_flow, batch):
+    plain, transported = DETECTORS.build(student), DETECTORS.build(with_flow(student, logit_flow))
+    transported.init_weights()
+    plain.load_state_dict(transported.state_dict(), strict=False)
+    inputs, samples = batch
+    found, expected = (detector.eval()(inputs, copy.deepcopy(samples), mode='predict') for detector in (transported, plain))
+    for ours, stock in zip(found, expected):
+        assert torch.equal(ours.pred_instances.scores, stock.pred_instances.scores)
+        assert torch.equal(ours.pred_instances.bboxes, stock.pred_instances.bboxes)
+
+
+def test_the_classifier_reads_the_output_of_the_flow(student, logit_flow):
+    head = head_of(DETECTORS.build(with_flow(student, logit_flow))).eval()
+    for meta_encoder in head.flow.meta_encoders:
+        torch.nn.init.normal_(meta_encoder.layers[-1].weight)
+    seen, outputs = [], []
+    classifier = find_classifier(head)
+    classifier.register_forward_hook(lambda module, args, output: seen.append(args[0]))
+    head.flow.register_forward_hook(lambda module, args, output: outputs.append((args[0], output.output)))
+    head(torch.randn(3, WIDTH, 7, 7) if hasattr(head, 'fc_cls') else [torch.randn(1, WIDTH, s, s) for s in (8, 4, 2, 1, 1)])
+    assert len(seen) == len(outputs) > 0
+    for feature, (source, output) in zip(seen, outputs):
+        assert torch.equal(feature, output) and not torch.equal(source, output)
+
+
+def test_losses_are_finite_and_reach_flow_classifier_and_tower(model, masked_batch):
+    losses = model.loss(*masked_batch)
+    assert losses['distill.loss_logit'] > 0 and losses['distill.loss_step_task'] > 0
+    distilled = {key: value for key, value in losses.items() if key.startswith('distill.')}
+    found = parameter_gradients(model, distilled)
+    head = head_of(model.architecture)
+    prefix = 'architecture.' + ('roi_head.bbox_head' if hasattr(model.architecture, 'roi_head') else 'bbox_head')
+    for parameter in find_classifier(head).parameters():
+        assert parameter.grad.norm() > 0
+    assert found[f'{prefix}.flow.meta_encoders.0.layers.{len(head.flow.meta_encoders[0].layers) - 1}.weight'].norm() > 0
+    assert found['architecture.backbone.conv1.weight'].norm() > 0
+    assert all(gradient.isfinite().all() for gradient in found.values())
+
+
+def test_at_step_zero_the_task_loss_of_the_steps_is_that_of_the_head(model, masked_batch):
+    """The flow is the identity, so every step predicts the head's own logits, with the labels that it has assigned."""
+    losses = model.loss(*masked_batch)
+    own = losses['loss_cls']
+    of_steps = losses['distill.loss_step_task']
+    calls = model.distiller.student_recorders.get_recorder('loss_cls_calls').get_record_data()
+    raw = sum(call.module(*call.args, **call.kwargs) for call in calls)
+    torch.testing.assert_close(of_steps, raw, rtol=1e-5, atol=0)
+    assert sum(own) > 0 if isinstance(own, list) else own > 0
+
+
+def test_step_task_loss_differs_from_the_heads_once_the_flow_moves(model, masked_batch):
+    wake(model.architecture)
+    losses = model.loss(*masked_batch)
+    calls = model.distiller.student_recorders.get_recorder('loss_cls_calls').get_record_data()
+    raw = sum(call.module(*call.args, **call.kwargs) for call in calls)
+    assert (losses['distill.loss_step_task'] - raw).abs() > 1e-4 * raw.abs()
+
+
+def test_at_weight_zero_losses_and_gradients_are_the_plain_students(config, student, masked_batch):
+    for loss in config.distiller.distill_losses.values():
+        loss.loss_weight = 0.0
+    model, plain = MODELS.build(config).train(), DETECTORS.build(student).train()
+    plain.load_state_dict(model.state_dict(), strict=False)
+    inputs, samples = masked_batch
+    results = []
+    for detector in (model, plain):
+        torch.manual_seed(4)  # the samplers of RoI heads draw
+        losses = detector.loss(inputs, copy.deepcopy(samples))
+        results.append((losses, parameter_gradients(detector, losses)))
+    (losses, found), (expected, gradients) = results
+    for key, value in expected.items():
+        assert torch.equal(torch.as_tensor(losses[key][0] if isinstance(value, list) else losses[key]),
+                           torch.as_tensor(value[0] if isinstance(value, list) else value)), key
+    for key, gradient in gradients.items():
+        assert torch.equal(found[f'architecture.{key}'], gradient), key
+
+
+def test_a_deep_copy_runs_its_own_flow(student, logit_flow):
+    detector = DETECTORS.build(with_flow(student, logit_flow)).eval()
+    copied = copy.deepcopy(detector)
+    wake(copied)
+    feature = torch.randn(2, HIDDEN) if hasattr(detector, 'roi_head') else torch.randn(1, WIDTH, 4, 4)
+    for each in (detector, copied):
+        head_of(each).flow.draw_for_a_pass(head_of(each), ())
+    ours, theirs = (find_classifier(head_of(each))(feature) for each in (detector, copied))
+    assert not torch.allclose(ours, theirs)
+
+
+def test_one_number_of_steps_is_drawn_for_all_levels_of_a_pass(student, logit_flow):
+    torch.manual_seed(0)
+    head = head_of(DETECTORS.build(with_flow(student, dict(logit_flow, num_steps=[1, 2, 4])))).train()
+    passes = []
+    for _ in range(20):
+        taken = []
+        hook = head.flow.register_forward_hook(lambda module, args, output: taken.append(len(output.endpoints)))
+        head(torch.randn(3, WIDTH, 7, 7) if hasattr(head, 'fc_cls') else [torch.randn(2, WIDTH, s, s) for s in (8, 4, 2, 2, 2)])
+        hook.remove()
+        passes.append(set(taken))
+    assert all(len(taken) == 1 for taken in passes) and set.union(*passes) == {1, 2, 4}
+
+
+TOWERS = dict(
+    retinanet=('bbox_head', 'retina_cls', WIDTH, range(5)),
+    gfl=('bbox_head', 'gfl_cls', WIDTH, range(5)),
+    faster_rcnn=('roi_head.bbox_head', 'fc_cls', HIDDEN, range(1)))
+
+
+@pytest.mark.parametrize('name', TOWERS, indirect=True)
+def test_theta_form_trains_a_flow_beside_the_head_and_deploys_the_plain_student(name, config, student, batch):
+    head, layer, channels, levels = TOWERS[name]
+    tower = dict(recorder='tower', from_student=True, connector='flow')
+    flow = dict(levels=levels, shared=True, meta_encoder=dict(type='mmrazor.MLPMetaEncoder', channels=channels))
+    teacher = config.distiller.loss_forward_mappings.loss_logit.teacher_features
+    model = MODELS.build(dict(config, architecture=student, distiller=dict(
+        type='mmrazor.ConfigurableDistiller',
+        student_recorders=dict(tower=dict(type='mmrazor.EveryModuleInputs', source=f'{head}.{layer}')),
+        teacher_recorders=config.distiller.teacher_recorders,
+        connectors=dict(flow=dict(type='mmrazor.FlowConnector', flow=flow)),
+        distill_losses=dict(loss_logit=dict(config.distiller.distill_losses.loss_logit, type='mmrazor.FMKTThetaLoss')),
+        loss_forward_mappings=dict(loss_logit=dict(trajectories=tower, teacher_features=teacher))))).train()
+    for meta_encoder in model.distiller.connectors.flow.flow.meta_encoders:
+        torch.nn.init.normal_(meta_encoder.layers[-1].weight)
+    losses = model.loss(*batch)
+    model.zero_grad()
+    losses['distill.loss_logit'].backward()
+    assert losses['distill.loss_logit'] > 0
+    assert all(parameter.grad.norm() > 0 for parameter in model.distiller.parameters())
+    assert find_classifier(head_of(model.architecture)).weight.grad.norm() > 0
+    keys = [key for key in model.state_dict() if not key.startswith('distiller.')]
+    assert keys == list(DETECTORS.build(student).state_dict())
+
+
+def test_the_teachers_roi_head_reads_the_students_proposals(model, masked_batch, name):
+    if name in DENSE:
+        boxes = []
+        model.teacher.detector.bbox_head.register_forward_hook(lambda *args: boxes.append(1))
+        model.loss(*masked_batch)
+        assert boxes == [1]
+        return
+    seen = {}
+    for who, detector in (('student', model.architecture), ('teacher', model.teacher.detector)):
+        detector.roi_head.bbox_roi_extractor.register_forward_hook(
+            lambda module, args, output, who=who: seen.setdefault(who, []).append(args[1]))
+    model.loss(*masked_batch)
+    assert len(seen['teacher']) == 1 and torch.equal(seen['student'][0], seen['teacher'][0])
+
+
+def test_a_head_without_one_classifier_is_refused_when_it_is_built():
+    flow = dict(meta_encoder=dict(type='mmrazor.MLPMetaEncoder', channels=WIDTH))
+    with pytest.raises(ValueError, match='flow must stand before one convolution.*but YOLOXHead has no such layer; set `class'):
+        DETECTORS.build(with_flow(tiny('yolox'), flow))
+
+
+def test_a_classifier_of_another_name_can_be_given():
+    flow = dict(meta_encoder=dict(type='mmrazor.MLPMetaEncoder', channels=WIDTH))
+    student = tiny('retinanet')
+    student.bbox_head = dict(type='mmdet.FlowHead', head=student.bbox_head, flow=flow, classifier='retina_reg')
+    assert DETECTORS.build(student).bbox_head.retina_reg._forward_pre_hooks
+    student.bbox_head.classifier = 'scores'
+    with pytest.raises(ValueError, match='called scores, but RetinaHead has retina_cls, retina_reg'):
+        DETECTORS.build(student)
+
+
+@pytest.mark.parametrize('name', ['faster_rcnn'], indirect=True)
+def test_a_teacher_with_several_box_heads_is_refused(config, tmp_path):
+    teacher = tiny('cascade_rcnn')
+    torch.save(DETECTORS.build(teacher).state_dict(), tmp_path / 'cascade.pth')
+    with pytest.raises(ValueError, match='StandardRoIHeads .*, but got CascadeRoIHead in CascadeRCNN'):
+        MODELS.build(dict(config, teacher=teacher, teacher_ckpt=str(tmp_path / 'cascade.pth')))
+
+
+@pytest.mark.parametrize('name', ['retinanet'], indirect=True)
+def test_a_teacher_with_other_anchors_is_refused(config, tmp_path):
+    teacher = tiny('atss')  # one anchor instead of nine
+    torch.save(DETECTORS.build(teacher).state_dict(), tmp_path / 'atss.pth')
+    with pytest.raises(ValueError, match=r'\(1, 90, 16, 16\) and \(1, 10, 16, 16\)'):
+        MODELS.build(dict(config, teacher=teacher, teacher_ckpt=str(tmp_path / 'atss.pth')))
+
+
+@pytest.mark.parametrize('name', ['retinanet'], indirect=True)
+def test_a_head_that_the_student_lacks_is_refused_with_those_it_has(config):
+    config.distiller.distill_losses.loss_logit.transform.head = 'roi_head.bbox_head'
+    with pytest.raises(ValueError, match="must be a head of RetinaNet, which has bbox_head, but got 'roi_head.bbox_head'"):
+        MODELS.build(config)
+
+
+@pytest.mark.parametrize('name', ['retinanet'], indirect=True)
+def test_a_source_that_the_student_lacks_is_refused(config):
+    config.distiller.student_recorders.logit_trajectories.source = 'bbox_head.flows'
+    with pytest.raises(ValueError, match="`source` of a recorder must be a module of RetinaNet, but got 'bbox_head.flows'"):
+        MODELS.build(config)
