@@ -100,6 +100,21 @@ def test_a_resumed_run_ends_as_the_run_that_was_not_interrupted(trained, name, t
     succeed(tool('test.py', tmp_path / config.name, tmp_path / f'epoch_{EPOCHS}.pth', '--work-dir', tmp_path / 'test'))
 
 
+def test_another_number_of_steps_at_test_time_changes_the_detections_of_fmkt_alone(trained, tmp_path):
+    config, work_dir = trained('fmkt')
+    scores = []
+    for num_steps in (1, 8):
+        out = tmp_path / f'{num_steps}.pkl'
+        succeed(tool('test.py', config, work_dir / f'epoch_{EPOCHS}.pth', '--work-dir', tmp_path, '--out', out,
+                     '--num-steps', num_steps))
+        scores.append(torch.cat([image['pred_instances']['scores'] for image in pickle.loads(out.read_bytes())]))
+    assert scores[0].shape != scores[1].shape or not torch.equal(*scores)
+    for where, num_steps, message in ((trained('fmkt'), 0, '`inference_steps` must be an integer of at least 1, but got 0'),
+                                      (trained('fmkt-theta'), 2, '--num-steps must be used with a detector that carries')):
+        refused = tool('test.py', where[0], where[1] / f'epoch_{EPOCHS}.pth', '--work-dir', tmp_path, '--num-steps', num_steps)
+        assert refused.returncode == 1 and message in refused.stderr and 'Traceback' not in refused.stderr
+
+
 def test_training_checkpoint_of_theta_is_a_stock_checkpoint(trained):
     _, work_dir = trained('fmkt-theta')
     checkpoint = torch.load(work_dir / f'epoch_{EPOCHS}.pth', weights_only=False)
@@ -119,14 +134,14 @@ def test_testing_needs_no_teacher_and_dumps_and_draws(trained, name, tmp_path):
     assert len(list(tmp_path.rglob('drawn/*.jpg'))) == 6
 
 
-@pytest.mark.parametrize('name', ['fmkt', 'fmkt-theta'])
+@pytest.mark.parametrize('name', ['fmkt', 'fmkt-theta', 'fmkt-feature-logit', 'ofmkt-theta'])
 def test_exported_student_gives_the_boxes_of_the_trained_one(trained, digits, name, tmp_path):
     config, work_dir = trained(name)
     checkpoint = work_dir / f'epoch_{EPOCHS}.pth'
     succeed(tool('export_student.py', config, checkpoint, tmp_path / 'student.pth'))
     assert set(torch.load(tmp_path / 'student.pth')) == {'meta', 'state_dict'}
     stock = ROOT / 'configs/demo/retinanet_r18.py'
-    config_file = tmp_path / 'student.py' if name == 'fmkt' else stock
+    config_file = stock if name.endswith('theta') else tmp_path / 'student.py'
     exported = init_detector(str(config_file), str(tmp_path / 'student.pth'), device='cpu')
     model = Config.fromfile(config).model.architecture
     student = DETECTORS.build(model)
@@ -137,11 +152,12 @@ def test_exported_student_gives_the_boxes_of_the_trained_one(trained, digits, na
         assert torch.equal(ours.bboxes, theirs.bboxes) and torch.equal(ours.scores, theirs.scores)
 
 
-def test_two_processes_train_and_test(make_config, tmp_path):
+@pytest.mark.parametrize('name', ['fmkt-theta', 'ofmkt-theta', 'fmkt-feature-logit'])
+def test_two_processes_train_and_test(make_config, tmp_path, name):
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))
         port = str(free.getsockname()[1])
-    config = make_config('fmkt-theta')
+    config = make_config(name)
     succeed(run('bash', 'tools/dist_train.sh', config, 2, '--work-dir', tmp_path, PORT=port))
     checkpoint = tmp_path / f'epoch_{EPOCHS}.pth'
     printed = succeed(run('bash', 'tools/dist_test.sh', config, checkpoint, 2, '--work-dir', tmp_path, PORT=port))
@@ -165,6 +181,12 @@ WRONG = {
         'retinanet_r18', 'train_dataloader.dataset.metainfo.classes=[a,b,c,d,e,f,g,h,i,j]', 'named as in that file'),
     'missing checkpoint to start from': ('retinanet_r18', 'load_from=nowhere.pth', 'nowhere.pth does not'),
     'missing image folder': ('fmkt', 'train_dataloader.dataset.data_prefix.img=nowhere', 'nowhere must exist'),
+    'unknown schedule': (
+        'fmkt', 'model.architecture.neck.flow.schedule.type=mmrazor.Cosine', 'mmrazor.RectifiedFlow, mmrazor.VEODE'),
+    'no steps': ('fmkt', 'model.architecture.neck.flow.num_steps=0', '`num_steps` must be an integer of at least 1'),
+    'empty list of steps': ('fmkt', 'model.architecture.neck.flow.num_steps=[]', 'an empty list'),
+    'channels of another teacher': (
+        'fmkt', 'model.architecture.neck.flow.meta_encoder.channels=32', 'must be those of the features'),
     'config without a teacher': ('fmkt', 'model.teacher=None', '`teacher` must be'),
 }
 

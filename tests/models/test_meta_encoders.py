@@ -94,14 +94,12 @@ def test_odd_or_no_channels_are_refused(cls, channels):
         cls(channels)
 
 
-def test_initialising_it_as_a_part_of_a_head_leaves_it_the_identity(meta_encoder):
-    """Heads fill every convolution in themselves with noise, then call `init_weights` of their children."""
+def test_reset_makes_it_the_identity_again(meta_encoder):
     for parameter in meta_encoder.parameters():
         torch.nn.init.constant_(parameter, 3.0)
-    meta_encoder.init_weights()
+    meta_encoder.reset()
     assert not meta_encoder(torch.randn(1, 16, 5, 5, dtype=torch.float64), 0.5).any()
-    weights = [parameter for name, parameter in meta_encoder.named_parameters() if name.endswith('linear.weight')]
-    assert weights[0].std() > 0.01
+    assert meta_encoder.time_embedding.linear.weight.std() > 0.01
 
 
 def test_convnexts_layer_scale_starts_at_one_and_trains():

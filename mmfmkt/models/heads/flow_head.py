@@ -6,6 +6,7 @@ from mmfmkt.flow import Trajectory
 
 from ..classifier import find_classifier
 from ..flow_transform import FlowTransform
+from ..meta_encoders import MetaEncoder
 
 
 class FeatureFlow(FlowTransform):
@@ -23,6 +24,12 @@ class FeatureFlow(FlowTransform):
         # bound methods: a deep copy of the head runs its own flow
         head.register_forward_pre_hook(self.draw_for_a_pass)
         classifier.register_forward_pre_hook(self.transport_input)
+
+    def init_weights(self) -> None:
+        """Undo what a head, which initialises every convolution that it finds in itself, has done to its flow."""
+        for meta_encoder in self.meta_encoders:
+            if isinstance(meta_encoder, MetaEncoder):
+                meta_encoder.reset()
 
     def draw_for_a_pass(self, module: nn.Module, args: tuple) -> None:
         self.drawn = super().draw_num_steps()

@@ -72,8 +72,8 @@ class MetaEncoder(BaseModule):
         for parameter in self.layers[-1].parameters():
             nn.init.zeros_(parameter)
 
-    def init_weights(self) -> None:
-        """Undo what a head, which initialises every convolution that it finds in itself, did to a flow in it."""
+    def reset(self) -> None:
+        """Start anew, with other random numbers."""
         for module in self.modules():
             if hasattr(module, 'reset_parameters'):
                 module.reset_parameters()

@@ -1,0 +1,46 @@
+"""Parts that are not in the project come from outside, by `custom_imports`: the example of configs/README.md as it is."""
+import re
+
+import pytest
+import torch
+from mmdet.registry import MODELS as DETECTORS
+from mmengine.config import Config
+from mmengine.utils import import_modules_from_strings
+from mmrazor.registry import MODELS
+
+from mmfmkt.flow.transport import time_grid
+
+
+@pytest.fixture
+def blocks(root):
+    """The code blocks of that section."""
+    section = (root / 'configs/README.md').read_text().split('## Parts of your own')[1]
+    return re.findall(r'```python\n(.*?)```', section, flags=re.DOTALL)
+
+
+@pytest.fixture
+def model(blocks, root, tmp_path, monkeypatch):
+    """The algorithm of the example's config, on top of the demo's."""
+    parts, config = blocks[:2]
+    (tmp_path / 'my_parts.py').write_text(parts)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert "_base_ = 'fmkt_retinanet_r101_r50.py'" in config
+    (tmp_path / 'config.py').write_text(
+        config.replace("_base_ = 'fmkt_retinanet_r101_r50.py'", f"_base_ = '{root}/configs/demo/fmkt.py'"))
+    cfg = Config.fromfile(tmp_path / 'config.py')
+    import_modules_from_strings(**cfg.custom_imports)
+    teacher = Config.fromfile(root / 'configs/demo/retinanet_r34.py').model
+    torch.save(DETECTORS.build(teacher).state_dict(), tmp_path / 'teacher.pth')
+    yield MODELS.build(dict(cfg.model, teacher=teacher, teacher_ckpt=str(tmp_path / 'teacher.pth'))).train()
+    for name in ('TwoConvs', 'Quadratic', 'CosineDistance'):
+        MODELS.module_dict.pop(name)
+
+
+def test_the_example_of_own_parts_trains(model, batch):
+    flow = model.architecture.neck.flow
+    assert type(flow.meta_encoders[0]).__name__ == 'TwoConvs'
+    assert time_grid(flow.schedule, 4)[1] == pytest.approx([0.4375, 0.3125, 0.1875, 0.0625])
+    losses = model.loss(*batch)
+    assert type(model.distiller.distill_losses['loss_fmkt'].level_metrics[0].metric).__name__ == 'CosineDistance'
+    losses['distill.loss_fmkt'].backward()
+    assert all(encoder.layers[-1].weight.grad.norm() > 0 for encoder in flow.meta_encoders)
