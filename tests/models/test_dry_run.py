@@ -100,6 +100,14 @@ def test_the_check_draws_no_random_numbers(config, monkeypatch):
     assert torch.equal(*following)
 
 
+def test_what_only_a_whole_iteration_runs_is_not_checked(config):
+    """A loss that reads the input of the box loss cannot be computed without ground truth."""
+    config.distiller.student_recorders.late = dict(type='mmrazor.ModuleOutputs', source='bbox_head.loss_bbox')
+    mapping = next(iter(config.distiller.loss_forward_mappings.values()))
+    mapping.teacher_features = dict(recorder='late', from_student=True)
+    assert MODELS.build(config).distiller.student_recorders.get_recorder('late').data_buffer == []
+
+
 def test_a_detector_that_cannot_run_on_a_cpu_is_not_checked(config, monkeypatch):
     class GPUOnly(torch.nn.Conv2d):
 

@@ -187,6 +187,11 @@ def test_a_level_that_the_teacher_lacks_is_refused(source, target, curved):
         FMKTLoss()({0: transport(source, curved, 1), 2: transport(source, curved, 1)}, [target])
 
 
+def test_a_flow_that_did_not_run_is_refused(target):
+    with pytest.raises(ValueError, match='there must be a trajectory, but none was recorded'):
+        FMKTLoss()([], [target])
+
+
 def test_pkd_is_the_default_metric(source, target, curved):
     trajectories = {0: transport(source, curved, 2)}
     assert torch.equal(FMKTLoss()(trajectories, [target]), FMKTLoss(PKD)(trajectories, [target]))

@@ -5,6 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Iterator
 
 import torch
+from mmrazor.models.distillers import ConfigurableDistiller
 from mmrazor.models.task_modules import ModuleOutputsRecorder
 from torch import nn
 
@@ -27,15 +28,21 @@ def check_losses(algorithm: FMKTDistill) -> None:
         ValueError: if a loss cannot compare the two; the message has the shapes of both.
     """
     distiller = algorithm.distiller
-    losses = {name: loss for name, loss in distiller.distill_losses.items() if isinstance(loss, FMKTLoss)}
     with evaluating(algorithm), distiller.student_recorders, distiller.teacher_recorders:
         try:
             run_detectors(algorithm)
         except (RuntimeError, NotImplementedError):
             return
-        for name, loss in losses.items():
-            records = distiller.loss_forward_mappings[name]
-            loss(**{argument: distiller.get_record(**record) for argument, record in records.items()})
+        for name, records in distiller.loss_forward_mappings.items():
+            loss = distiller.distill_losses[name]
+            if isinstance(loss, FMKTLoss) and all(is_recorded(distiller, **record) for record in records.values()):
+                loss(**{argument: distiller.get_record(**record) for argument, record in records.items()})
+
+
+def is_recorded(distiller: ConfigurableDistiller, recorder: str, from_student: bool, **indices) -> bool:
+    """Has the recorder seen anything? It has not if it listens to something that only a whole iteration runs."""
+    recorders = distiller.student_recorders if from_student else distiller.teacher_recorders
+    return len(recorders.get_recorder(recorder).data_buffer) > 0
 
 
 def run_detectors(algorithm: FMKTDistill) -> None:

@@ -98,6 +98,9 @@ class FMKTLoss(nn.Module):
 
 
 def by_level(trajectories: dict[int, Trajectory] | Sequence[Trajectory]) -> dict[int, Trajectory]:
+    if not trajectories:
+        raise ValueError('there must be a trajectory, but none was recorded: the `source` of the recorder is a flow that '
+                         'did not run')
     return trajectories if isinstance(trajectories, dict) else dict(enumerate(trajectories))
 
 
