@@ -1,5 +1,5 @@
 # FM-KT on features and logits, on COCO: RetinaNet R101 -> RetinaNet R50, 2x schedule.
-_base_ = ['mmdet::retinanet/retinanet_r50_fpn_2x_coco.py', '_base_/fmkt-feature-logit.py']
+_base_ = ['mmdet::retinanet/retinanet_r50_fpn_2x_coco.py', '_base_/teachers/retinanet_r101.py', '_base_/fmkt-feature-logit.py']
 custom_imports = dict(imports=['mmfmkt'], allow_failed_imports=False)
 
 model = dict(
@@ -9,8 +9,6 @@ model = dict(
         _base_.model,
         neck=dict(type='mmdet.FlowNeck', neck=_base_.model.neck, flow=_base_.flow),
         bbox_head=dict(type='mmdet.FlowHead', head=_base_.model.bbox_head, flow=_base_.logit_flow)),
-    teacher='mmdet::retinanet/retinanet_r101_fpn_2x_coco.py',
-    teacher_ckpt='https://download.openmmlab.com/mmdetection/v2.0/retinanet/retinanet_r101_fpn_2x_coco/'
-    'retinanet_r101_fpn_2x_coco_20200131-5560aee8.pth',
-    distiller=_base_.distiller)
+    distiller=_base_.distiller,
+    **_base_.teacher)
 optim_wrapper = dict(clip_grad=dict(max_norm=35, norm_type=2))

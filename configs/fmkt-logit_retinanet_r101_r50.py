@@ -1,5 +1,5 @@
 # Logit FM-KT on COCO: RetinaNet R101 -> RetinaNet R50, 2x schedule.
-_base_ = ['mmdet::retinanet/retinanet_r50_fpn_2x_coco.py', '_base_/fmkt-logit.py']
+_base_ = ['mmdet::retinanet/retinanet_r50_fpn_2x_coco.py', '_base_/teachers/retinanet_r101.py', '_base_/fmkt-logit.py']
 custom_imports = dict(imports=['mmfmkt'], allow_failed_imports=False)
 
 model = dict(
@@ -7,8 +7,6 @@ model = dict(
     type='mmrazor.FMKTDistill',
     architecture=dict(
         _base_.model, bbox_head=dict(type='mmdet.FlowHead', head=_base_.model.bbox_head, flow=_base_.logit_flow)),
-    teacher='mmdet::retinanet/retinanet_r101_fpn_2x_coco.py',
-    teacher_ckpt='https://download.openmmlab.com/mmdetection/v2.0/retinanet/retinanet_r101_fpn_2x_coco/'
-    'retinanet_r101_fpn_2x_coco_20200131-5560aee8.pth',
-    distiller=_base_.distiller)
+    distiller=_base_.distiller,
+    **_base_.teacher)
 optim_wrapper = dict(clip_grad=dict(max_norm=35, norm_type=2))

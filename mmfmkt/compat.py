@@ -43,9 +43,11 @@ def allow_mmengine_checkpoints() -> None:
 
     A resumable checkpoint holds the logged history (`HistoryBuffer`s of NumPy arrays). These types are allowed by
     name; `weights_only` stays on, because a checkpoint from elsewhere is untrusted. It is also turned on where it is not
-    PyTorch's default: before 2.6, and for addresses. Who trusts a file that is refused sets the variable to 0.
+    PyTorch's default: before 2.6, and for addresses. To load a trusted file that is refused, a user sets PyTorch's own
+    variable for that.
     """
-    os.environ.setdefault('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '1')
+    if 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD' not in os.environ:
+        os.environ.setdefault('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '1')
     from mmengine.logging.history_buffer import HistoryBuffer
     core = np._core if hasattr(np, '_core') else np.core
     dtypes = [type(np.dtype(name)) for name in ('float64', 'float32', 'int64', 'int32', 'bool')]

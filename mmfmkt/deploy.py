@@ -1,59 +1,75 @@
 """From a distillation run to the detector that is deployed."""
 import copy
 from pathlib import Path
+from typing import Callable
 
+from mmdet.registry import MODELS as DETECTORS
 from mmengine.config import Config
 from mmengine.runner import CheckpointLoader, save_checkpoint
-from mmrazor.registry import MODELS
+from mmrazor.registry import HOOKS, MODELS
 
 from mmfmkt.models import FMKTDistill
 from mmfmkt.models.build import build_detector
 
 
-def is_a(node: object, cls: type) -> bool:
-    """Is `node` the config of a `cls` or of a subclass, with or without its scope?"""
-    registered = MODELS.get(node['type']) if isinstance(node, dict) and isinstance(node.get('type'), str) else None
-    return isinstance(registered, type) and issubclass(registered, cls)
+DISTILLER = 'distiller.'  # what the keys of its weights begin with
+
+
+def part_of_project(node: object) -> Callable | None:
+    """The class or function of this project that `node` is the config of, with or without its scope."""
+    part_type = node.get('type') if isinstance(node, dict) else None
+    found = [registry.get(part_type) for registry in (MODELS, DETECTORS, HOOKS) if isinstance(part_type, str)]
+    return next((part for part in found if part and part.__module__.startswith('mmfmkt.')), None)
+
+
+def needs_project(node: object) -> bool:
+    """Does a part of this project stand anywhere in a config?"""
+    if isinstance(node, dict):
+        return part_of_project(node) is not None or any(map(needs_project, node.values()))
+    return isinstance(node, (list, tuple)) and any(map(needs_project, node))
 
 
 def is_distillation(cfg: Config) -> bool:
-    return is_a(cfg.model, FMKTDistill)
-
-
-def has_flow(node: object) -> bool:
-    """Does a part of this project stand anywhere in the config of a detector?"""
-    if isinstance(node, dict):
-        return str(node.get('type')).split('.')[-1] in ('FlowNeck', 'FlowHead') or any(map(has_flow, node.values()))
-    return isinstance(node, (list, tuple)) and any(map(has_flow, node))
+    part = part_of_project(cfg.model)
+    return isinstance(part, type) and issubclass(part, FMKTDistill)
 
 
 def deployed_config(cfg: Config) -> Config:
-    """The config of the detector that distillation leaves: no teacher, no distiller.
+    """The config of the detector that distillation leaves: no teacher, no distiller, none of its hooks.
 
-    For FM-KT^Θ it needs nothing of this project. For FM-KT it needs `custom_imports`, because the flow is a part of the
-    detector. A config without distillation is returned as a copy.
+    For the Θ forms it needs nothing of this project. For the others it needs `custom_imports`, because the flow is a part
+    of the detector. A config without distillation is returned as a copy.
     """
     cfg = copy.deepcopy(cfg)
     if not is_distillation(cfg):
         return cfg
     cfg.model = cfg.model.architecture
-    for leftover in ('flow', 'logit_flow', 'distiller'):
-        cfg.pop(leftover, None)
-    if not has_flow(cfg.model) and 'custom_imports' in cfg:
-        imports = cfg.custom_imports.imports
-        others = [module for module in ([imports] if isinstance(imports, str) else imports) if module != 'mmfmkt']
-        if others:
-            cfg.custom_imports.imports = others
-        else:
-            cfg.pop('custom_imports')
+    cfg.custom_hooks = [hook for hook in cfg.get('custom_hooks') or [] if not needs_project(hook)]
+    if needs_project(cfg.get('optim_wrapper')):  # mixed precision on a CPU
+        cfg.optim_wrapper.type = 'OptimWrapper'
+    for key in list(cfg):
+        if key == 'teacher' or key != 'model' and needs_project(cfg[key]):
+            cfg.pop(key)
+    if 'custom_imports' in cfg and not needs_project(cfg.model):
+        drop_import(cfg)
     return cfg
+
+
+def drop_import(cfg: Config) -> None:
+    """Let the config import what it imports, but not this project."""
+    imports = cfg.custom_imports.imports
+    others = [module for module in ([imports] if isinstance(imports, str) else imports) if module != 'mmfmkt']
+    if others:
+        cfg.custom_imports.imports = others
+    else:
+        cfg.pop('custom_imports')
 
 
 def student_weights(checkpoint: str) -> tuple[dict, dict]:
     """The student's weights in a checkpoint, without the distiller's, and the checkpoint's `meta`."""
     loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
     weights = loaded.get('state_dict', loaded)
-    return {key: value for key, value in weights.items() if not key.startswith('distiller.')}, loaded.get('meta', {})
+    return {key: value for key, value in weights.items() if not key.startswith(DISTILLER)}, loaded.get('meta', {})
 
 
 def export_student(cfg: Config, checkpoint: str, out: str) -> tuple[Path, Path]:

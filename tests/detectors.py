@@ -7,6 +7,7 @@ CONFIGS = dict(
     fcos='fcos/fcos_r50-caffe_fpn_gn-head_1x_coco.py',
     gfl='gfl/gfl_r50_fpn_1x_coco.py',
     atss='atss/atss_r50_fpn_1x_coco.py',
+    tood='tood/tood_r50_fpn_1x_coco.py',
     vfnet='vfnet/vfnet_r50_fpn_1x_coco.py',
     faster_rcnn='faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py',
     mask_rcnn='mask_rcnn/mask-rcnn_r50_fpn_1x_coco.py',

@@ -1,5 +1,7 @@
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 import torch
@@ -33,3 +35,14 @@ def test_a_checkpoint_that_would_run_code_is_refused_and_runs_nothing(tmp_path):
     with pytest.raises(Exception, match='Weights only load failed'):
         torch.load(tmp_path / 'checkpoint.pth', weights_only=True)
     assert not (tmp_path / 'harm').exists()
+
+
+@pytest.mark.parametrize('trust, loads', [({}, False), (dict(TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD='1'), True)])
+def test_a_file_with_objects_is_read_only_if_the_user_says_so(tmp_path, trust, loads):
+    torch.save(dict(state_dict={}, config=Path('somewhere')), tmp_path / 'old.pth')
+    code = ('import mmfmkt; from mmengine.runner import CheckpointLoader; '
+            f"CheckpointLoader.load_checkpoint({str(tmp_path / 'old.pth')!r})")
+    environment = {key: value for key, value in os.environ.items() if 'WEIGHTS_ONLY' not in key}
+    result = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], env={**environment, **trust}, capture_output=True,
+                            text=True)
+    assert (result.returncode == 0) == loads and ('Weights only load failed' in result.stderr) != loads

@@ -11,6 +11,7 @@ from mmengine.hub import get_config
 from mmrazor.registry import MODELS
 
 from mmfmkt.deploy import deployed_config
+from mmfmkt.engine.add_hooks import add_distillation_hooks
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 COCO = sorted(CONFIGS.glob('*.py'))
@@ -66,6 +67,17 @@ def test_theta_deploys_mmdets_own_retinanet(file):
     cfg.model.pop('_scope_', None)
     assert cfg.model == stock.model
     assert 'custom_imports' not in cfg
+
+
+def test_deploying_leaves_nothing_of_the_project_behind_but_the_flow():
+    cfg = Config.fromfile(CONFIGS / 'fmkt-theta_retinanet_r101_r50.py')
+    cfg.custom_hooks = [dict(type='EMAHook'), dict(type='mmrazor.StepWarmUpHook', num_steps=[(0, 1)])]
+    add_distillation_hooks(cfg)
+    cfg.optim_wrapper.type = 'mmrazor.CPUAmpOptimWrapper'
+    deployed = deployed_config(cfg)
+    assert deployed.custom_hooks == [dict(type='EMAHook')] and deployed.optim_wrapper.type == 'OptimWrapper'
+    assert not {'flow', 'distiller', 'teacher'} & set(deployed)
+    assert 'mmfmkt' not in deployed.pretty_text and 'mmrazor' not in deployed.pretty_text
 
 
 def test_deploying_keeps_the_other_custom_imports():

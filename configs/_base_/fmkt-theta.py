@@ -3,6 +3,10 @@ _base_ = 'fmkt.py'
 
 distiller = dict(
     student_recorders=dict(_delete_=True, pyramid=dict(type='mmrazor.ModuleOutputs', source='neck')),
-    connectors=dict(flow=dict(type='mmrazor.FlowConnector', flow=_base_.flow)),
+    connectors=dict(
+        flow=dict(
+            type='mmrazor.FlowConnector',
+            # a weak flow leaves the student more to learn, and costs less
+            flow=dict(_base_.flow, meta_encoder=dict(type='mmrazor.LightMetaEncoder', channels=256)))),
     distill_losses=dict(loss_fmkt=dict(type='mmrazor.FMKTThetaLoss', student_weight=1.0)),
     loss_forward_mappings=dict(loss_fmkt=dict(trajectories=dict(recorder='pyramid', connector='flow'))))

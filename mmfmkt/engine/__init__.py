@@ -1,5 +1,5 @@
 from .cpu import CPUAmpOptimWrapper
-from .distiller_hooks import JoinDistillerHook, SplitDistillerHook
+from .checkpoint_hooks import JoinDistillerHook, SplitDistillerHook
 from .flow_log_hook import FlowLogHook
 from .step_warm_up_hook import StepWarmUpHook
 

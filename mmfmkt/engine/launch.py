@@ -14,10 +14,10 @@ from mmengine.runner.checkpoint import load_state_dict
 from torch import nn
 
 from mmfmkt.deploy import deployed_config, is_distillation, student_weights
-from mmfmkt.models import FlowTransform
+from mmfmkt.models.flow_transform import find_flows
 
 from .cpu import enable_amp, prepare_distributed_cpu
-from .distillation_hooks import add_distillation_hooks
+from .add_hooks import add_distillation_hooks
 from .preflight import build_training_data, check_data
 
 T = TypeVar('T')
@@ -132,7 +132,7 @@ def set_inference_steps(model: nn.Module, num_steps: int) -> None:
     Raises:
         ValueError: if there is no flow, or if `num_steps` is less than 1.
     """
-    flows = [module for module in model.modules() if isinstance(module, FlowTransform)]
+    flows = find_flows(model)
     if not flows:
         raise ValueError(f'--num-steps must be used with a detector that carries a flow, but got {num_steps} for one '
                          'without; FM-KT^Θ leaves its flow behind')

@@ -5,7 +5,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmrazor.registry import HOOKS
 
-from mmfmkt.models import FlowTransform
+from mmfmkt.models.flow_transform import find_flows
 
 
 @HOOKS.register_module()
@@ -34,7 +34,7 @@ class StepWarmUpHook(Hook):
         if not isinstance(runner.train_loop, EpochBasedTrainLoop):
             raise ValueError('StepWarmUpHook must run in an EpochBasedTrainLoop, but got '
                              f'{type(runner.train_loop).__name__}')
-        self.flows = [module for module in runner.model.modules() if isinstance(module, FlowTransform)]
+        self.flows = find_flows(runner.model)
         if not self.flows:
             raise ValueError('StepWarmUpHook must have a model with a flow, but got one without')
         for _, value in self.num_steps:

@@ -12,8 +12,8 @@ Where the papers and public code differ, this is what happens here:
   of 100, not infinity). `p` is stretched, so that for every schedule the flow starts as exactly the student's feature
   and its output is a mean of endpoints alone.
 - *The velocity of VP is infinite at t = 1*, and that of VE does not contain the teacher's end (sigma' = 0). The loop uses
-  neither: the network predicts the endpoint, and `p` is finite everywhere. The conversions below evaluate the
-  derivative of VP's sigma no closer to t = 1 than 1e-5.
+  neither: the network predicts the displacement `X^S - X̂`, and `p` is finite everywhere. The conversions below evaluate
+  the derivative of VP's sigma no closer to t = 1 than 1e-5.
 - *One step.* With N = 1 all schedules are the same one-step adaptor, `Z_0 = X̂_1`.
 """
 from __future__ import annotations
@@ -37,10 +37,12 @@ class Coefficients:
 
 
 class NoiseSchedule:
-    """A path from the student (t = 1) to the teacher (t = 0); a schedule of one's own implements `coefficients`.
+    """A path from the student (t = 1) to the teacher (t = 0).
 
-    The conversions are inverses of each other at every t: `(source, target)` to `(state, velocity)` by :meth:`state`
-    and :meth:`velocity`, and back by :meth:`source` and :meth:`target`.
+    A schedule of one's own implements `coefficients`, and is hashable, as a frozen dataclass is. The loop reads alpha and
+    sigma alone; the derivatives are for the conversions, which are inverses of each other at every t in [0, 1]:
+    `(source, target)` to `(state, velocity)` by :meth:`state` and :meth:`velocity`, and back by :meth:`source` and
+    :meth:`target`, all of one shape.
     """
 
     def coefficients(self, t: Tensor) -> Coefficients:
@@ -97,6 +99,13 @@ class VPODE(NoiseSchedule):
 
     .. math:: \alpha = e^{-(\beta_{max} - \beta_{min}) (1 - t)^2 / 4 - \beta_{min} (1 - t) / 2}, \quad
         \sigma = \sqrt{1 - \alpha^2}
+
+    Args:
+        beta_min: noise rate at the student, above 0.
+        beta_max: noise rate at the teacher, above `beta_min`.
+
+    Raises:
+        ValueError: if they are out of order.
     """
     beta_min: float = 0.1
     beta_max: float = 20.0
@@ -106,19 +115,19 @@ class VPODE(NoiseSchedule):
             raise ValueError(f'VPODE must have 0 < beta_min < beta_max, but got {self.beta_min} and {self.beta_max}')
 
     def coefficients(self, t: Tensor) -> Coefficients:
-        alpha, d_alpha = self.alpha(t)
-        near, d_near = self.alpha(t.clamp(max=1 - EPS))
-        return Coefficients(alpha, self.sigma(t), d_alpha, -near * d_near / self.sigma(t.clamp(max=1 - EPS)))
+        alpha, d_alpha = self._alpha_with_derivative(t)
+        near, d_near = self._alpha_with_derivative(t.clamp(max=1 - EPS))
+        return Coefficients(alpha, self._sigma(t), d_alpha, -near * d_near / self._sigma(t.clamp(max=1 - EPS)))
 
-    def exponent(self, t: Tensor) -> Tensor:
+    def _exponent(self, t: Tensor) -> Tensor:
         return -(self.beta_max - self.beta_min) * (1 - t)**2 / 4 - self.beta_min * (1 - t) / 2
 
-    def alpha(self, t: Tensor) -> tuple[Tensor, Tensor]:
-        alpha = self.exponent(t).exp()
+    def _alpha_with_derivative(self, t: Tensor) -> tuple[Tensor, Tensor]:
+        alpha = self._exponent(t).exp()
         return alpha, alpha * ((self.beta_max - self.beta_min) * (1 - t) + self.beta_min) / 2
 
-    def sigma(self, t: Tensor) -> Tensor:
-        return (-torch.expm1(2 * self.exponent(t))).sqrt()  # 1 - alpha^2, exact where alpha is near 1
+    def _sigma(self, t: Tensor) -> Tensor:
+        return (-torch.expm1(2 * self._exponent(t))).sqrt()  # 1 - alpha^2, exact where alpha is near 1
 
 
 @dataclass(frozen=True)
@@ -126,6 +135,13 @@ class VEODE(NoiseSchedule):
     r"""The variance-exploding path (arXiv:2011.13456, appendix B): the steps in the middle weigh most.
 
     .. math:: \alpha = \sigma_{min} (\sigma_{max} / \sigma_{min})^t, \quad \sigma = 1
+
+    Args:
+        sigma_min: noise level at the teacher, above 0.
+        sigma_max: noise level at the student, above `sigma_min`.
+
+    Raises:
+        ValueError: if they are out of order.
     """
     sigma_min: float = 0.02
     sigma_max: float = 100.0

@@ -1,7 +1,7 @@
 """Solvers: how one step of the flow is taken.
 
-A solver states its `order` (the error of the output falls as N to the power of minus `order`) and returns the velocity
-that carries the state over one step. Its endpoint is `X^S` minus that velocity, whatever the solver, so that the output
+A solver states its `order` (the error of the output is proportional to `1 / N^order`) and returns the velocity that
+carries the state over one step. Its endpoint is `X^S` minus that velocity, whatever the solver, so that the output
 stays a mean of endpoints.
 """
 from typing import Callable, ClassVar
@@ -16,7 +16,10 @@ class Solver:
     order: ClassVar[int]
 
     def __call__(self, velocity: Velocity, state: Tensor, start: float, end: float, progress: float) -> Tensor:
-        """The velocity for the step from time `start` down to `end`, which makes `progress` of the way (0 to 1)."""
+        """The velocity, of the shape of `state`, for the step from time `start` down to `end`, both in [0, 1].
+
+        `progress` is the share of the way that the step makes, in (0, 1].
+        """
         raise NotImplementedError
 
 

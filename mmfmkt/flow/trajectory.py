@@ -13,9 +13,10 @@ class Trajectory:
     Attributes:
         source: the student's feature `X^S`.
         endpoints: the one-step estimate `X̂_i` of the teacher's feature that each of the N steps makes, in the order
-            in which the steps are taken (t = 1 first).
+            in which the steps are taken: the first is at t = 1, that is i = N.
         output: the state at t = 0, `Z_0`: the mean of the endpoints with these weights.
-        weights: how much of the way each step covers, N numbers that sum to 1; 1/N each for a rectified flow.
+        weights: how much of the way each step covers, in the same order, N numbers that sum to 1; 1/N each for a
+            rectified flow.
     """
     source: Tensor
     endpoints: tuple[Tensor, ...]

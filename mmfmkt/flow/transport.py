@@ -33,6 +33,9 @@ def transport(source: Tensor,
         num_steps: N, at least 1.
         schedule: which share of the way each step makes.
         solver: how a step is taken.
+
+    Raises:
+        ValueError: if `num_steps` is less than 1, or if the schedule goes backwards.
     """
     state, endpoints, (times, weights) = source, [], time_grid(schedule, num_steps)
     for start, end, weight in zip(times, times[1:], weights):

@@ -1,7 +1,7 @@
 from .algorithms import FMKTDistill, OFMKTThetaDistill
 from .connectors import FlowConnector, StudentClassifier
 from .flow_transform import FlowTransform
-from .heads import FlowHead
+from .heads import flow_head
 from .losses import (BinaryKDLoss, FMKTLoss, FMKTThetaLoss, OFMKTLoss, OFMKTThetaLoss, PerChannelMetric, PerPixelMetric,
                      StepTaskLoss)
 from .meta_encoders import (ConvMetaEncoder, ConvNeXtMetaEncoder, LightMetaEncoder, MetaEncoder, MLPMetaEncoder,
@@ -11,7 +11,8 @@ from .recorders import EveryModuleCallRecorder, EveryModuleInputsRecorder, Every
 
 __all__ = [
     'BinaryKDLoss', 'ConvMetaEncoder', 'ConvNeXtMetaEncoder', 'EveryModuleCallRecorder', 'EveryModuleInputsRecorder',
-    'EveryModuleOutputsRecorder', 'FMKTDistill', 'FMKTLoss', 'FMKTThetaLoss', 'FlowConnector', 'FlowHead', 'FlowNeck',
+    'EveryModuleOutputsRecorder', 'FMKTDistill', 'FMKTLoss', 'FMKTThetaLoss', 'FlowConnector', 'FlowNeck',
     'FlowTransform', 'LightMetaEncoder', 'MLPMetaEncoder', 'MetaEncoder', 'OFMKTLoss', 'OFMKTThetaDistill',
-    'OFMKTThetaLoss', 'PerChannelMetric', 'PerPixelMetric', 'StepTaskLoss', 'StudentClassifier', 'SwinMetaEncoder'
+    'OFMKTThetaLoss', 'PerChannelMetric', 'PerPixelMetric', 'StepTaskLoss', 'StudentClassifier', 'SwinMetaEncoder',
+    'flow_head'
 ]

@@ -13,8 +13,8 @@ def build_detector(config: dict | BaseModel) -> BaseModel:
     return config if isinstance(config, BaseModel) else DETECTORS.build({'_scope_': 'mmdet', **config})
 
 
-def build_part(config: dict | Part, kind: type[Part], option: str) -> Part:
-    """A `kind` from its config, or as it is.
+def build_part(config: dict | Part, kind: type[Part], option: str, package: str = '') -> Part:
+    """A `kind` from its config, or as it is; those of a `package` are proposed if it is none.
 
     Raises:
         ValueError: if `config` is not that of a registered `kind`; the message lists them.
@@ -25,12 +25,12 @@ def build_part(config: dict | Part, kind: type[Part], option: str) -> Part:
     cls = MODELS.get(part_type) if isinstance(part_type, str) else part_type
     if not (isinstance(cls, type) and issubclass(cls, kind)):
         raise ValueError(f'`{option}` must be the config of a {kind.__name__}, dict(type=...) with one of the types '
-                         f"{', '.join(registered(kind))}, but got {config!r}; one of your own is registered in MMRazor's "
+                         f"{', '.join(registered(kind, package))}, but got {config!r}; one of your own is registered in MMRazor's "
                          'MODELS and imported by `custom_imports` of the config')
     return MODELS.build(config)
 
 
-def registered(kind: type) -> list[str]:
-    """The names, with their scope, under which subclasses of `kind` stand in MMRazor's `MODELS`."""
+def registered(kind: type, package: str) -> list[str]:
+    """The names, with their scope, under which subclasses of `kind` from a `package` stand in MMRazor's `MODELS`."""
     return sorted(f'mmrazor.{name}' for name, cls in MODELS.module_dict.items()
-                  if isinstance(cls, type) and issubclass(cls, kind))
+                  if isinstance(cls, type) and issubclass(cls, kind) and package in cls.__module__)

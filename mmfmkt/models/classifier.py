@@ -1,8 +1,8 @@
 """The layer of a head that turns its last classification feature into logits."""
 from torch import nn
 
-# RetinaNet, FCOS and other anchor-free heads, ATSS, GFL, VFNet, TOOD, RepPoints, RTMDet, RoI heads
-NAMES = ('retina_cls', 'conv_cls', 'atss_cls', 'gfl_cls', 'vfnet_cls', 'tood_cls', 'reppoints_cls_out', 'rtm_cls', 'fc_cls')
+# RetinaNet, FCOS and other anchor-free heads, ATSS, GFL, VFNet, RepPoints, RoI heads
+NAMES = ('retina_cls', 'conv_cls', 'atss_cls', 'gfl_cls', 'vfnet_cls', 'reppoints_cls_out', 'fc_cls')
 
 
 def find_classifier(head: nn.Module, name: str | None = None) -> nn.Module:
@@ -13,8 +13,12 @@ def find_classifier(head: nn.Module, name: str | None = None) -> nn.Module:
         name: name of the layer, where it is none of mmdet's usual ones.
 
     Raises:
-        ValueError: if the head has no such layer; the message lists its layers that could be one.
+        ValueError: if the head has no such layer, in which case the message lists its layers that could be one, or if it
+            turns its logits into probabilities itself.
     """
+    if getattr(getattr(head, 'loss_cls', None), 'activated', False):
+        raise ValueError(f'a logit flow must stand in a head whose scores are logits, but those of {type(head).__name__} '
+                         'are probabilities; transport the features of the neck instead')
     layers = {child: module for child, module in head.named_children() if isinstance(module, (nn.Conv2d, nn.Linear))}
     for candidate in [name] if name else NAMES:
         if candidate in layers:

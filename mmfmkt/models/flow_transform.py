@@ -9,6 +9,7 @@ from mmfmkt.flow import Euler, NoiseSchedule, RectifiedFlow, Solver, Trajectory,
 
 from . import flow_parts  # noqa: F401 (registers schedules and solvers)
 from .build import build_part
+from .meta_encoders import MetaEncoder
 
 
 class FlowTransform(BaseModule):
@@ -43,10 +44,10 @@ class FlowTransform(BaseModule):
         self.levels = tuple(levels)
         self.num_steps = num_steps
         self.inference_steps = max(self.num_steps) if inference_steps is None else inference_steps
-        self.schedule = build_part(schedule or RectifiedFlow(), NoiseSchedule, 'schedule')
-        self.solver = build_part(solver or Euler(), Solver, 'solver')
+        self.schedule = build_part(RectifiedFlow() if schedule is None else schedule, NoiseSchedule, 'schedule')
+        self.solver = build_part(Euler() if solver is None else solver, Solver, 'solver')
         self.meta_encoders = ModuleList(
-            build_part(meta_encoder, nn.Module, 'meta_encoder') for _ in range(1 if shared else len(levels)))
+            build_part(meta_encoder, MetaEncoder, 'meta_encoder') for _ in range(1 if shared else len(levels)))
 
     @property
     def num_steps(self) -> tuple[int, ...]:
@@ -77,7 +78,11 @@ class FlowTransform(BaseModule):
         return self.num_steps[torch.randint(len(self.num_steps), ()).item()]  # drawn on the CPU: nothing waits for a GPU
 
     def forward(self, pyramid: Sequence[Tensor]) -> dict[int, Trajectory]:
-        """Transport the chosen levels of a pyramid of L features (B, C, H_l, W_l) or (B, C): level -> trajectory."""
+        """Transport the chosen levels of a pyramid of L features (B, C, H_l, W_l) or (B, C): level -> trajectory.
+
+        Raises:
+            ValueError: if the pyramid lacks a level, or has other channels than the meta-encoder.
+        """
         if max(self.levels) >= len(pyramid):
             raise ValueError(f'`levels` must be levels of the pyramid, which has {len(pyramid)} (0 to '
                              f'{len(pyramid) - 1}), but got {list(self.levels)}')
@@ -90,8 +95,19 @@ class FlowTransform(BaseModule):
         }
 
 
+def replace_levels(pyramid: Sequence[Tensor], trajectories: dict[int, Trajectory]) -> tuple[Tensor, ...]:
+    """The pyramid with the outputs of the flow at its levels, and the other levels as they are."""
+    return tuple(
+        trajectories[level].output if level in trajectories else feature for level, feature in enumerate(pyramid))
+
+
+def find_flows(model: nn.Module) -> list[FlowTransform]:
+    """All flows in a model."""
+    return [module for module in model.modules() if isinstance(module, FlowTransform)]
+
+
 def check_num_steps(value: int, option: str) -> int:
-    if not isinstance(value, int) or value < 1:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ValueError(f'`{option}` must be an integer of at least 1, but got {value!r}')
     return value
 

@@ -34,14 +34,14 @@ def test_output_is_the_weighted_mean_of_the_endpoints(source, num_steps, curved,
 
 
 @pytest.mark.parametrize('num_steps', STEPS)
-def test_l2_loss_exceeds_the_error_of_the_output_by_the_spread_of_the_endpoints(
+def test_l2_error_of_the_steps_exceeds_that_of_the_output_by_their_spread(
         source, target, num_steps, curved, schedule, solver):
     trajectory = transport(source, curved, num_steps, schedule, solver)
     error_of_output = (trajectory.output - target).square().sum()
-    loss, spread = (sum(weight * (endpoint - centre).square().sum()
+    bound, spread = (sum(weight * (endpoint - centre).square().sum()
                         for weight, endpoint in zip(trajectory.weights, trajectory.endpoints))
                     for centre in (target, trajectory.output))
-    torch.testing.assert_close(error_of_output, loss - spread, rtol=1e-10, atol=0)
+    torch.testing.assert_close(error_of_output, bound - spread, rtol=1e-10, atol=0)
     assert spread > 0 or num_steps == 1
 
 

@@ -2,6 +2,7 @@ import copy
 
 import pytest
 import torch
+from helpers import wake
 from mmdet.registry import MODELS
 from mmengine.runner.checkpoint import get_state_dict, load_state_dict
 
@@ -16,12 +17,6 @@ def plain(retinanet):
 def transported(retinanet, flow):
     torch.manual_seed(2)
     return MODELS.build(dict(retinanet, neck=dict(type='mmdet.FlowNeck', neck=retinanet.neck, flow=flow)))
-
-
-def wake(detector):
-    """Let the flow leave the identity, as training does."""
-    for meta_encoder in detector.neck.flow.meta_encoders:
-        torch.nn.init.normal_(meta_encoder.layers[-1].weight, std=0.1)
 
 
 def test_state_dict_is_the_plain_students_and_the_flow(plain, transported):
@@ -42,7 +37,7 @@ def test_loads_a_plain_student_and_starts_as_it(plain, transported, batch):
 
 @pytest.mark.parametrize('load', [lambda m, s: m.load_state_dict(s), lambda m, s: load_state_dict(m, s, strict=True)])
 def test_state_dict_survives_a_round_trip(transported, batch, load):
-    wake(transported)
+    wake(transported, std=0.1)
     other = copy.deepcopy(transported)
     torch.manual_seed(3)
     for parameter in other.parameters():
@@ -53,7 +48,7 @@ def test_state_dict_survives_a_round_trip(transported, batch, load):
 
 
 def test_heads_read_the_output_of_the_flow(transported, batch):
-    wake(transported)
+    wake(transported, std=0.1)
     backbone_features = transported.backbone(batch[0])
     trajectories = transported.neck.flow(transported.neck.neck(backbone_features))
     for level, feature in enumerate(transported.neck(backbone_features)):
@@ -62,7 +57,7 @@ def test_heads_read_the_output_of_the_flow(transported, batch):
 
 def test_levels_outside_the_flow_pass_through(retinanet, flow, batch):
     neck = MODELS.build(dict(type='mmdet.FlowNeck', neck=retinanet.neck, flow=dict(flow, levels=(1, ))))
-    torch.nn.init.normal_(neck.flow.meta_encoders[0].layers[-1].weight)
+    wake(neck)
     inputs = [torch.randn(1, channels, 8, 8) for channels in retinanet.neck.in_channels]
     neck.eval()
     changed = [not torch.equal(a, b) for a, b in zip(neck(inputs), neck.neck(inputs))]

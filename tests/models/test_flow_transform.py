@@ -1,5 +1,6 @@
 import pytest
 import torch
+from helpers import wake
 
 from mmfmkt.models import FlowTransform
 
@@ -25,7 +26,7 @@ def test_levels_that_are_no_levels_are_refused(levels):
 
 
 @pytest.mark.parametrize('option', ['num_steps', 'inference_steps'])
-@pytest.mark.parametrize('value', [0, -1, 1.5])
+@pytest.mark.parametrize('value', [0, -1, 1.5, True])
 def test_less_than_one_step_is_refused(option, value):
     with pytest.raises(ValueError, match=f'`{option}` must be an integer of at least 1, but got {value}'):
         FlowTransform(META_ENCODER, levels=(0, ), **{option: value})
@@ -46,12 +47,13 @@ def test_a_list_of_steps_with_a_zero_is_refused():
 def test_an_unknown_schedule_or_solver_is_refused_with_those_that_there_are(option, wrong):
     known = dict(schedule='mmrazor.RectifiedFlow, mmrazor.VEODE, mmrazor.VPODE', solver='mmrazor.EulerSolver')
     with pytest.raises(ValueError, match=f'`{option}` must be the config of a .*{known[option]}.*but got.*custom_imports'):
-        FlowTransform(META_ENCODER, levels=(0, ), **{option: wrong or dict(typo=1)})
+        FlowTransform(META_ENCODER, levels=(0, ), **{option: wrong})
 
 
-def test_an_unknown_meta_encoder_is_refused():
-    with pytest.raises(ValueError, match='`meta_encoder` must be the config of a .*mmrazor.SwinMetaEncoder.*but got'):
-        FlowTransform(dict(type='mmrazor.Transformer'), levels=(0, ))
+@pytest.mark.parametrize('wrong', ['mmrazor.Transformer', 'mmrazor.PKDLoss'])
+def test_what_is_no_meta_encoder_is_refused(wrong):
+    with pytest.raises(ValueError, match='`meta_encoder` must be the config of a MetaEncoder.*mmrazor.SwinMetaEncoder, but'):
+        FlowTransform(dict(type=wrong), levels=(0, ))
 
 
 def test_steps_are_drawn_anew_for_every_iteration_and_alike_for_all_levels():
@@ -83,7 +85,7 @@ def test_inference_takes_its_own_number_of_steps(settings, steps):
 def test_training_and_inference_give_the_same_output_at_the_same_steps(schedule, solver):
     flow = FlowTransform(META_ENCODER, (0, ), 4, schedule=dict(type=f'mmrazor.{schedule}'),
                          solver=dict(type=f'mmrazor.{solver}'))
-    torch.nn.init.normal_(flow.meta_encoders[0].layers[-1].weight)
+    wake(flow)
     pyramid = [torch.randn(2, 8, 6, 6)]
     in_training, at_inference = flow.train()(pyramid)[0], flow.eval()(pyramid)[0]
     assert torch.equal(in_training.output, at_inference.output)
@@ -92,7 +94,7 @@ def test_training_and_inference_give_the_same_output_at_the_same_steps(schedule,
 
 def test_a_shared_meta_encoder_serves_all_levels():
     flow = FlowTransform(META_ENCODER, levels=(0, 1, 2), shared=True)
-    torch.nn.init.normal_(flow.meta_encoders[0].layers[-1].weight)
+    wake(flow)
     assert len(flow.meta_encoders) == 1
     feature = torch.randn(1, 8, 4, 4)
     outputs = [trajectory.output for trajectory in flow([feature] * 3).values()]

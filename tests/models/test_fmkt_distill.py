@@ -2,19 +2,10 @@ import copy
 
 import pytest
 import torch
+from helpers import gradients, total, wake
 from mmdet.registry import MODELS as DETECTORS
 from mmengine.runner.checkpoint import get_state_dict
 from mmrazor.registry import MODELS
-
-
-def total(losses):
-    return sum(sum(value) if isinstance(value, list) else value for name, value in losses.items() if 'loss' in name)
-
-
-def gradients(model, loss):
-    model.zero_grad()
-    loss.backward()
-    return {name: parameter.grad for name, parameter in model.named_parameters() if parameter.grad is not None}
 
 
 @pytest.fixture(params=['fmkt', 'theta'])
@@ -28,7 +19,7 @@ def model(config):
     return MODELS.build(config).train()
 
 
-def test_at_weight_zero_losses_and_gradients_are_the_plain_students(config, retinanet, batch):
+def test_at_weight_zero_the_first_losses_and_gradients_are_the_plain_students(config, retinanet, batch):
     config.distiller.distill_losses.loss_fmkt.loss_weight = 0.0
     model, plain = MODELS.build(config).train(), DETECTORS.build(retinanet).train()
     plain.load_state_dict(model.state_dict(), strict=False)
@@ -41,6 +32,36 @@ def test_at_weight_zero_losses_and_gradients_are_the_plain_students(config, reti
     for name, gradient in gradients(plain, total(expected)).items():
         of_student = found.get(f'architecture.{name}', found.get(f'architecture.{name}'.replace('neck.', 'neck.neck.', 1)))
         assert torch.equal(of_student, gradient), name
+
+
+def test_theta_at_weight_zero_trains_the_plain_student(theta, retinanet, batch):
+    theta.distiller.distill_losses.loss_fmkt.loss_weight = 0.0
+    model, plain = MODELS.build(theta).train(), DETECTORS.build(retinanet).train()
+    plain.load_state_dict({key: value for key, value in model.state_dict().items() if not key.startswith('distiller.')})
+    for detector in (model, plain):
+        optimizer = torch.optim.SGD(detector.parameters(), lr=0.01)
+        for _ in range(3):
+            optimizer.zero_grad()
+            total(detector.loss(*batch)).backward()
+            optimizer.step()
+    for name, parameter in plain.named_parameters():
+        assert torch.equal(model.get_parameter(f'architecture.{name}'), parameter), name
+
+
+def test_the_teacher_changes_the_distillation_and_nothing_else(config, retinanet, batch, tmp_path):
+    """The target is not an input of the flow: with another teacher the student's own losses and predictions stay."""
+    torch.manual_seed(9)
+    torch.save(DETECTORS.build(retinanet).state_dict(), tmp_path / 'other.pth')
+    results = []
+    for teacher_ckpt in (config.teacher_ckpt, str(tmp_path / 'other.pth')):
+        torch.manual_seed(0)
+        model = MODELS.build(dict(config, teacher_ckpt=teacher_ckpt)).train()
+        wake(model)
+        losses = model.loss(*batch)
+        results.append((losses.pop('distill.loss_fmkt'), total(losses), model.eval().architecture.extract_feat(batch[0])))
+    (first, own, features), (second, own_again, features_again) = results
+    assert (first - second).abs() > 1e-3 and torch.equal(own, own_again)
+    assert all(torch.equal(*pair) for pair in zip(features, features_again))
 
 
 def test_state_dict_has_stock_keys_and_no_teacher(model, config):

@@ -3,12 +3,15 @@ import copy
 
 import pytest
 import torch
-from detectors import CLASSES, HIDDEN, WIDTH, tiny
+from detectors import HIDDEN, WIDTH, tiny
+from helpers import gradients, total, wake
 from mmdet.registry import MODELS as DETECTORS
 from mmdet.structures.mask import BitmapMasks
 from mmengine.config import Config
 from mmrazor.registry import MODELS
 
+from mmfmkt.flow import transport
+from mmfmkt.models import StepTaskLoss
 from mmfmkt.models.classifier import find_classifier
 
 DENSE = ['retinanet', 'fcos', 'gfl', 'atss', 'vfnet']
@@ -71,18 +74,6 @@ def masked_batch(batch):
     return inputs, samples
 
 
-def wake(detector):
-    """Let the flow leave the identity, as training does."""
-    for meta_encoder in head_of(detector).flow.meta_encoders:
-        torch.nn.init.normal_(meta_encoder.layers[-1].weight)
-
-
-def parameter_gradients(model, losses):
-    model.zero_grad()
-    sum(sum(value) if isinstance(value, list) else value for key, value in losses.items() if 'loss' in key).backward()
-    return {key: parameter.grad for key, parameter in model.named_parameters() if parameter.grad is not None}
-
-
 def test_the_head_keeps_its_class_and_its_keys(student, logit_flow):
     plain, transported = DETECTORS.build(student), DETECTORS.build(with_flow(student, logit_flow))
     assert type(head_of(transported)) is type(head_of(plain))
@@ -103,8 +94,7 @@ def test_starts_as_the_plain_student_also_after_mmdets_initialisation(student, l
 
 def test_the_classifier_reads_the_output_of_the_flow(student, logit_flow):
     head = head_of(DETECTORS.build(with_flow(student, logit_flow))).eval()
-    for meta_encoder in head.flow.meta_encoders:
-        torch.nn.init.normal_(meta_encoder.layers[-1].weight)
+    wake(head)
     seen, outputs = [], []
     classifier = find_classifier(head)
     classifier.register_forward_hook(lambda module, args, output: seen.append(args[0]))
@@ -118,8 +108,7 @@ def test_the_classifier_reads_the_output_of_the_flow(student, logit_flow):
 def test_losses_are_finite_and_reach_flow_classifier_and_tower(model, masked_batch):
     losses = model.loss(*masked_batch)
     assert losses['distill.loss_logit'] > 0 and losses['distill.loss_step_task'] > 0
-    distilled = {key: value for key, value in losses.items() if key.startswith('distill.')}
-    found = parameter_gradients(model, distilled)
+    found = gradients(model, losses['distill.loss_logit'] + losses['distill.loss_step_task'])
     head = head_of(model.architecture)
     prefix = 'architecture.' + ('roi_head.bbox_head' if hasattr(model.architecture, 'roi_head') else 'bbox_head')
     for parameter in find_classifier(head).parameters():
@@ -158,12 +147,12 @@ def test_at_weight_zero_losses_and_gradients_are_the_plain_students(config, stud
     for detector in (model, plain):
         torch.manual_seed(4)  # the samplers of RoI heads draw
         losses = detector.loss(inputs, copy.deepcopy(samples))
-        results.append((losses, parameter_gradients(detector, losses)))
-    (losses, found), (expected, gradients) = results
+        results.append((losses, gradients(detector, total(losses))))
+    (losses, found), (expected, of_plain) = results
     for key, value in expected.items():
         assert torch.equal(torch.as_tensor(losses[key][0] if isinstance(value, list) else losses[key]),
                            torch.as_tensor(value[0] if isinstance(value, list) else value)), key
-    for key, gradient in gradients.items():
+    for key, gradient in of_plain.items():
         assert torch.equal(found[f'architecture.{key}'], gradient), key
 
 
@@ -172,8 +161,6 @@ def test_a_deep_copy_runs_its_own_flow(student, logit_flow):
     copied = copy.deepcopy(detector)
     wake(copied)
     feature = torch.randn(2, HIDDEN) if hasattr(detector, 'roi_head') else torch.randn(1, WIDTH, 4, 4)
-    for each in (detector, copied):
-        head_of(each).flow.draw_for_a_pass(head_of(each), ())
     ours, theirs = (find_classifier(head_of(each))(feature) for each in (detector, copied))
     assert not torch.allclose(ours, theirs)
 
@@ -192,49 +179,58 @@ def test_one_number_of_steps_is_drawn_for_all_levels_of_a_pass(student, logit_fl
 
 
 TOWERS = dict(
-    retinanet=('bbox_head', 'retina_cls', WIDTH, range(5)),
-    gfl=('bbox_head', 'gfl_cls', WIDTH, range(5)),
-    faster_rcnn=('roi_head.bbox_head', 'fc_cls', HIDDEN, range(1)))
+    retinanet=('bbox_head.retina_cls', range(5)),
+    gfl=('bbox_head.gfl_cls', range(5)),
+    faster_rcnn=('roi_head.bbox_head.fc_cls', range(1)))
 
 
 @pytest.mark.parametrize('name', TOWERS, indirect=True)
-def test_theta_form_trains_a_flow_beside_the_head_and_deploys_the_plain_student(name, config, student, batch):
-    head, layer, channels, levels = TOWERS[name]
-    tower = dict(recorder='tower', from_student=True, connector='flow')
-    flow = dict(levels=levels, shared=True, meta_encoder=dict(type='mmrazor.MLPMetaEncoder', channels=channels))
-    teacher = config.distiller.loss_forward_mappings.loss_logit.teacher_features
-    model = MODELS.build(dict(config, architecture=student, distiller=dict(
-        type='mmrazor.ConfigurableDistiller',
-        student_recorders=dict(tower=dict(type='mmrazor.EveryModuleInputs', source=f'{head}.{layer}')),
-        teacher_recorders=config.distiller.teacher_recorders,
-        connectors=dict(flow=dict(type='mmrazor.FlowConnector', flow=flow)),
-        distill_losses=dict(loss_logit=dict(config.distiller.distill_losses.loss_logit, type='mmrazor.FMKTThetaLoss')),
-        loss_forward_mappings=dict(loss_logit=dict(trajectories=tower, teacher_features=teacher))))).train()
-    for meta_encoder in model.distiller.connectors.flow.flow.meta_encoders:
-        torch.nn.init.normal_(meta_encoder.layers[-1].weight)
-    losses = model.loss(*batch)
-    model.zero_grad()
-    losses['distill.loss_logit'].backward()
-    assert losses['distill.loss_logit'] > 0
-    assert all(parameter.grad.norm() > 0 for parameter in model.distiller.parameters())
-    assert find_classifier(head_of(model.architecture)).weight.grad.norm() > 0
+def test_theta_form_trains_a_flow_beside_the_head_and_deploys_the_plain_student(
+        name, config, student, logit_flow, batch, root):
+    layer, levels = TOWERS[name]
+    distiller = Config.fromfile(root / 'configs/_base_/fmkt-logit-theta.py').distiller
+    distiller.student_recorders.tower.source = layer
+    distiller.connectors.flow.flow = dict(logit_flow, levels=levels, shared=True)
+    distiller.teacher_recorders = config.distiller.teacher_recorders
+    distiller.distill_losses.loss_logit.merge(config.distiller.distill_losses.loss_logit)
+    distiller.distill_losses.loss_logit.type = 'mmrazor.FMKTThetaLoss'
+    model = MODELS.build(dict(config, architecture=student, distiller=distiller)).train()
+    wake(model)
+    found = gradients(model, model.loss(*batch)['distill.loss_logit'])
+    assert all(found[f'distiller.{key}'].norm() > 0 for key, _ in model.distiller.named_parameters())
+    assert found[f'architecture.{layer}.weight'].norm() > 0
     keys = [key for key in model.state_dict() if not key.startswith('distiller.')]
     assert keys == list(DETECTORS.build(student).state_dict())
 
 
-def test_the_teachers_roi_head_reads_the_students_proposals(model, masked_batch, name):
-    if name in DENSE:
-        boxes = []
-        model.teacher.detector.bbox_head.register_forward_hook(lambda *args: boxes.append(1))
-        model.loss(*masked_batch)
-        assert boxes == [1]
-        return
+@pytest.mark.parametrize('name', DENSE, indirect=True)
+def test_the_teachers_dense_head_runs_once(model, masked_batch):
+    runs = []
+    model.teacher.detector.bbox_head.register_forward_hook(lambda *args: runs.append(args))
+    model.loss(*masked_batch)
+    assert len(runs) == 1
+
+
+@pytest.mark.parametrize('name', ROI, indirect=True)
+def test_the_teachers_roi_head_reads_the_students_proposals(model, masked_batch):
     seen = {}
     for who, detector in (('student', model.architecture), ('teacher', model.teacher.detector)):
         detector.roi_head.bbox_roi_extractor.register_forward_hook(
             lambda module, args, output, who=who: seen.setdefault(who, []).append(args[1]))
     model.loss(*masked_batch)
     assert len(seen['teacher']) == 1 and torch.equal(seen['student'][0], seen['teacher'][0])
+
+
+def test_a_head_whose_scores_are_probabilities_is_refused():
+    flow = dict(meta_encoder=dict(type='mmrazor.MLPMetaEncoder', channels=WIDTH))
+    with pytest.raises(ValueError, match='scores are logits, but those of TOODHead are probabilities'):
+        DETECTORS.build(with_flow(tiny('tood'), flow))
+
+
+def test_a_task_loss_that_did_not_run_is_refused():
+    trajectory = transport(torch.zeros(1, 4), lambda state, t: state, 1)
+    with pytest.raises(ValueError, match='`loss_cls` of the head must run in every iteration, but it did not'):
+        StepTaskLoss()([trajectory], [])
 
 
 def test_a_head_without_one_classifier_is_refused_when_it_is_built():

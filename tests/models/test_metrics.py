@@ -27,6 +27,18 @@ def name(config):
         [(config['metric'], 'type')] if 'metric' in config else []))
 
 
+def standing(feature):
+    """The trajectory of a flow that is the identity."""
+    return transport(feature, lambda state, t: torch.zeros_like(state), 2)
+
+
+@pytest.mark.parametrize('metric', [KL, DIST, DKD, KD, dict(type='mmrazor.BinaryKDLoss')], ids=name)
+def test_metrics_of_logits_take_rows(metric, source, target):
+    logits, of_teacher = source.flatten(2).flatten(0, 1), target.flatten(2).flatten(0, 1)
+    loss = FMKTLoss(metric)
+    assert 0 <= loss([standing(of_teacher)], of_teacher) + 1e-9 < loss([standing(logits)], of_teacher)
+
+
 @pytest.mark.parametrize('metric', METRICS, ids=name)
 def test_every_metric_has_a_gradient_and_is_least_at_the_target(metric, source, target, curved):
     """Whatever the names of its arguments, and in memory layouts of any kind."""
@@ -35,8 +47,11 @@ def test_every_metric_has_a_gradient_and_is_least_at_the_target(metric, source, 
     value = loss({0: transport(source, curved, 2)}, [target])
     value.backward()
     assert value.isfinite() and source.grad.isfinite().all() and source.grad.norm() > 0
-    at_target = loss({0: transport(target, lambda state, t: torch.zeros_like(state), 2)}, [target])
+    at_target = loss({0: standing(target)}, [target])
     assert at_target < value
+    for seed in range(5):
+        noise = torch.randn(target.shape, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
+        assert at_target < loss({0: standing(target + 0.1 * noise)}, [target])
 
 
 def test_per_pixel_compares_the_channels_of_every_location(source, target):

@@ -3,6 +3,7 @@ import copy
 
 import pytest
 import torch
+from helpers import total, wake
 from mmdet.registry import MODELS as DETECTORS
 from mmengine.config import Config
 from mmrazor.registry import MODELS
@@ -34,10 +35,6 @@ def config(request):
 def model(config):
     torch.manual_seed(0)
     return MODELS.build(config).train()
-
-
-def total(losses):
-    return sum(sum(value) if isinstance(value, list) else value for name, value in losses.items() if 'loss' in name)
 
 
 def flow_parameters(model):
@@ -74,6 +71,17 @@ def test_the_heads_of_theta_read_both_pyramids(online_theta, retinanet, batch):
     for name, value in expected.items():
         torch.testing.assert_close(torch.stack(losses[name]), torch.stack(value), rtol=0, atol=0)
         torch.testing.assert_close(torch.stack(losses[f'flow.{name}']), torch.stack(value), rtol=1e-5, atol=1e-6)
+
+
+def test_the_losses_of_thetas_flow_move_with_it_and_the_students_do_not(online_theta, batch):
+    torch.manual_seed(0)
+    model = MODELS.build(online_theta).train()
+    before = model.loss(*batch)
+    wake(model)
+    after = model.loss(*batch)
+    for name in ('loss_cls', 'loss_bbox'):
+        assert torch.equal(torch.stack(before[name]), torch.stack(after[name]))
+        assert not torch.allclose(torch.stack(before[f'flow.{name}']), torch.stack(after[f'flow.{name}']))
 
 
 def test_the_weight_of_the_task_multiplies_the_losses_of_the_flow(online_theta, batch):

@@ -34,13 +34,15 @@ class FMKTDistill(BaseAlgorithm):
         teacher: config file, 'package::' config or config dict of the teacher detector. Without a teacher (OFM-KT) no
             loss may read one.
         teacher_ckpt: file or address of the teacher's weights, which are loaded strictly.
-        distiller: config of a `ConfigurableDistiller` of MMRazor.
+        distiller: config of a `ConfigurableDistiller` of MMRazor. A connector or loss in it that has a method
+            `prepare_from_student(student)` is shown the student once.
 
     Raises:
         TypeError: if there is no teacher and the distiller records one.
         ValueError: if the checkpoint is not given or is not the teacher's, if student and teacher differ in classes, or
-            if a loss of FM-KT cannot compare them.
+            if a part of the teacher is recorded that does not run, or if a loss of FM-KT cannot compare the two.
         FileNotFoundError: if the checkpoint is not there.
+        ConnectionError: if its address cannot be reached.
     """
 
     def __init__(self,

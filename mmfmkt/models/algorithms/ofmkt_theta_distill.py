@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from mmfmkt.flow import Trajectory
 
+from ..flow_transform import replace_levels
 from .fmkt_distill import FMKTDistill
 
 
@@ -29,7 +30,8 @@ class OFMKTThetaDistill(FMKTDistill):
         task_weight: weight of the losses on the transported features, above 0.
 
     Raises:
-        ValueError: if `task_weight` is not above 0, or if the distiller has no connector `flow`.
+        ValueError: if `task_weight` is not above 0, if the distiller has no connector `flow`, and as
+            :class:`FMKTDistill`.
     """
 
     def __init__(self, architecture: dict | BaseModel, distiller: dict, task_weight: float = 1.0, **kwargs) -> None:
@@ -43,9 +45,7 @@ class OFMKTThetaDistill(FMKTDistill):
         self.distiller.connectors['flow'].register_forward_hook(self.keep_transported)
 
     def keep_transported(self, connector: nn.Module, args: tuple[Sequence[Tensor]], output: dict[int, Trajectory]) -> None:
-        pyramid, = args
-        self.transported = tuple(
-            output[level].output if level in output else feature for level, feature in enumerate(pyramid))
+        self.transported = replace_levels(*args, output)
 
     def loss(self, inputs: Tensor, data_samples: list) -> dict[str, Tensor]:
         """The losses of :class:`FMKTDistill`, and `flow.*`."""

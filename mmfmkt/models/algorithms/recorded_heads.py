@@ -7,6 +7,12 @@ HEADS = ('bbox_head', 'roi_head')
 PARTS = ('backbone', 'neck', *HEADS)
 
 
+def recorded_parts(recorders: RecorderManager) -> set[str]:
+    """The parts of a detector ('backbone', 'neck', 'bbox_head', ...) whose modules are recorded."""
+    return {recorder.source.split('.')[0] for recorder in recorders.recorders.values()
+            if isinstance(recorder, ModuleOutputsRecorder)}
+
+
 def recorded_heads(recorders: RecorderManager, detector: nn.Module) -> list[str]:
     """The heads of a teacher, 'bbox_head' (dense) or 'roi_head', that its recorders listen to.
 
@@ -14,10 +20,10 @@ def recorded_heads(recorders: RecorderManager, detector: nn.Module) -> list[str]
         ValueError: if a recorder listens to another part, which does not run in a teacher, or to a RoI head that runs
             its boxes through more than one box head.
     """
-    sources = [recorder.source for recorder in recorders.recorders.values() if isinstance(recorder, ModuleOutputsRecorder)]
-    parts = {source.split('.')[0] for source in sources}
+    parts = recorded_parts(recorders)
     if not parts <= set(PARTS):
-        raise ValueError(f'of the teacher run {", ".join(PARTS)} where they are recorded, but got the sources {sources}')
+        raise ValueError(f"a recorder must listen to a part of the teacher that runs, {', '.join(PARTS)}, but got "
+                         f"{', '.join(sorted(parts - set(PARTS)))}")
     if 'roi_head' in parts and not isinstance(getattr(detector, 'roi_head', None), StandardRoIHead):
         raise ValueError("the logits of a RoI head can be compared if it is one of mmdet's StandardRoIHeads (Faster and "
                          f"Mask R-CNN), but got {type(getattr(detector, 'roi_head', None)).__name__} in "

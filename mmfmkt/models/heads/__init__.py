@@ -1,3 +1,3 @@
-from .flow_head import FlowHead
+from .flow_head import flow_head
 
-__all__ = ['FlowHead']
+__all__ = ['flow_head']

@@ -18,6 +18,7 @@ class FeatureFlow(FlowTransform):
 
     def __init__(self, **flow) -> None:
         super().__init__(levels=(0, ), **flow)
+        self.steps_of_pass: int | None = None  # none outside of a head
 
     def stand_before(self, classifier: nn.Module, head: nn.Module) -> None:
         """Let `classifier` read transported features, with one number of steps in every pass of `head`."""
@@ -32,10 +33,11 @@ class FeatureFlow(FlowTransform):
                 meta_encoder.reset()
 
     def draw_for_a_pass(self, module: nn.Module, args: tuple) -> None:
-        self.drawn = super().draw_num_steps()
+        self.steps_of_pass = None
+        self.steps_of_pass = self.draw_num_steps()
 
     def draw_num_steps(self) -> int:
-        return self.drawn
+        return self.steps_of_pass or super().draw_num_steps()
 
     def transport_input(self, module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         return (self(args[0]).output, *args[1:])
@@ -44,12 +46,12 @@ class FeatureFlow(FlowTransform):
         return super().forward([feature])[0]
 
 
-@MODELS.register_module()
-def FlowHead(head: dict,
-             flow: dict,
-             classifier: str | None = None,
-             train_cfg: dict | None = None,
-             test_cfg: dict | None = None) -> nn.Module:
+@MODELS.register_module(name='FlowHead')
+def flow_head(head: dict,
+              flow: dict,
+              classifier: str | None = None,
+              train_cfg: dict | None = None,
+              test_cfg: dict | None = None) -> nn.Module:
     """A dense head or a RoI head, and in it a flow between the last feature of its classification tower and its
     classifier: logit FM-KT (arXiv:2402.02012, section 3).
 
@@ -66,7 +68,8 @@ def FlowHead(head: dict,
         test_cfg: given to the head by the detector.
 
     Raises:
-        ValueError: if the head has no classifier.
+        ValueError: if the head has no classifier, and as
+            :class:`~mmfmkt.models.flow_transform.FlowTransform`.
     """
     given = {name: cfg for name, cfg in dict(train_cfg=train_cfg, test_cfg=test_cfg).items() if cfg is not None}
     built = MODELS.build({**head, **given})

@@ -13,10 +13,11 @@ def diagnose(predictions: Sequence[Tensor], weights: Sequence[float], distances:
     .. math:: \|Z_0 - X^T\|^2 = \sum_i w_i \|\hat X_i - X^T\|^2 - \sum_i w_i \|\hat X_i - Z_0\|^2
 
     The error of the output is the mean error of the steps minus their *ambiguity*: how much they differ (the ambiguity
-    decomposition of ensembles, Krogh and Vedelsby, 1994). Both are means over all elements. The two sum to the bound.
+    decomposition of ensembles, Krogh and Vedelsby, 1994). Both are means over all elements, in float32 at least, and
+    sum to the bound. The metric of the steps is that of the loss, without its weight.
 
     Args:
-        predictions: what each of the N steps predicts; their mean is the output.
+        predictions: what each of the N steps predicts, `T(X̂_i)`, of one shape; the output is their weighted mean.
         weights: the weights of that mean.
         distances: the metric of each step, N scalars.
         target: what is predicted, of the predictions' shape.
@@ -24,6 +25,8 @@ def diagnose(predictions: Sequence[Tensor], weights: Sequence[float], distances:
     Returns:
         `step1` ... `stepN` (t = 1 first), `output_error` and `ambiguity`, scalars.
     """
+    dtype = torch.promote_types(target.dtype, torch.float32)
+    predictions, target = [prediction.to(dtype) for prediction in predictions], target.to(dtype)
     output = sum(weight * prediction for weight, prediction in zip(weights, predictions))
     ambiguity = sum(weight * (prediction - output).square().mean() for weight, prediction in zip(weights, predictions))
     steps = {f'step{index}': distance.detach() for index, distance in enumerate(distances, 1)}

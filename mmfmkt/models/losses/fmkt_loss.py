@@ -17,8 +17,9 @@ class FMKTLoss(nn.Module):
 
     .. math:: L = \sum_l w_l \frac 1 N \sum_{i=1}^N \mathrm{metric}(T(\hat X_{l,i}), X^T_l)
 
-    (serial training, arXiv:2402.02012, section 3; the levels are summed as in MMRazor's detection configs). The loss
-    is on the endpoints, not on the velocities: the two are equal under L2, and not under a metric such as PKD. The
+    (serial training, arXiv:2402.02012, section 3; the levels are summed as in MMRazor's detection configs). The steps
+    weigh the same whatever the schedule, as in the paper; under L2 and a rectified flow, whose steps also cover the same
+    share of the way, the loss is a bound of the error of the output. The loss is on the endpoints, not on the velocities: the two are equal under L2, and not under a metric such as PKD. The
     metric is computed in float32 under mixed precision.
 
     `metric`, `loss_weight` and `transform` hold for all levels; each may also be a list with one for every level that
@@ -53,7 +54,7 @@ class FMKTLoss(nn.Module):
             raise ValueError(f'`keep_pairs` must lie in [0, 1], but got {keep_pairs}')
         self.keep_pairs = keep_pairs
         self.level_metrics = nn.ModuleList(
-            LevelMetric(*settings) for settings in for_each_level(
+            LevelMetric(**settings) for settings in for_each_level(
                 metric=metric, transform=transform, loss_weight=loss_weight))
         self.diagnosing, self.diagnostics = False, {}
 
@@ -65,6 +66,10 @@ class FMKTLoss(nn.Module):
             trajectories: level -> trajectory of the student's feature; a sequence has one for each level from 0 on.
             teacher_features: the teacher's whole pyramid, of the shapes of `T`'s output at these levels; a single tensor
                 is a pyramid of one.
+
+        Raises:
+            ValueError: if there is no trajectory, if the teacher lacks a level, if lists of settings are not of the
+                length of the levels, or if shapes differ.
         """
         trajectories = by_level(trajectories)
         teacher_features = [teacher_features] if isinstance(teacher_features, Tensor) else teacher_features
@@ -84,14 +89,15 @@ class FMKTLoss(nn.Module):
                              f'each of the {len(trajectories)} levels of the flow, but got {len(self.level_metrics)}')
         total = 0
         for index, (level, trajectory) in enumerate(trajectories.items()):
-            by = self.level_metrics[index % len(self.level_metrics)]
-            total = total + by.weight * self.level_loss(level, trajectory, targets[level], by)
+            level_metric = self.level_metrics[index % len(self.level_metrics)]
+            loss = self.level_loss(level, trajectory, targets[level], level_metric)
+            total = total + level_metric.loss_weight * loss
         return total
 
-    def level_loss(self, level: int, trajectory: Trajectory, target: Tensor, by: LevelMetric) -> Tensor:
+    def level_loss(self, level: int, trajectory: Trajectory, target: Tensor, level_metric: LevelMetric) -> Tensor:
         """The unweighted loss of one level."""
-        predictions = [by.transform(endpoint) for endpoint in trajectory.endpoints]
-        distances = [by.distance(prediction, target) for prediction in predictions]
+        predictions = [level_metric.transform(endpoint) for endpoint in trajectory.endpoints]
+        distances = [level_metric.distance(prediction, target) for prediction in predictions]
         if self.diagnosing:
             self.diagnostics[level] = diagnose(predictions, trajectory.weights, distances, target)
         return sum(distances) / len(distances)
@@ -104,12 +110,12 @@ def by_level(trajectories: dict[int, Trajectory] | Sequence[Trajectory]) -> dict
     return trajectories if isinstance(trajectories, dict) else dict(enumerate(trajectories))
 
 
-def for_each_level(**settings) -> list[tuple]:
-    """One tuple of settings for every level, or a single one if none of them is a list."""
+def for_each_level(**settings) -> list[dict]:
+    """The settings of every level, or one for all of them if no setting is a list."""
     lengths = {name: len(value) for name, value in settings.items() if isinstance(value, (list, tuple))}
     if len(set(lengths.values())) > 1 or 0 in lengths.values():
         raise ValueError(f'lists of settings for each level must be of one length, that of the levels of the flow, '
                          f'but got {lengths}')
     num_levels = next(iter(lengths.values()), 1)
-    return [tuple(value[level] if name in lengths else value for name, value in settings.items())
+    return [{name: value[level] if name in lengths else value for name, value in settings.items()}
             for level in range(num_levels)]

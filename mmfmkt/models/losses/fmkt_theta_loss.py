@@ -14,13 +14,14 @@ class FMKTThetaLoss(FMKTLoss):
 
     .. math:: L_\Theta = L + w_S \sum_l w_l \, \mathrm{metric}(T(X^S_l), \mathrm{stopgrad}(T(Z_{l,0})))
 
-    (arXiv:2402.02012, FM-KT^Θ). The heads read `X^S`, so the flow can be left away after training.
+    (arXiv:2402.02012, FM-KT^Θ). The heads read `X^S`, so the flow can be dropped after training.
 
     Args:
         metric: see :class:`FMKTLoss`.
         loss_weight: w, at least 0; it multiplies both terms.
         student_weight: w_S, at least 0.
-        others: the other arguments of :class:`FMKTLoss`.
+        transform: see :class:`FMKTLoss`.
+        keep_pairs: see :class:`FMKTLoss`.
 
     Raises:
         ValueError: if a weight is negative, and as :class:`FMKTLoss`.
@@ -30,13 +31,15 @@ class FMKTThetaLoss(FMKTLoss):
                  metric: dict | list[dict] | None = None,
                  loss_weight: float | list[float] = 1.0,
                  student_weight: float = 1.0,
-                 **others) -> None:
-        super().__init__(metric, loss_weight, **others)
+                 transform: dict | list[dict] | None = None,
+                 keep_pairs: float = 1.0) -> None:
+        super().__init__(metric, loss_weight, transform, keep_pairs)
         if student_weight < 0:
             raise ValueError(f'`student_weight` must be at least 0, but got {student_weight}')
         self.student_weight = student_weight
 
-    def level_loss(self, level: int, trajectory: Trajectory, target: Tensor, by: LevelMetric) -> Tensor:
+    def level_loss(self, level: int, trajectory: Trajectory, target: Tensor, level_metric: LevelMetric) -> Tensor:
         # detached: the student follows the flow here, the flow must not come down to the student
-        pull = by.distance(by.transform(trajectory.source), by.transform(trajectory.output).detach())
-        return super().level_loss(level, trajectory, target, by) + self.student_weight * pull
+        pull = level_metric.distance(
+            level_metric.transform(trajectory.source), level_metric.transform(trajectory.output).detach())
+        return super().level_loss(level, trajectory, target, level_metric) + self.student_weight * pull

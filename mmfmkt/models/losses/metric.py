@@ -30,7 +30,7 @@ def build_metric(config: dict | None) -> nn.Module:
     Raises:
         ValueError: if the config is not that of a registered loss, or if the loss wants something else than features.
     """
-    metric = build_part(config or dict(type='mmrazor.PKDLoss'), nn.Module, 'metric')
+    metric = build_part(dict(type='mmrazor.PKDLoss') if config is None else config, nn.Module, 'metric', 'losses')
     parameters = inspect.signature(metric.forward).parameters.values()
     required = [p.name for p in parameters if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
     if len(required) == 2:
@@ -42,27 +42,33 @@ def build_metric(config: dict | None) -> nn.Module:
 
 
 class LevelMetric(nn.Module):
-    """What a level is compared by: `weight * metric(T(feature), target)`, in float32 at least.
+    """What a level is compared by: a metric, the transformation `T` of the student's side, and a weight.
 
     Args:
-        metric: config of the metric.
-        transform: config of `T`, the transformation to the teacher's channels or to logits; none by default.
-        weight: at least 0.
+        metric: config of the metric, PKD by default.
+        transform: config of `T`, to the teacher's channels or to logits; none by default.
+        loss_weight: at least 0.
 
     Raises:
-        ValueError: if `weight` is negative, or if a config is not that of a loss or a connector.
+        ValueError: if `loss_weight` is negative, or if a config is not that of a loss or a connector.
     """
 
-    def __init__(self, metric: dict | None, transform: dict | None, weight: float) -> None:
+    def __init__(self, metric: dict | None, transform: dict | None, loss_weight: float) -> None:
         super().__init__()
-        if weight < 0:
-            raise ValueError(f'`loss_weight` must be at least 0, but got {weight}')
+        if loss_weight < 0:
+            raise ValueError(f'`loss_weight` must be at least 0, but got {loss_weight}')
         self.metric = build_metric(metric)
-        self.transform = build_part(transform, nn.Module, 'transform') if transform else nn.Identity()
-        self.weight = weight
+        self.transform = nn.Identity() if transform is None else build_part(transform, nn.Module, 'transform', 'connectors')
+        self.loss_weight = loss_weight
 
     def distance(self, prediction: Tensor, target: Tensor) -> Tensor:
-        """The metric between a transformed feature and a target of its shape, a scalar."""
+        """The unweighted metric between a transformed feature and a target of its shape, a scalar.
+
+        It is computed in float32 at least.
+
+        Raises:
+            ValueError: if the shapes differ, or if the metric returns no scalar.
+        """
         if prediction.shape != target.shape:
             raise ValueError(
                 f'a level must have the same shape in student and teacher, but got (B, C, H, W) = '

@@ -14,14 +14,21 @@ from .metric import LevelMetric
 class OnlineTarget:
     """Turns a loss of FM-KT into self-distillation: the target of every step is the flow's own output."""
 
+    def __init__(self, *args, **kwargs) -> None:
+        super().__init__(*args, **kwargs)
+        if self.keep_pairs < 1:
+            raise ValueError(f'`keep_pairs` must be 1 without a teacher, whose features could be swapped, but got '
+                             f'{self.keep_pairs}')
+
     def forward(self, trajectories: dict[int, Trajectory] | Sequence[Trajectory]) -> Tensor:
         """The loss of all levels, a scalar; see :class:`FMKTLoss`."""
         trajectories = by_level(trajectories)
         return self.compare(trajectories, dict.fromkeys(trajectories))
 
-    def level_loss(self, level: int, trajectory: Trajectory, target: None, by: LevelMetric) -> Tensor:
+    def level_loss(self, level: int, trajectory: Trajectory, target: None, level_metric: LevelMetric) -> Tensor:
         # detached: the steps learn from their mean, which must not come to meet the worst of them
-        return super().level_loss(level, trajectory, by.transform(trajectory.output).detach(), by)
+        target = level_metric.transform(trajectory.output).detach()
+        return super().level_loss(level, trajectory, target, level_metric)
 
 
 @MODELS.register_module()
@@ -34,7 +41,7 @@ class OFMKTLoss(OnlineTarget, FMKTLoss):
     the ensemble should be is told by the task loss alone, so something must carry that to the flow: heads that read
     `Z_0` (`FlowNeck`, `FlowHead`), a `StepTaskLoss`, or the algorithm `OFMKTThetaDistill`.
 
-    Takes the arguments of :class:`FMKTLoss`; `keep_pairs` has no meaning without a teacher.
+    Takes the arguments of :class:`FMKTLoss`, with `keep_pairs` 1.
     """
 
 
@@ -44,5 +51,5 @@ class OFMKTThetaLoss(OnlineTarget, FMKTThetaLoss):
 
     .. math:: L_\Theta = L + w_S \sum_l w_l \, \mathrm{metric}(T(X^S_l), \mathrm{stopgrad}(T(Z_{l,0})))
 
-    Takes the arguments of :class:`FMKTThetaLoss`; `keep_pairs` has no meaning without a teacher.
+    Takes the arguments of :class:`FMKTThetaLoss`, with `keep_pairs` 1.
     """

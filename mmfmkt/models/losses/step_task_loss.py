@@ -51,6 +51,9 @@ class StepTaskLoss(nn.Module):
         return self.loss_weight * sum(self.task_loss(endpoints, calls) for endpoints in steps) / len(steps)
 
     def task_loss(self, endpoints: Sequence[Tensor], calls: list[Call]) -> Tensor:
+        if not calls:
+            raise ValueError('the `loss_cls` of the head must run in every iteration, but it did not; is it the loss that '
+                             'the recorder of `calls` listens to?')
         num_classes = calls[0].args[0].shape[-1]
         # as heads do it: an anchor at a location is a row
         rows = [self.transform(endpoint).movedim(1, -1).reshape(-1, num_classes) for endpoint in endpoints]

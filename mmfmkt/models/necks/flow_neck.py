@@ -3,7 +3,7 @@ from mmdet.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor
 
-from ..flow_transform import FlowTransform
+from ..flow_transform import FlowTransform, replace_levels
 from ..transparent import show_child_as_own
 
 
@@ -30,6 +30,4 @@ class FlowNeck(BaseModule):
     def forward(self, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         """Backbone features (B, C_l, H_l, W_l) -> the pyramid, its chosen levels transported."""
         pyramid = self.neck(inputs)
-        trajectories = self.flow(pyramid)
-        return tuple(
-            trajectories[level].output if level in trajectories else feature for level, feature in enumerate(pyramid))
+        return replace_levels(pyramid, self.flow(pyramid))

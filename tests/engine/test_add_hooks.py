@@ -1,6 +1,6 @@
 from mmengine.config import Config
 
-from mmfmkt.engine.distillation_hooks import add_distillation_hooks
+from mmfmkt.engine.add_hooks import add_distillation_hooks
 
 
 def test_hooks_are_added_to_those_of_the_config_and_only_once():

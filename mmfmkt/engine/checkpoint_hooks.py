@@ -7,7 +7,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmrazor.registry import HOOKS
 
-PREFIX = 'distiller.'
+from mmfmkt.deploy import DISTILLER
 
 
 @HOOKS.register_module()
@@ -17,7 +17,7 @@ class SplitDistillerHook(Hook):
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         weights = checkpoint['state_dict']
-        checkpoint['distiller'] = {key: weights.pop(key) for key in list(weights) if key.startswith(PREFIX)}
+        checkpoint['distiller'] = {key: weights.pop(key) for key in list(weights) if key.startswith(DISTILLER)}
 
 
 @HOOKS.register_module()
