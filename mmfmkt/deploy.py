@@ -6,7 +6,7 @@ from typing import Callable
 from mmdet.registry import MODELS as DETECTORS
 from mmengine.config import Config
 from mmengine.runner import CheckpointLoader, save_checkpoint
-from mmrazor.registry import HOOKS, MODELS
+from mmrazor.registry import HOOKS, MODELS, OPTIM_WRAPPERS
 
 from mmfmkt.models import FMKTDistill
 from mmfmkt.models.build import build_detector
@@ -18,7 +18,7 @@ DISTILLER = 'distiller.'  # what the keys of its weights begin with
 def part_of_project(node: object) -> Callable | None:
     """The class or function of this project that `node` is the config of, with or without its scope."""
     part_type = node.get('type') if isinstance(node, dict) else None
-    found = [registry.get(part_type) for registry in (MODELS, DETECTORS, HOOKS) if isinstance(part_type, str)]
+    found = [registry.get(part_type) for registry in (MODELS, DETECTORS, HOOKS, OPTIM_WRAPPERS) if isinstance(part_type, str)]
     return next((part for part in found if part and part.__module__.startswith('mmfmkt.')), None)
 
 

@@ -9,6 +9,6 @@ distiller = dict(
     teacher_recorders=dict(head=dict(source='roi_head.bbox_head')),
     distill_losses=dict(
         loss_logit=dict(
-            metric=dict(_delete_=True, type='mmrazor.KLDivergence', tau=1.0),
+            metric=dict(_delete_=True, type='mmrazor.KLDivergence'),
             transform=dict(head='roi_head.bbox_head')),
         loss_step_task=dict(head='roi_head.bbox_head')))

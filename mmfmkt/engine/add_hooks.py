@@ -8,7 +8,7 @@ def add_distillation_hooks(cfg: Config) -> None:
     They do not stand in the configs because bases of an MMEngine config may not share a key, and many detectors have
     custom hooks of their own.
     """
-    interval = cfg.get('default_hooks', {}).get('logger', {}).get('interval', 50)
+    interval = ((cfg.get('default_hooks') or {}).get('logger') or {}).get('interval', 50)
     hooks = list(cfg.get('custom_hooks') or [])
     present = {str(hook['type']).split('.')[-1] for hook in hooks}
     ours = [

@@ -24,10 +24,12 @@ class StepWarmUpHook(Hook):
     """
 
     def __init__(self, num_steps: Sequence[tuple[int, int | Sequence[int]]]) -> None:
-        epochs = [epoch for epoch, _ in num_steps]
+        pairs = isinstance(num_steps, (list, tuple)) and all(
+            isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in num_steps)
+        epochs = [epoch for epoch, _ in num_steps] if pairs else []
         if not epochs or epochs[0] != 0 or sorted(set(epochs)) != epochs:
             raise ValueError('`num_steps` of StepWarmUpHook must be pairs (epoch, N) with rising epochs from 0 on, such as '
-                             f'[(0, 1), (4, 2), (8, 4)], but got {list(num_steps)}')
+                             f'[(0, 1), (4, 2), (8, 4)], but got {num_steps!r}')
         self.num_steps = num_steps
 
     def before_train(self, runner: Runner) -> None:

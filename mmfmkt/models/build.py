@@ -27,7 +27,7 @@ def build_part(config: dict | Part, kind: type[Part], option: str, package: str 
         raise ValueError(f'`{option}` must be the config of a {kind.__name__}, dict(type=...) with one of the types '
                          f"{', '.join(registered(kind, package))}, but got {config!r}; one of your own is registered in MMRazor's "
                          'MODELS and imported by `custom_imports` of the config')
-    return MODELS.build(config)
+    return MODELS.build({**config, 'type': cls})  # the class, which does not depend on the default scope
 
 
 def registered(kind: type, package: str) -> list[str]:

@@ -1,4 +1,6 @@
 """The layer of a head that turns its last classification feature into logits."""
+from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
+from mmdet.models.roi_heads.bbox_heads import BBoxHead
 from torch import nn
 
 # RetinaNet, FCOS and other anchor-free heads, ATSS, GFL, VFNet, RepPoints, RoI heads
@@ -16,6 +18,9 @@ def find_classifier(head: nn.Module, name: str | None = None) -> nn.Module:
         ValueError: if the head has no such layer, in which case the message lists its layers that could be one, or if it
             turns its logits into probabilities itself.
     """
+    if not isinstance(head, (BaseDenseHead, BBoxHead)):
+        raise ValueError(f'a logit flow must stand in a dense head or in the box head of a RoI head, but got '
+                         f'{type(head).__name__}; transport the features of the neck instead')
     if getattr(getattr(head, 'loss_cls', None), 'activated', False):
         raise ValueError(f'a logit flow must stand in a head whose scores are logits, but those of {type(head).__name__} '
                          'are probabilities; transport the features of the neck instead')

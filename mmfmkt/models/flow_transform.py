@@ -1,5 +1,5 @@
 """The flow of a whole feature pyramid."""
-from typing import Sequence
+from typing import Hashable, Sequence
 
 import torch
 from mmengine.model import BaseModule, ModuleList
@@ -37,14 +37,13 @@ class FlowTransform(BaseModule):
                  schedule: dict | NoiseSchedule | None = None,
                  solver: dict | Solver | None = None,
                  shared: bool = False) -> None:
-        if not levels or min(levels) < 0 or len(set(levels)) < len(levels):
-            raise ValueError('`levels` must list different levels of the pyramid, counted from 0 (the finest), '
-                             f'but got {list(levels)}; for the first four say levels=(0, 1, 2, 3)')
         super().__init__()
-        self.levels = tuple(levels)
+        self.levels = check_levels(levels)
         self.num_steps = num_steps
         self.inference_steps = max(self.num_steps) if inference_steps is None else inference_steps
         self.schedule = build_part(RectifiedFlow() if schedule is None else schedule, NoiseSchedule, 'schedule')
+        if not isinstance(self.schedule, Hashable):
+            raise ValueError(f'`schedule` must be hashable, as a dataclass(frozen=True) is, but got {self.schedule!r}')
         self.solver = build_part(Euler() if solver is None else solver, Solver, 'solver')
         self.meta_encoders = ModuleList(
             build_part(meta_encoder, MetaEncoder, 'meta_encoder') for _ in range(1 if shared else len(levels)))
@@ -104,6 +103,14 @@ def replace_levels(pyramid: Sequence[Tensor], trajectories: dict[int, Trajectory
 def find_flows(model: nn.Module) -> list[FlowTransform]:
     """All flows in a model."""
     return [module for module in model.modules() if isinstance(module, FlowTransform)]
+
+
+def check_levels(levels: Sequence[int]) -> tuple[int, ...]:
+    listed = list(levels) if isinstance(levels, (list, tuple, range)) else []
+    if not listed or not all(isinstance(level, int) and level >= 0 for level in listed) or len({*listed}) < len(listed):
+        raise ValueError('`levels` must list different levels of the pyramid, counted from 0 (the finest), '
+                         f'but got {levels!r}; for the first four say levels=(0, 1, 2, 3)')
+    return tuple(listed)
 
 
 def check_num_steps(value: int, option: str) -> int:

@@ -18,6 +18,12 @@ def test_the_flow_is_logged_as_often_as_the_losses():
     assert cfg.custom_hooks[-1] == dict(type='mmrazor.FlowLogHook', interval=7)
 
 
+def test_a_config_without_a_logger_gets_them_too():
+    cfg = Config(dict(default_hooks=dict(logger=None)))
+    add_distillation_hooks(cfg)
+    assert cfg.custom_hooks[-1].interval == 50
+
+
 def test_a_hook_of_the_config_is_kept():
     cfg = Config(dict(custom_hooks=[dict(type='FlowLogHook', interval=3)]))
     add_distillation_hooks(cfg)

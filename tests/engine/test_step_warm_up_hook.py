@@ -34,7 +34,7 @@ def test_a_resumed_run_takes_the_steps_of_its_epoch(make_runner, hooks, tmp_path
     assert [num_steps for _, num_steps, _ in SEEN] == [(1, ), (1, 2), (1, 2), (4, )]
 
 
-@pytest.mark.parametrize('num_steps', [[], [(1, 2)], [(0, 1), (3, 2), (2, 4)], [(0, 1), (0, 2)]])
+@pytest.mark.parametrize('num_steps', [[], 4, [1, 2, 4], [(1, 2)], [(0, 1), (3, 2), (2, 4)], [(0, 1), (0, 2)]])
 def test_epochs_that_do_not_rise_from_zero_are_refused(num_steps):
     with pytest.raises(ValueError, match=r'pairs \(epoch, N\) with rising epochs from 0 on'):
         StepWarmUpHook(num_steps)

@@ -1,4 +1,6 @@
 """What does not fit is found when the algorithm is built, before anything is trained."""
+import copy
+
 import pytest
 import torch
 from mmdet.registry import MODELS as DETECTORS
@@ -74,6 +76,27 @@ def test_a_part_of_the_teacher_that_never_runs_is_refused(config):
     config.distiller.teacher_recorders.pyramid.source = 'data_preprocessor'
     with pytest.raises(ValueError, match='must listen to a part of the teacher that runs, backbone, neck, .*got data_prep'):
         MODELS.build(config)
+
+
+def test_a_teacher_module_that_does_not_run_is_refused(config):
+    config.distiller.teacher_recorders.pyramid.source = 'bbox_head.loss_cls'
+    with pytest.raises(ValueError, match="'pyramid' with the source 'bbox_head.loss_cls' saw nothing"):
+        MODELS.build(config)
+
+
+def test_heads_that_no_loss_of_fmkt_reads_are_not_run(config, monkeypatch):
+    config.distiller.student_recorders.head = dict(type='mmrazor.ModuleOutputs', source='bbox_head')
+    monkeypatch.setattr('mmdet.models.RetinaSepBNHead.forward', None)
+    MODELS.build(config)
+
+
+def test_nothing_recorded_stays_in_memory(config, batch):
+    model = MODELS.build(config).train()
+    recorders = [*model.distiller.student_recorders.recorders.values(), *model.distiller.teacher_recorders.recorders.values()]
+    assert len(recorders) == 2 and not any(recorder.data_buffer for recorder in recorders)
+    model.loss(*batch)
+    assert not any(recorder.data_buffer for recorder in recorders)
+    copy.deepcopy(model)
 
 
 def test_building_leaves_modes_statistics_and_gradients_alone(config):

@@ -1,7 +1,10 @@
+from dataclasses import dataclass
+
 import pytest
 import torch
 from helpers import wake
 
+from mmfmkt.flow import NoiseSchedule, VPODE
 from mmfmkt.models import FlowTransform
 
 META_ENCODER = dict(type='mmrazor.LightMetaEncoder', channels=8)
@@ -19,7 +22,7 @@ def test_levels_do_not_share_parameters():
     assert not {id(p) for p in flow.meta_encoders[0].parameters()} & {id(p) for p in flow.meta_encoders[1].parameters()}
 
 
-@pytest.mark.parametrize('levels', [(), (0, 0), (-1, )])
+@pytest.mark.parametrize('levels', [(), (0, 0), (-1, ), 3, ['a'], (0, 1.5)])
 def test_levels_that_are_no_levels_are_refused(levels):
     with pytest.raises(ValueError, match='`levels` must list different levels'):
         FlowTransform(META_ENCODER, levels=levels)
@@ -48,6 +51,20 @@ def test_an_unknown_schedule_or_solver_is_refused_with_those_that_there_are(opti
     known = dict(schedule='mmrazor.RectifiedFlow, mmrazor.VEODE, mmrazor.VPODE', solver='mmrazor.EulerSolver')
     with pytest.raises(ValueError, match=f'`{option}` must be the config of a .*{known[option]}.*but got.*custom_imports'):
         FlowTransform(META_ENCODER, levels=(0, ), **{option: wrong})
+
+
+def test_a_schedule_that_is_not_hashable_is_refused():
+    @dataclass
+    class Mutable(NoiseSchedule):
+        power: int = 2
+
+    with pytest.raises(ValueError, match=r'`schedule` must be hashable, as a dataclass\(frozen=True\) is, but got .*Mutable'):
+        FlowTransform(META_ENCODER, levels=(0, ), schedule=Mutable())
+
+
+def test_types_are_found_without_their_scope():
+    flow = FlowTransform(dict(META_ENCODER, type='LightMetaEncoder'), levels=(0, ), schedule=dict(type='VPODE', beta_max=9.0))
+    assert flow.schedule == VPODE(beta_max=9.0)
 
 
 @pytest.mark.parametrize('wrong', ['mmrazor.Transformer', 'mmrazor.PKDLoss'])

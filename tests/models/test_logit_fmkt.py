@@ -13,6 +13,7 @@ from mmrazor.registry import MODELS
 from mmfmkt.flow import transport
 from mmfmkt.models import StepTaskLoss
 from mmfmkt.models.classifier import find_classifier
+from mmfmkt.models.recorders import Call
 
 DENSE = ['retinanet', 'fcos', 'gfl', 'atss', 'vfnet']
 ROI = ['faster_rcnn', 'mask_rcnn']
@@ -81,15 +82,38 @@ def test_the_head_keeps_its_class_and_its_keys(student, logit_flow):
     assert keys == list(plain.state_dict()) and len(keys) < len(transported.state_dict())
 
 
-def test_starts_as_the_plain_student_also_after_mmdets_initialisation(student, logit_flow, batch):
+def head_inputs(head):
+    """Random pooled features of three RoIs, or a random pyramid of two images."""
+    if hasattr(head, 'fc_cls'):
+        return torch.randn(3, WIDTH, 7, 7)
+    return [torch.randn(2, WIDTH, size, size) for size in (8, 4, 2, 2, 2)]
+
+
+def test_starts_as_the_plain_student_also_after_mmdets_initialisation(student, logit_flow):
     plain, transported = DETECTORS.build(student), DETECTORS.build(with_flow(student, logit_flow))
+    wake(transported)
     transported.init_weights()
     plain.load_state_dict(transported.state_dict(), strict=False)
-    inputs, samples = batch
-    found, expected = (detector.eval()(inputs, copy.deepcopy(samples), mode='predict') for detector in (transported, plain))
-    for ours, stock in zip(found, expected):
-        assert torch.equal(ours.pred_instances.scores, stock.pred_instances.scores)
-        assert torch.equal(ours.pred_instances.bboxes, stock.pred_instances.bboxes)
+    assert not head_of(transported).flow.meta_encoders[0].layers[-1].weight.any()
+    inputs = head_inputs(head_of(plain))
+    scores, expected = (head_of(detector).eval()(inputs)[0] for detector in (transported, plain))
+    for found, stock in zip(scores, expected):
+        assert torch.equal(found, stock) and found.abs().max() > 0
+
+
+def test_starts_as_the_plain_student_where_a_head_initialises_itself():
+    """RTMDet's goes through all its modules and calls no `init_weights` of a child."""
+    head = dict(type='RTMDetHead', num_classes=10, in_channels=WIDTH, feat_channels=WIDTH, stacked_convs=1,
+                norm_cfg=dict(type='BN'), anchor_generator=dict(type='MlvlPointGenerator', offset=0, strides=[8, 16, 32]),
+                bbox_coder=dict(type='DistancePointBBoxCoder'))
+    flow = dict(meta_encoder=dict(type='mmrazor.MLPMetaEncoder', channels=WIDTH))
+    built = DETECTORS.build(dict(type='mmdet.FlowHead', head=head, flow=flow, classifier='rtm_cls'))
+    built.init_weights()
+    assert not built.flow.meta_encoders[0].layers[-1].weight.any()
+    copied = copy.deepcopy(built)
+    wake(copied)
+    copied.init_weights()
+    assert not copied.flow.meta_encoders[0].layers[-1].weight.any()
 
 
 def test_the_classifier_reads_the_output_of_the_flow(student, logit_flow):
@@ -99,7 +123,7 @@ def test_the_classifier_reads_the_output_of_the_flow(student, logit_flow):
     classifier = find_classifier(head)
     classifier.register_forward_hook(lambda module, args, output: seen.append(args[0]))
     head.flow.register_forward_hook(lambda module, args, output: outputs.append((args[0], output.output)))
-    head(torch.randn(3, WIDTH, 7, 7) if hasattr(head, 'fc_cls') else [torch.randn(1, WIDTH, s, s) for s in (8, 4, 2, 1, 1)])
+    head(head_inputs(head))
     assert len(seen) == len(outputs) > 0
     for feature, (source, output) in zip(seen, outputs):
         assert torch.equal(feature, output) and not torch.equal(source, output)
@@ -121,20 +145,29 @@ def test_losses_are_finite_and_reach_flow_classifier_and_tower(model, masked_bat
 def test_at_step_zero_the_task_loss_of_the_steps_is_that_of_the_head(model, masked_batch):
     """The flow is the identity, so every step predicts the head's own logits, with the labels that it has assigned."""
     losses = model.loss(*masked_batch)
-    own = losses['loss_cls']
-    of_steps = losses['distill.loss_step_task']
-    calls = model.distiller.student_recorders.get_recorder('loss_cls_calls').get_record_data()
-    raw = sum(call.module(*call.args, **call.kwargs) for call in calls)
-    torch.testing.assert_close(of_steps, raw, rtol=1e-5, atol=0)
-    assert sum(own) > 0 if isinstance(own, list) else own > 0
+    own = total(dict(loss=losses['loss_cls']))
+    assert own > 0
+    torch.testing.assert_close(losses['distill.loss_step_task'], own, rtol=1e-5, atol=0)
 
 
-def test_step_task_loss_differs_from_the_heads_once_the_flow_moves(model, masked_batch):
-    wake(model.architecture)
-    losses = model.loss(*masked_batch)
-    calls = model.distiller.student_recorders.get_recorder('loss_cls_calls').get_record_data()
-    raw = sum(call.module(*call.args, **call.kwargs) for call in calls)
-    assert (losses['distill.loss_step_task'] - raw).abs() > 1e-4 * raw.abs()
+@pytest.mark.parametrize('name', ['retinanet', 'fcos', 'faster_rcnn'], indirect=True)
+def test_task_loss_is_the_mean_over_the_steps(model, batch):
+    """Against the head's own classification loss with its classifier's output replaced by that of each step."""
+    wake(model, std=0.1)
+    head, calls, trajectories = head_of(model.architecture), [], []
+    head.loss_cls.register_forward_hook(lambda *call: calls.append(call[:3]), with_kwargs=True)
+    head.flow.register_forward_hook(lambda module, args, output: trajectories.append(output))
+    found = model.loss(*batch)['distill.loss_step_task']
+    of_steps = []
+    for endpoints in zip(*(trajectory.endpoints for trajectory in trajectories)):
+        logits = [find_classifier(head).forward(endpoint) for endpoint in endpoints]
+        num_classes = calls[0][1][0].shape[-1]
+        rows = [each.permute(0, 2, 3, 1).reshape(-1, num_classes) if each.dim() == 4 else each for each in logits]
+        rows = rows if len(calls[0][1][0]) == len(rows[0]) else [torch.cat(rows)]
+        of_steps.append(sum(module.forward(row, *args[1:], **kwargs)
+                            for row, (module, args, kwargs) in zip(rows, calls[:len(rows)])))
+    assert len(of_steps) == 3 and not torch.allclose(of_steps[0], of_steps[2], rtol=1e-4)
+    torch.testing.assert_close(found, sum(of_steps) / 3, rtol=1e-5, atol=0)
 
 
 def test_at_weight_zero_losses_and_gradients_are_the_plain_students(config, student, masked_batch):
@@ -172,7 +205,7 @@ def test_one_number_of_steps_is_drawn_for_all_levels_of_a_pass(student, logit_fl
     for _ in range(20):
         taken = []
         hook = head.flow.register_forward_hook(lambda module, args, output: taken.append(len(output.endpoints)))
-        head(torch.randn(3, WIDTH, 7, 7) if hasattr(head, 'fc_cls') else [torch.randn(2, WIDTH, s, s) for s in (8, 4, 2, 2, 2)])
+        head(head_inputs(head))
         hook.remove()
         passes.append(set(taken))
     assert all(len(taken) == 1 for taken in passes) and set.union(*passes) == {1, 2, 4}
@@ -277,3 +310,34 @@ def test_a_source_that_the_student_lacks_is_refused(config):
     config.distiller.student_recorders.logit_trajectories.source = 'bbox_head.flows'
     with pytest.raises(ValueError, match="`source` of a recorder must be a module of RetinaNet, but got 'bbox_head.flows'"):
         MODELS.build(config)
+
+
+def test_inference_outside_of_a_pass_takes_its_own_number_of_steps(batch):
+    """mmdet counts FLOPs in tensor mode, which calls `forward` of the head and no hook of its."""
+    student = tiny('retinanet')
+    flow = dict(num_steps=[1, 2], inference_steps=8, meta_encoder=dict(type='mmrazor.MLPMetaEncoder', channels=WIDTH))
+    detector = DETECTORS.build(with_flow(student, flow)).train()
+    detector.loss(*batch)
+    taken = []
+    detector.bbox_head.flow.register_forward_hook(lambda module, args, output: taken.append(len(output.endpoints)))
+    detector.eval()(batch[0], mode='tensor')
+    assert taken == [8] * 5
+
+
+def test_levels_of_a_head_are_refused():
+    flow = dict(levels=(0, 1), meta_encoder=dict(type='mmrazor.MLPMetaEncoder', channels=WIDTH))
+    with pytest.raises(ValueError, match=r'the flow of a head must have no `levels`, .*but got \(0, 1\)'):
+        DETECTORS.build(with_flow(tiny('retinanet'), flow))
+
+
+def test_a_head_of_queries_is_refused():
+    with pytest.raises(ValueError, match='must stand in a dense head or in the box head of a RoI head, but got DETRHead'):
+        find_classifier(DETECTORS.build(dict(type='DETRHead', num_classes=10)))
+
+
+def test_a_task_loss_that_is_called_otherwise_is_refused():
+    logits = torch.zeros(3, 4)
+    with pytest.raises(ValueError, match=r'with logits of the shapes \[\(3, 4\)\], but got \[\(2, 4\)\]; leave StepTaskLoss out'):
+        loss = StepTaskLoss()
+        loss.transform.layer = (torch.nn.Identity(), )
+        loss([transport(logits, lambda state, t: state, 1)], [Call(torch.nn.Identity(), (logits[:2], ), {})])

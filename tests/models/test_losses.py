@@ -1,3 +1,4 @@
+import copy
 import re
 
 import pytest
@@ -120,13 +121,14 @@ def test_a_single_teacher_tensor_is_a_pyramid_of_one(source, target, curved):
     assert torch.equal(FMKTLoss()([trajectory], target), FMKTLoss()([trajectory], [target]))
 
 
-def test_own_teacher_learns_from_the_mean_of_the_steps(source, curved):
-    """OFM-KT under L2: the loss of the steps is their ambiguity, and the target gets no gradient."""
+@pytest.mark.parametrize('metric', [L2, PKD])
+def test_own_teacher_learns_from_the_mean_of_the_steps(source, curved, metric):
+    """The target is the mean, and gets no gradient."""
     scale = torch.ones((), dtype=torch.float64, requires_grad=True)
     trajectory = transport(source, lambda state, t: scale * curved(state, t), 4)
     mean = torch.stack(trajectory.endpoints).mean(0).detach()
-    expected = sum(metric_of(OFMKTLoss(L2))(endpoint, mean) for endpoint in trajectory.endpoints) / 4
-    loss = OFMKTLoss(L2)({0: trajectory})
+    expected = sum(metric_of(OFMKTLoss(metric))(endpoint, mean) for endpoint in trajectory.endpoints) / 4
+    loss = OFMKTLoss(metric)({0: trajectory})
     torch.testing.assert_close(loss, expected, rtol=1e-12, atol=0)
     found, wanted = (torch.autograd.grad(value, scale, retain_graph=True)[0] for value in (loss, expected))
     torch.testing.assert_close(found, wanted, rtol=1e-12, atol=0)
@@ -141,6 +143,30 @@ def test_own_teacher_pulls_the_student_in_its_theta_form(source, curved):
     pull = OFMKTThetaLoss(L2, student_weight=2.0)({0: trajectory}) - OFMKTLoss(L2)({0: trajectory})
     expected = 2.0 * metric_of(OFMKTLoss(L2))(source, trajectory.output)
     torch.testing.assert_close(pull, expected, rtol=1e-10, atol=0)
+
+
+@pytest.mark.parametrize('cls', [OFMKTLoss, OFMKTThetaLoss, FMKTThetaLoss])
+def test_a_transform_that_trains_gets_no_gradient_from_its_targets(cls, source, target, curved):
+    """T of a target is a constant: the gradient is that of a loss with a copy of T for the targets."""
+    projection = dict(type='mmrazor.ConvModuleConnector', in_channel=6, out_channel=6, act_cfg=None)
+    loss = cls(L2, transform=projection).double()
+    trajectory = transport(source, curved, 2)
+    transform, metric = loss.level_metrics[0].transform, metric_of(loss)
+    constant = copy.deepcopy(transform)(trajectory.output).detach()
+    teacher = target if cls is FMKTThetaLoss else constant
+    expected = sum(metric(transform(endpoint), teacher) for endpoint in trajectory.endpoints) / 2
+    if cls is not OFMKTLoss:
+        expected = expected + metric(transform(source), constant)
+    value = loss({0: trajectory}, *([[target]] if cls is FMKTThetaLoss else []))
+    torch.testing.assert_close(value, expected, rtol=1e-12, atol=0)
+    for found, wanted in zip(*(torch.autograd.grad(each, loss.parameters()) for each in (value, expected))):
+        torch.testing.assert_close(found, wanted, rtol=1e-10, atol=1e-12)
+
+
+@pytest.mark.parametrize('loss_weight', ['10', None])
+def test_a_weight_that_is_no_number_is_refused(loss_weight):
+    with pytest.raises(ValueError, match=f'`loss_weight` must be a number of at least 0, but got {loss_weight!r}'):
+        FMKTLoss(loss_weight=loss_weight)
 
 
 @pytest.mark.parametrize('cls', [OFMKTLoss, OFMKTThetaLoss])
@@ -178,7 +204,7 @@ def test_without_diagnosing_nothing_is_left_behind(source, target, curved):
 
 @pytest.mark.parametrize('weights', [dict(loss_weight=-1), dict(student_weight=-1)])
 def test_negative_weights_are_refused(weights):
-    with pytest.raises(ValueError, match='must be at least 0, but got -1'):
+    with pytest.raises(ValueError, match='must be .*at least 0, but got -1'):
         FMKTThetaLoss(PKD, **weights)
 
 

@@ -3,7 +3,7 @@ import torch
 from helpers import wake
 
 from mmfmkt.flow import transport
-from mmfmkt.models import (ConvMetaEncoder, ConvNeXtMetaEncoder, LightMetaEncoder, MLPMetaEncoder,
+from mmfmkt.models import (ConvMetaEncoder, ConvNeXtMetaEncoder, LightMetaEncoder, MetaEncoder, MLPMetaEncoder,
                            SwinMetaEncoder)
 
 PARAMETERS_AT_256 = {
@@ -85,9 +85,9 @@ def test_the_fewest_channels_still_carry_a_velocity(cls):
 
 
 @pytest.mark.parametrize('cls', META_ENCODERS)
-@pytest.mark.parametrize('channels', [0, 7])
+@pytest.mark.parametrize('channels', [0, 7, 16.0, '16'])
 def test_odd_or_no_channels_are_refused(cls, channels):
-    with pytest.raises(ValueError, match=f'must be .*, but got {channels}'):
+    with pytest.raises(ValueError, match=f'must be .*, but got {channels!r}'):
         cls(channels)
 
 
@@ -110,6 +110,17 @@ def test_convnexts_layer_scale_starts_at_one_and_trains():
 def test_swin_needs_a_multiple_of_its_heads():
     with pytest.raises(ValueError, match='must be a multiple of its 4 heads, but got 18'):
         SwinMetaEncoder(18)
+
+
+@pytest.mark.parametrize('layers', [torch.nn.Conv2d(4, 4, 1), torch.nn.Sequential(torch.nn.Conv2d(4, 4, 1), torch.nn.Tanh())])
+def test_layers_that_cannot_start_at_zero_are_refused(layers):
+    class Own(MetaEncoder):
+
+        def build_layers(self, channels):
+            return layers
+
+    with pytest.raises(ValueError, match='`build_layers` of Own must return an nn.Sequential that ends with a layer'):
+        Own(4)
 
 
 def test_mlp_needs_a_block():

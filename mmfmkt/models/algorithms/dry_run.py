@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import logging
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Iterator
+from typing import TYPE_CHECKING, Iterable, Iterator
 
 import torch
 from mmengine.logging import print_log
@@ -11,7 +11,7 @@ from mmrazor.models.distillers import ConfigurableDistiller
 from torch import nn
 
 from ..losses import FMKTLoss
-from .recorded_heads import HEADS, recorded_parts, run_heads
+from .recorded_heads import HEADS, forget_records, parts_of, run_heads
 
 if TYPE_CHECKING:
     from .fmkt_distill import FMKTDistill
@@ -26,32 +26,45 @@ def check_losses(algorithm: FMKTDistill) -> None:
     Detectors that do not run on a CPU are not checked; a warning says so, and the error would come with the first batch.
 
     Raises:
-        ValueError: if a loss cannot compare the two; the message has the shapes of both.
+        ValueError: if a loss cannot compare the two, in which case the message has the shapes of both, or if a part of
+            the teacher is recorded that does not run.
     """
     distiller = algorithm.distiller
+    losses = {name: loss for name, loss in distiller.distill_losses.items()
+              if isinstance(loss, FMKTLoss) and name in distiller.loss_forward_mappings}
     with evaluating(algorithm), distiller.student_recorders, distiller.teacher_recorders:
         try:
-            run_detectors(algorithm)
+            run_detectors(algorithm, losses)
         except RuntimeError as error:  # an operator without a CPU version, say; training will tell whether it matters
             print_log(f'student and teacher were not compared before training, because they do not run on an empty image '
                       f'of {IMAGE[2]}x{IMAGE[3]} pixels on a CPU: {error}', 'current', logging.WARNING)
-            return
-        for name, records in distiller.loss_forward_mappings.items():
-            loss = distiller.distill_losses[name]
-            if isinstance(loss, FMKTLoss) and all(is_recorded(distiller, **record) for record in records.values()):
+            losses = {}
+        for name, loss in losses.items():
+            records = distiller.loss_forward_mappings[name]
+            if all(is_recorded(distiller, **record) for record in records.values()):
                 loss(**{argument: distiller.get_record(**record) for argument, record in records.items()})
+    forget_records(distiller)
 
 
 def is_recorded(distiller: ConfigurableDistiller, recorder: str, from_student: bool, **indices) -> bool:
-    """Has the recorder seen anything? It has not if it listens to something that only a whole iteration runs."""
+    """Has the recorder seen anything? A student's has not if it listens to something that only a whole iteration runs."""
     recorders = distiller.student_recorders if from_student else distiller.teacher_recorders
-    return len(recorders.get_recorder(recorder).data_buffer) > 0
+    listener = recorders.get_recorder(recorder)
+    if not listener.data_buffer and not from_student:
+        raise ValueError(f'a recorder must listen to a part of the teacher that runs, its backbone, neck, dense head or box '
+                         f'head, but {recorder!r} with the source {listener.source!r} saw nothing')
+    return len(listener.data_buffer) > 0
 
 
-def run_detectors(algorithm: FMKTDistill) -> None:
-    """Run what is recorded of student and teacher."""
-    images, rois = torch.zeros(IMAGE), torch.tensor(ROIS, dtype=torch.float32)
-    student, parts = algorithm.architecture, recorded_parts(algorithm.distiller.student_recorders)
+def run_detectors(algorithm: FMKTDistill, losses: Iterable[str]) -> None:
+    """Run what these losses read of student and teacher."""
+    if not losses:
+        return
+    distiller = algorithm.distiller
+    read = [record for name in losses for record in distiller.loss_forward_mappings[name].values()]
+    recorders = [distiller.student_recorders.get_recorder(record['recorder']) for record in read if record['from_student']]
+    student, images, rois = algorithm.architecture, torch.zeros(IMAGE), torch.tensor(ROIS, dtype=torch.float32)
+    parts = parts_of(recorders)
     run_heads(student, [head for head in HEADS if head in parts], student.extract_feat(images), rois)
     if algorithm.teacher:
         algorithm.teacher.run_heads(algorithm.teacher_heads, algorithm.teacher.extract_features(images), rois)

@@ -15,7 +15,7 @@ from ..class_count import check_class_counts
 from ..transparent import show_child_as_own
 from .dry_run import check_losses
 from .frozen_teacher import FrozenTeacher
-from .recorded_heads import recorded_heads
+from .recorded_heads import forget_records, recorded_heads
 
 
 ROIS = 'mmfmkt.rois'  # the recorder of the boxes that the student's RoI head is trained on
@@ -80,7 +80,9 @@ class FMKTDistill(BaseAlgorithm):
             if self.teacher_heads:
                 rois = student_recorders.get_recorder(ROIS).get_record_data(0, 1) if 'roi_head' in self.teacher_heads else None
                 self.teacher.run_heads(self.teacher_heads, features, rois)
-        return {**losses, **add_prefix(self.distiller.compute_distill_losses(), 'distill')}
+        distill_losses = self.distiller.compute_distill_losses()
+        forget_records(self.distiller)
+        return {**losses, **add_prefix(distill_losses, 'distill')}
 
     def _apply(self, fn: Callable, *args, **kwargs) -> FMKTDistill:
         if self.teacher:  # .to(device) and the like move the teacher too

@@ -1,16 +1,26 @@
-"""Which heads have to run because something in them is recorded, and running just these."""
+"""What is recorded: which heads have to run for it, running just these, and forgetting it."""
+from typing import Iterable
+
 from mmdet.models import StandardRoIHead
+from mmrazor.models.distillers import ConfigurableDistiller
 from mmrazor.models.task_modules import ModuleOutputsRecorder, RecorderManager
+from mmrazor.models.task_modules.recorder.base_recorder import BaseRecorder
 from torch import Tensor, nn
 
 HEADS = ('bbox_head', 'roi_head')
 PARTS = ('backbone', 'neck', *HEADS)
 
 
-def recorded_parts(recorders: RecorderManager) -> set[str]:
+def parts_of(recorders: Iterable[BaseRecorder]) -> set[str]:
     """The parts of a detector ('backbone', 'neck', 'bbox_head', ...) whose modules are recorded."""
-    return {recorder.source.split('.')[0] for recorder in recorders.recorders.values()
-            if isinstance(recorder, ModuleOutputsRecorder)}
+    return {recorder.source.split('.')[0] for recorder in recorders if isinstance(recorder, ModuleOutputsRecorder)}
+
+
+def forget_records(distiller: ConfigurableDistiller) -> None:
+    """Drop what was recorded, which else would keep the graph of the last iteration in memory through a validation."""
+    for manager in (distiller.student_recorders, distiller.teacher_recorders):
+        for recorder in manager.recorders.values():
+            recorder.reset_data_buffer()
 
 
 def recorded_heads(recorders: RecorderManager, detector: nn.Module) -> list[str]:
@@ -20,7 +30,7 @@ def recorded_heads(recorders: RecorderManager, detector: nn.Module) -> list[str]
         ValueError: if a recorder listens to another part, which does not run in a teacher, or to a RoI head that runs
             its boxes through more than one box head.
     """
-    parts = recorded_parts(recorders)
+    parts = parts_of(recorders.recorders.values())
     if not parts <= set(PARTS):
         raise ValueError(f"a recorder must listen to a part of the teacher that runs, {', '.join(PARTS)}, but got "
                          f"{', '.join(sorted(parts - set(PARTS)))}")

@@ -1,4 +1,6 @@
 """Logit FM-KT: a head whose classifier reads transported features."""
+from functools import partial
+
 from mmdet.registry import MODELS
 from torch import Tensor, nn
 
@@ -6,7 +8,6 @@ from mmfmkt.flow import Trajectory
 
 from ..classifier import find_classifier
 from ..flow_transform import FlowTransform
-from ..meta_encoders import MetaEncoder
 
 
 class FeatureFlow(FlowTransform):
@@ -17,24 +18,24 @@ class FeatureFlow(FlowTransform):
     """
 
     def __init__(self, **flow) -> None:
+        if 'levels' in flow:
+            raise ValueError(f'the flow of a head must have no `levels`, because it runs on all that the head reads, but '
+                             f'got {flow["levels"]}')
         super().__init__(levels=(0, ), **flow)
         self.steps_of_pass: int | None = None  # none outside of a head
 
     def stand_before(self, classifier: nn.Module, head: nn.Module) -> None:
         """Let `classifier` read transported features, with one number of steps in every pass of `head`."""
         # bound methods: a deep copy of the head runs its own flow
-        head.register_forward_pre_hook(self.draw_for_a_pass)
+        head.register_forward_pre_hook(self.begin_pass)
+        head.register_forward_hook(self.end_pass, always_call=True)
         classifier.register_forward_pre_hook(self.transport_input)
 
-    def init_weights(self) -> None:
-        """Undo what a head, which initialises every convolution that it finds in itself, has done to its flow."""
-        for meta_encoder in self.meta_encoders:
-            if isinstance(meta_encoder, MetaEncoder):
-                meta_encoder.reset()
+    def begin_pass(self, head: nn.Module, args: tuple) -> None:
+        self.steps_of_pass = super().draw_num_steps()
 
-    def draw_for_a_pass(self, module: nn.Module, args: tuple) -> None:
+    def end_pass(self, head: nn.Module, args: tuple, output: tuple) -> None:
         self.steps_of_pass = None
-        self.steps_of_pass = self.draw_num_steps()
 
     def draw_num_steps(self) -> int:
         return self.steps_of_pass or super().draw_num_steps()
@@ -76,4 +77,12 @@ def flow_head(head: dict,
     layer = find_classifier(built, classifier)
     built.flow = FeatureFlow(**flow)
     built.flow.stand_before(layer, built)
+    built.init_weights = partial(initialise, built)
     return built
+
+
+def initialise(head: nn.Module) -> None:
+    """Initialise a head and then its flow, because heads fill every convolution that they find in themselves."""
+    type(head).init_weights(head)
+    for meta_encoder in head.flow.meta_encoders:
+        meta_encoder.reset()

@@ -1,4 +1,5 @@
 """The distillation loss of FM-KT^Θ."""
+import torch
 from mmrazor.registry import MODELS
 from torch import Tensor
 
@@ -39,7 +40,7 @@ class FMKTThetaLoss(FMKTLoss):
         self.student_weight = student_weight
 
     def level_loss(self, level: int, trajectory: Trajectory, target: Tensor, level_metric: LevelMetric) -> Tensor:
-        # detached: the student follows the flow here, the flow must not come down to the student
-        pull = level_metric.distance(
-            level_metric.transform(trajectory.source), level_metric.transform(trajectory.output).detach())
+        with torch.no_grad():  # the student follows the flow here, the flow must not come down to the student
+            output = level_metric.transform(trajectory.output.detach())
+        pull = level_metric.distance(level_metric.transform(trajectory.source), output)
         return super().level_loss(level, trajectory, target, level_metric) + self.student_weight * pull

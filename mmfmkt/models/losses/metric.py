@@ -55,8 +55,8 @@ class LevelMetric(nn.Module):
 
     def __init__(self, metric: dict | None, transform: dict | None, loss_weight: float) -> None:
         super().__init__()
-        if loss_weight < 0:
-            raise ValueError(f'`loss_weight` must be at least 0, but got {loss_weight}')
+        if not isinstance(loss_weight, (int, float)) or loss_weight < 0:
+            raise ValueError(f'`loss_weight` must be a number of at least 0, but got {loss_weight!r}')
         self.metric = build_metric(metric)
         self.transform = nn.Identity() if transform is None else build_part(transform, nn.Module, 'transform', 'connectors')
         self.loss_weight = loss_weight

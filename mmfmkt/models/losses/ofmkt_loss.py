@@ -1,6 +1,7 @@
 """OFM-KT, online: the losses without a teacher."""
 from typing import Sequence
 
+import torch
 from mmrazor.registry import MODELS
 from torch import Tensor
 
@@ -26,8 +27,8 @@ class OnlineTarget:
         return self.compare(trajectories, dict.fromkeys(trajectories))
 
     def level_loss(self, level: int, trajectory: Trajectory, target: None, level_metric: LevelMetric) -> Tensor:
-        # detached: the steps learn from their mean, which must not come to meet the worst of them
-        target = level_metric.transform(trajectory.output).detach()
+        with torch.no_grad():  # the steps learn from their mean, which must not come to meet the worst of them
+            target = level_metric.transform(trajectory.output.detach())
         return super().level_loss(level, trajectory, target, level_metric)
 
 

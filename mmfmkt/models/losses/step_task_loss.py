@@ -20,7 +20,8 @@ class StepTaskLoss(nn.Module):
 
     (arXiv:2402.02012, serial training with the task loss). The labels `y`, their weights and the normalisation are those
     that the head assigned for its own logits: they are read off the calls of its `loss_cls`, and nothing is assigned
-    twice.
+    twice. Heads that call `loss_cls` for each image (PAA), not at all (FreeAnchor), or divide what it returns (RTMDet) have to
+    do without this loss.
 
     Args:
         head: name of the head in the student, 'bbox_head' or 'roi_head.bbox_head'.
@@ -45,6 +46,9 @@ class StepTaskLoss(nn.Module):
             trajectories: those of all levels of the head, in their order.
             calls: the calls of the head's `loss_cls` in this iteration, one for each level or one for all of them
                 (`EveryModuleCall`, source '<head>.loss_cls').
+
+        Raises:
+            ValueError: if the head does not call its `loss_cls` in this way.
         """
         trajectories = list(by_level(trajectories).values())
         steps = list(zip(*(trajectory.endpoints for trajectory in trajectories)))
@@ -58,4 +62,8 @@ class StepTaskLoss(nn.Module):
         # as heads do it: an anchor at a location is a row
         rows = [self.transform(endpoint).movedim(1, -1).reshape(-1, num_classes) for endpoint in endpoints]
         rows = rows if len(calls) == len(rows) else [torch.cat(rows)]
-        return sum(call.module(logits, *call.args[1:], **call.kwargs) for logits, call in zip(rows, calls, strict=True))
+        expected, found = [tuple(call.args[0].shape) for call in calls], [tuple(logits.shape) for logits in rows]
+        if expected != found:
+            raise ValueError(f'the `loss_cls` of the head must be called once for each level or once for all of them, with '
+                             f'logits of the shapes {found}, but got {expected}; leave StepTaskLoss out for this head')
+        return sum(call.module(logits, *call.args[1:], **call.kwargs) for logits, call in zip(rows, calls))

@@ -54,14 +54,17 @@ class MetaEncoder(BaseModule):
     """
 
     def __init__(self, channels: int) -> None:
-        if channels < 2 or channels % 2:
+        if not isinstance(channels, int) or channels < 2 or channels % 2:
             raise ValueError(
-                f'`channels` of {type(self).__name__} must be an even number of at least 2, but got {channels}; '
+                f'`channels` of {type(self).__name__} must be an even number of at least 2, but got {channels!r}; '
                 'set it to the channels of the features that the flow transports')
         super().__init__()
         self.channels = channels
         self.time_embedding = TimeEmbedding(channels)
         self.layers = self.build_layers(channels)
+        if not isinstance(self.layers, nn.Sequential) or not list(self.layers[-1].parameters()):
+            raise ValueError(f'`build_layers` of {type(self).__name__} must return an nn.Sequential that ends with a layer '
+                             f'with parameters, which is set to zero, but got {self.layers}')
         self.start_as_identity()
 
     def build_layers(self, channels: int) -> nn.Sequential:

@@ -30,8 +30,9 @@ class SwinMetaEncoder(MetaEncoder):
     """
 
     def __init__(self, channels: int) -> None:
-        if channels % NUM_HEADS:
-            raise ValueError(f'`channels` of SwinMetaEncoder must be a multiple of its {NUM_HEADS} heads, but got {channels}')
+        if not isinstance(channels, int) or channels % NUM_HEADS:
+            raise ValueError(f'`channels` of SwinMetaEncoder must be a multiple of its {NUM_HEADS} heads, but got '
+                             f'{channels!r}')
         super().__init__(channels)
 
     def build_layers(self, channels: int) -> nn.Sequential:
