@@ -11,7 +11,6 @@ from mmrazor.registry import HOOKS, MODELS, OPTIM_WRAPPERS
 from mmfmkt.models import FMKTDistill
 from mmfmkt.models.build import build_detector
 
-
 DISTILLER = 'distiller.'  # what the keys of its weights begin with
 
 

@@ -17,7 +17,6 @@ from .dry_run import check_losses
 from .frozen_teacher import FrozenTeacher
 from .recorded_heads import forget_records, recorded_heads
 
-
 ROIS = 'mmfmkt.rois'  # the recorder of the boxes that the student's RoI head is trained on
 
 
@@ -78,8 +77,8 @@ class FMKTDistill(BaseAlgorithm):
             features = self.teacher.extract_features(inputs) if self.teacher else None
             losses = super().loss(inputs, data_samples)
             if self.teacher_heads:
-                rois = student_recorders.get_recorder(ROIS).get_record_data(0, 1) if 'roi_head' in self.teacher_heads else None
-                self.teacher.run_heads(self.teacher_heads, features, rois)
+                boxes = student_recorders.recorders.get(ROIS)
+                self.teacher.run_heads(self.teacher_heads, features, boxes and boxes.get_record_data(0, 1))
         distill_losses = self.distiller.compute_distill_losses()
         forget_records(self.distiller)
         return {**losses, **add_prefix(distill_losses, 'distill')}

@@ -19,8 +19,9 @@ class FMKTLoss(nn.Module):
 
     (serial training, arXiv:2402.02012, section 3; the levels are summed as in MMRazor's detection configs). The steps
     weigh the same whatever the schedule, as in the paper; under L2 and a rectified flow, whose steps also cover the same
-    share of the way, the loss is a bound of the error of the output. The loss is on the endpoints, not on the velocities: the two are equal under L2, and not under a metric such as PKD. The
-    metric is computed in float32 under mixed precision.
+    share of the way, the loss is a bound of the error of the output. The loss is on the endpoints, not on the
+    velocities: the two are equal under L2, and not under a metric such as PKD. The metric is computed in float32 under
+    mixed precision.
 
     `metric`, `loss_weight` and `transform` hold for all levels; each may also be a list with one for every level that
     the flow transports.
