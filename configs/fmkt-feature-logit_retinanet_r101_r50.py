@@ -1,5 +1,6 @@
 # FM-KT on features and logits, on COCO: RetinaNet R101 -> RetinaNet R50, 2x schedule.
-_base_ = ['mmdet::retinanet/retinanet_r50_fpn_2x_coco.py', '_base_/teachers/retinanet_r101.py', '_base_/fmkt-feature-logit.py']
+_base_ = ['mmdet::retinanet/retinanet_r50_fpn_2x_coco.py', '_base_/teachers/retinanet_r101.py',
+          '_base_/fmkt-feature-logit.py']
 custom_imports = dict(imports=['mmfmkt'], allow_failed_imports=False)
 
 model = dict(

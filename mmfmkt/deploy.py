@@ -17,7 +17,8 @@ DISTILLER = 'distiller.'  # what the keys of its weights begin with
 def part_of_project(node: object) -> Callable | None:
     """The class or function of this project that `node` is the config of, with or without its scope."""
     part_type = node.get('type') if isinstance(node, dict) else None
-    found = [registry.get(part_type) for registry in (MODELS, DETECTORS, HOOKS, OPTIM_WRAPPERS) if isinstance(part_type, str)]
+    registries = (MODELS, DETECTORS, HOOKS, OPTIM_WRAPPERS) if isinstance(part_type, str) else ()
+    found = [registry.get(part_type) for registry in registries]
     return next((part for part in found if part and part.__module__.startswith('mmfmkt.')), None)
 
 

@@ -1,7 +1,8 @@
 # Logit FM-KT on the box head of a two-stage detector, which is a FlowHead: softmax logits of the student's proposals.
 _base_ = 'fmkt-logit.py'
 
-logit_flow = dict(meta_encoder=dict(type='mmrazor.MLPMetaEncoder', channels=1024))  # vectors after the last shared layer
+# vectors, after the last shared layer
+logit_flow = dict(meta_encoder=dict(type='mmrazor.MLPMetaEncoder', channels=1024))
 distiller = dict(
     student_recorders=dict(
         logit_trajectories=dict(source='roi_head.bbox_head.flow'),

@@ -1,5 +1,5 @@
-# Logit FM-KT^Θ on a dense head, a RetinaNet's: the head reads its own features, and the flow is a connector that sees what
-# its classifier sees, once a level.
+# Logit FM-KT^Θ on a dense head, a RetinaNet's: the head reads its own features, and the flow is a connector that sees
+# what its classifier sees, once a level.
 _base_ = 'fmkt-logit.py'
 
 distiller = dict(
