@@ -1,6 +1,7 @@
 # OFM-KT: no teacher. The student's neck is a FlowNeck, and every step of the flow learns from the mean of all.
 _base_ = 'fmkt.py'
 
+flow = dict(meta_encoder=dict(type='mmrazor.LightMetaEncoder'))  # the task alone has to train it
 distiller = dict(
     teacher_recorders=None,
     distill_losses=dict(_delete_=True, loss_ofmkt=dict(type='mmrazor.OFMKTLoss', loss_weight=1.0)),

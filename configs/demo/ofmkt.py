@@ -4,5 +4,5 @@ _base_ = ['retinanet_r18.py', '_base_/distill.py', '../_base_/ofmkt.py']
 model = dict(
     _delete_=True,
     type='mmrazor.FMKTDistill',
-    architecture=dict(_base_.model, neck=dict(type='mmdet.FlowNeck', neck=_base_.model.neck, flow=_base_.conv_flow)),
+    architecture=dict(_base_.model, neck=dict(type='mmdet.FlowNeck', neck=_base_.model.neck, flow=_base_.light_flow)),
     distiller=_base_.distiller)
