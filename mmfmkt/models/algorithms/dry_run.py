@@ -32,6 +32,8 @@ def check_losses(algorithm: FMKTDistill) -> None:
     distiller = algorithm.distiller
     losses = {name: loss for name, loss in distiller.distill_losses.items()
               if isinstance(loss, FMKTLoss) and name in distiller.loss_forward_mappings}
+    if not losses:
+        return
     with evaluating(algorithm), distiller.student_recorders, distiller.teacher_recorders:
         try:
             run_detectors(algorithm, losses)
@@ -58,8 +60,6 @@ def is_recorded(distiller: ConfigurableDistiller, recorder: str, from_student: b
 
 def run_detectors(algorithm: FMKTDistill, losses: Iterable[str]) -> None:
     """Run what these losses read of student and teacher."""
-    if not losses:
-        return
     distiller = algorithm.distiller
     read = [record for name in losses for record in distiller.loss_forward_mappings[name].values()]
     recorders = [distiller.student_recorders.get_recorder(record['recorder']) for record in read if record['from_student']]

@@ -9,6 +9,11 @@ from torch import Tensor, nn
 from .metric import build_metric
 
 
+def location_rows(feature: Tensor, length: int) -> Tensor:
+    """A map (B, A K, H, W) as rows of `length` K, (B H W A, K): as heads do it, an anchor at a location is a row."""
+    return feature.movedim(1, -1).reshape(-1, length)
+
+
 @MODELS.register_module()
 class PerPixelMetric(nn.Module):
     """A metric between the locations of two maps: (B, A K, H, W) -> (B H W A, K), and (B, A K) -> (B A, K).
@@ -33,7 +38,7 @@ class PerPixelMetric(nn.Module):
         if feature.shape[1] % self.groups:
             raise ValueError(f'`groups` of PerPixelMetric must divide the channels, {feature.shape[1]}, '
                              f'but got {self.groups}')
-        return feature.movedim(1, -1).reshape(-1, feature.shape[1] // self.groups)
+        return location_rows(feature, feature.shape[1] // self.groups)
 
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
         return self.metric(self.rows(student), self.rows(teacher))

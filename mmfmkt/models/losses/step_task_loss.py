@@ -10,6 +10,7 @@ from mmfmkt.flow import Trajectory
 from ..connectors.student_classifier import StudentClassifier
 from ..recorders import Call
 from .fmkt_loss import by_level
+from .row_metrics import location_rows
 
 
 @MODELS.register_module()
@@ -59,8 +60,7 @@ class StepTaskLoss(nn.Module):
             raise ValueError('the `loss_cls` of the head must run in every iteration, but it did not; is it the loss that '
                              'the recorder of `calls` listens to?')
         num_classes = calls[0].args[0].shape[-1]
-        # as heads do it: an anchor at a location is a row
-        rows = [self.transform(endpoint).movedim(1, -1).reshape(-1, num_classes) for endpoint in endpoints]
+        rows = [location_rows(self.transform(endpoint), num_classes) for endpoint in endpoints]
         rows = rows if len(calls) == len(rows) else [torch.cat(rows)]
         expected, found = [tuple(call.args[0].shape) for call in calls], [tuple(logits.shape) for logits in rows]
         if expected != found:
