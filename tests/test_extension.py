@@ -38,9 +38,9 @@ def model(blocks, root, tmp_path, monkeypatch):
 
 def test_the_example_of_own_parts_trains(model, batch):
     flow = model.architecture.neck.flow
-    assert type(flow.meta_encoders[0]).__name__ == 'TwoConvs'
+    assert type(flow.meta_encoders['0']).__name__ == 'TwoConvs'
     assert time_grid(flow.schedule, 4)[1] == pytest.approx([0.4375, 0.3125, 0.1875, 0.0625])
     losses = model.loss(*batch)
     assert type(model.distiller.distill_losses['loss_fmkt'].level_metrics[0].metric).__name__ == 'CosineDistance'
     losses['distill.loss_fmkt'].backward()
-    assert all(encoder.layers[-1].weight.grad.norm() > 0 for encoder in flow.meta_encoders)
+    assert all(encoder.layers[-1].weight.grad.norm() > 0 for encoder in flow.meta_encoders.values())

@@ -2,7 +2,7 @@
 from typing import Hashable, Sequence
 
 import torch
-from mmengine.model import BaseModule, ModuleList
+from mmengine.model import BaseModule, ModuleDict
 from torch import Tensor, nn
 
 from mmfmkt.flow import Euler, NoiseSchedule, RectifiedFlow, Solver, Trajectory, transport
@@ -16,7 +16,8 @@ class FlowTransform(BaseModule):
     """Carries chosen levels of a student's pyramid towards the teacher's.
 
     Args:
-        meta_encoder: config of the velocity network; every level builds one.
+        meta_encoder: config of the velocity network; every level builds one. A list has one for each level, for pyramids
+            whose levels differ in channels.
         levels: which levels of the pyramid to transport, counted from 0 (the finest).
         num_steps: N in training, at least 1; of a list, one is drawn for every iteration, from PyTorch's generator.
         inference_steps: N at inference; `num_steps` by default, or the largest of its list.
@@ -26,11 +27,12 @@ class FlowTransform(BaseModule):
 
     Raises:
         ValueError: if `levels` is empty, negative or has duplicates, if a number of steps is less than 1 or there is
-            none, or if a config is not that of a meta-encoder, schedule or solver.
+            none, if a config is not that of a meta-encoder, schedule or solver, or if there are not as many
+            meta-encoders as levels.
     """
 
     def __init__(self,
-                 meta_encoder: dict,
+                 meta_encoder: dict | list[dict],
                  levels: Sequence[int],
                  num_steps: int | Sequence[int] = 4,
                  inference_steps: int | None = None,
@@ -45,8 +47,9 @@ class FlowTransform(BaseModule):
         if not isinstance(self.schedule, Hashable):
             raise ValueError(f'`schedule` must be hashable, as a dataclass(frozen=True) is, but got {self.schedule!r}')
         self.solver = build_part(Euler() if solver is None else solver, Solver, 'solver')
-        self.meta_encoders = ModuleList(
-            build_part(meta_encoder, MetaEncoder, 'meta_encoder') for _ in range(1 if shared else len(levels)))
+        configs = for_each(['shared'] if shared else list(map(str, self.levels)), meta_encoder)
+        self.meta_encoders = ModuleDict(  # by level, so that weights cannot be loaded into the flow of another level
+            {level: build_part(config, MetaEncoder, 'meta_encoder') for level, config in configs.items()})
 
     @property
     def num_steps(self) -> tuple[int, ...]:
@@ -88,10 +91,13 @@ class FlowTransform(BaseModule):
         num_steps = self.draw_num_steps()
         return {
             level: transport(
-                keep_gradient_layout(pyramid[level]), self.meta_encoders[index % len(self.meta_encoders)], num_steps,
-                self.schedule, self.solver)
-            for index, level in enumerate(self.levels)
+                keep_gradient_layout(pyramid[level]), self.velocity(level), num_steps, self.schedule, self.solver)
+            for level in self.levels
         }
+
+    def velocity(self, level: int) -> MetaEncoder:
+        """The meta-encoder of a level."""
+        return self.meta_encoders['shared' if 'shared' in self.meta_encoders else str(level)]
 
 
 def replace_levels(pyramid: Sequence[Tensor], trajectories: dict[int, Trajectory]) -> tuple[Tensor, ...]:
@@ -103,6 +109,15 @@ def replace_levels(pyramid: Sequence[Tensor], trajectories: dict[int, Trajectory
 def find_flows(model: nn.Module) -> list[FlowTransform]:
     """All flows in a model."""
     return [module for module in model.modules() if isinstance(module, FlowTransform)]
+
+
+def for_each(keys: list[str], meta_encoder: dict | list[dict]) -> dict[str, dict]:
+    """The config of every meta-encoder, by the name of its level."""
+    configs = meta_encoder if isinstance(meta_encoder, (list, tuple)) else [meta_encoder] * len(keys)
+    if len(configs) != len(keys):
+        raise ValueError(f'`meta_encoder` must be one config or a list with one for each of the {len(keys)} levels (one '
+                         f'alone if it is shared), but got {len(configs)}')
+    return dict(zip(keys, configs))
 
 
 def check_levels(levels: Sequence[int]) -> tuple[int, ...]:

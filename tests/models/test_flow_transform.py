@@ -19,7 +19,7 @@ def test_transports_the_chosen_levels_alone():
 
 def test_levels_do_not_share_parameters():
     flow = FlowTransform(META_ENCODER, levels=(0, 1))
-    assert not {id(p) for p in flow.meta_encoders[0].parameters()} & {id(p) for p in flow.meta_encoders[1].parameters()}
+    assert not {id(p) for p in flow.meta_encoders['0'].parameters()} & {id(p) for p in flow.meta_encoders['1'].parameters()}
 
 
 @pytest.mark.parametrize('levels', [(), (0, 0), (-1, ), 3, ['a'], (0, 1.5)])

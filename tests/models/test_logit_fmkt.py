@@ -94,7 +94,7 @@ def test_starts_as_the_plain_student_also_after_mmdets_initialisation(student, l
     wake(transported)
     transported.init_weights()
     plain.load_state_dict(transported.state_dict(), strict=False)
-    assert not head_of(transported).flow.meta_encoders[0].layers[-1].weight.any()
+    assert not head_of(transported).flow.meta_encoders['0'].layers[-1].weight.any()
     inputs = head_inputs(head_of(plain))
     scores, expected = (head_of(detector).eval()(inputs)[0] for detector in (transported, plain))
     for found, stock in zip(scores, expected):
@@ -109,11 +109,11 @@ def test_starts_as_the_plain_student_where_a_head_initialises_itself():
     flow = dict(meta_encoder=dict(type='mmrazor.MLPMetaEncoder', channels=WIDTH))
     built = DETECTORS.build(dict(type='mmdet.FlowHead', head=head, flow=flow, classifier='rtm_cls'))
     built.init_weights()
-    assert not built.flow.meta_encoders[0].layers[-1].weight.any()
+    assert not built.flow.meta_encoders['0'].layers[-1].weight.any()
     copied = copy.deepcopy(built)
     wake(copied)
     copied.init_weights()
-    assert not copied.flow.meta_encoders[0].layers[-1].weight.any()
+    assert not copied.flow.meta_encoders['0'].layers[-1].weight.any()
 
 
 def test_the_classifier_reads_the_output_of_the_flow(student, logit_flow):
@@ -137,7 +137,7 @@ def test_losses_are_finite_and_reach_flow_classifier_and_tower(model, masked_bat
     prefix = 'architecture.' + ('roi_head.bbox_head' if hasattr(model.architecture, 'roi_head') else 'bbox_head')
     for parameter in find_classifier(head).parameters():
         assert parameter.grad.norm() > 0
-    assert found[f'{prefix}.flow.meta_encoders.0.layers.{len(head.flow.meta_encoders[0].layers) - 1}.weight'].norm() > 0
+    assert found[f'{prefix}.flow.meta_encoders.0.layers.{len(head.flow.meta_encoders["0"].layers) - 1}.weight'].norm() > 0
     assert found['architecture.backbone.conv1.weight'].norm() > 0
     assert all(gradient.isfinite().all() for gradient in found.values())
 
@@ -294,7 +294,7 @@ def test_a_teacher_with_several_box_heads_is_refused(config, tmp_path):
 def test_a_teacher_with_other_anchors_is_refused(config, tmp_path):
     teacher = tiny('atss')  # one anchor instead of nine
     torch.save(DETECTORS.build(teacher).state_dict(), tmp_path / 'atss.pth')
-    with pytest.raises(ValueError, match=r'\(1, 90, 16, 16\) and \(1, 10, 16, 16\)'):
+    with pytest.raises(ValueError, match=r'\(1, 90, 32, 32\) and \(1, 10, 32, 32\)'):
         MODELS.build(dict(config, teacher=teacher, teacher_ckpt=str(tmp_path / 'atss.pth')))
 
 
@@ -308,7 +308,7 @@ def test_a_head_that_the_student_lacks_is_refused_with_those_it_has(config):
 @pytest.mark.parametrize('name', ['retinanet'], indirect=True)
 def test_a_source_that_the_student_lacks_is_refused(config):
     config.distiller.student_recorders.logit_trajectories.source = 'bbox_head.flows'
-    with pytest.raises(ValueError, match="`source` of a recorder must be a module of RetinaNet, but got 'bbox_head.flows'"):
+    with pytest.raises(ValueError, match="must be a module of the student RetinaNet, but got 'bbox_head.flows'; the closest are bbox_head.flow"):
         MODELS.build(config)
 
 

@@ -84,5 +84,5 @@ def flow_head(head: dict,
 def initialise(head: nn.Module) -> None:
     """Initialise a head and then its flow, because heads fill every convolution that they find in themselves."""
     type(head).init_weights(head)
-    for meta_encoder in head.flow.meta_encoders:
+    for meta_encoder in head.flow.meta_encoders.values():
         meta_encoder.reset()

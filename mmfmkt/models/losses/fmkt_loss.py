@@ -33,6 +33,8 @@ class FMKTLoss(nn.Module):
         transform: config of `T`, a connector: a 1x1 convolution to the teacher's channels, or `StudentClassifier` for
             logits. It belongs to the prediction: a trainable projection of the target could collapse to one that is
             easy to match.
+        teacher_levels: the level of the teacher's pyramid, counted from 0, that every level of the flow is compared with,
+            in the order of the flow's; by default those of the same numbers.
         keep_pairs: share of the batch that is compared with its own teacher features, in [0, 1]; the rest with those of
             other images (Pair Decoupling, in training only). Keep 1 for spatial maps.
 
@@ -48,12 +50,13 @@ class FMKTLoss(nn.Module):
     def __init__(self,
                  metric: dict | list[dict] | None = None,
                  loss_weight: float | list[float] = 1.0,
-                 transform: dict | list[dict] | None = None,
+                 transform: dict | list[dict | None] | None = None,
+                 teacher_levels: Sequence[int] | None = None,
                  keep_pairs: float = 1.0) -> None:
         super().__init__()
         if not 0 <= keep_pairs <= 1:
             raise ValueError(f'`keep_pairs` must lie in [0, 1], but got {keep_pairs}')
-        self.keep_pairs = keep_pairs
+        self.teacher_levels, self.keep_pairs = teacher_levels, keep_pairs
         self.level_metrics = nn.ModuleList(
             LevelMetric(**settings) for settings in for_each_level(
                 metric=metric, transform=transform, loss_weight=loss_weight))
@@ -74,10 +77,12 @@ class FMKTLoss(nn.Module):
         """
         trajectories = by_level(trajectories)
         teacher_features = [teacher_features] if isinstance(teacher_features, Tensor) else teacher_features
-        if max(trajectories) >= len(teacher_features):
-            raise ValueError(f"every level of the flow must be a level of the teacher's pyramid, which has "
-                             f'{len(teacher_features)}, but got {list(trajectories)}; set `levels` of the flow')
-        targets = {level: teacher_features[level] for level in trajectories}
+        wanted = list(trajectories if self.teacher_levels is None else self.teacher_levels)
+        if len(wanted) != len(trajectories) or not 0 <= min(wanted) <= max(wanted) < len(teacher_features):
+            raise ValueError(f"every level of the flow, {list(trajectories)}, must have a level of the teacher's pyramid, "
+                             f'which has {len(teacher_features)}, but got {wanted}; set `levels` of the flow, or '
+                             '`teacher_levels` of the loss')
+        targets = {level: teacher_features[wanted[index]] for index, level in enumerate(trajectories)}
         if self.training and self.keep_pairs < 1:
             order = decoupled_order(len(next(iter(targets.values()))), self.keep_pairs)
             targets = {level: decouple(target, order) for level, target in targets.items()}
@@ -97,7 +102,7 @@ class FMKTLoss(nn.Module):
 
     def level_loss(self, level: int, trajectory: Trajectory, target: Tensor, level_metric: LevelMetric) -> Tensor:
         """The unweighted loss of one level."""
-        predictions = [level_metric.transform(endpoint) for endpoint in trajectory.endpoints]
+        predictions = [level_metric.predict(endpoint, target) for endpoint in trajectory.endpoints]
         distances = [level_metric.distance(prediction, target) for prediction in predictions]
         if self.diagnosing:
             self.diagnostics[level] = diagnose(predictions, trajectory.weights, distances, target)

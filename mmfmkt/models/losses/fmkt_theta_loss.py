@@ -1,4 +1,6 @@
 """The distillation loss of FM-KT^Θ."""
+from typing import Sequence
+
 import torch
 from mmrazor.registry import MODELS
 from torch import Tensor
@@ -22,6 +24,7 @@ class FMKTThetaLoss(FMKTLoss):
         loss_weight: w, at least 0; it multiplies both terms.
         student_weight: w_S, at least 0.
         transform: see :class:`FMKTLoss`.
+        teacher_levels: see :class:`FMKTLoss`.
         keep_pairs: see :class:`FMKTLoss`.
 
     Raises:
@@ -32,9 +35,10 @@ class FMKTThetaLoss(FMKTLoss):
                  metric: dict | list[dict] | None = None,
                  loss_weight: float | list[float] = 1.0,
                  student_weight: float = 1.0,
-                 transform: dict | list[dict] | None = None,
+                 transform: dict | list[dict | None] | None = None,
+                 teacher_levels: Sequence[int] | None = None,
                  keep_pairs: float = 1.0) -> None:
-        super().__init__(metric, loss_weight, transform, keep_pairs)
+        super().__init__(metric, loss_weight, transform, teacher_levels, keep_pairs)
         if student_weight < 0:
             raise ValueError(f'`student_weight` must be at least 0, but got {student_weight}')
         self.student_weight = student_weight

@@ -2,6 +2,7 @@
 import inspect
 
 import torch
+import torch.nn.functional as F
 from mmrazor.registry import MODELS
 from torch import Tensor, nn
 
@@ -41,6 +42,19 @@ def build_metric(config: dict | None) -> nn.Module:
                      f'wants ({", ".join(required)})')
 
 
+def fit_size(prediction: Tensor, target: Tensor) -> Tensor:
+    """The prediction (B, C, H, W), resized to the target's height and width if they differ by rounding alone.
+
+    Detectors round sizes that their strides do not divide up or down, which makes a difference of one pixel. A larger one
+    is another stride: such a prediction is returned as it is.
+    """
+    if prediction.dim() != 4 or target.dim() != 4 or prediction.shape[2:] == target.shape[2:]:
+        return prediction
+    if any(abs(own - other) > 1 for own, other in zip(prediction.shape[2:], target.shape[2:])):
+        return prediction
+    return F.interpolate(prediction, target.shape[2:], mode='bilinear', align_corners=False)
+
+
 class LevelMetric(nn.Module):
     """What a level is compared by: a metric, the transformation `T` of the student's side, and a weight.
 
@@ -60,6 +74,10 @@ class LevelMetric(nn.Module):
         self.metric = build_metric(metric)
         self.transform = nn.Identity() if transform is None else build_part(transform, nn.Module, 'transform', 'connectors')
         self.loss_weight = loss_weight
+
+    def predict(self, feature: Tensor, target: Tensor) -> Tensor:
+        """`T(feature)`, of the target's height and width unless they differ by more than rounding."""
+        return fit_size(self.transform(feature), target)
 
     def distance(self, prediction: Tensor, target: Tensor) -> Tensor:
         """The unweighted metric between a transformed feature and a target of its shape, a scalar.

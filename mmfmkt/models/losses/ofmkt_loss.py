@@ -17,9 +17,9 @@ class OnlineTarget:
 
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
-        if self.keep_pairs < 1:
-            raise ValueError(f'`keep_pairs` must be 1 without a teacher, whose features could be swapped, but got '
-                             f'{self.keep_pairs}')
+        if self.keep_pairs < 1 or self.teacher_levels is not None:
+            raise ValueError('`keep_pairs` must be 1 and `teacher_levels` None without a teacher, but got '
+                             f'{self.keep_pairs} and {self.teacher_levels}')
 
     def forward(self, trajectories: dict[int, Trajectory] | Sequence[Trajectory]) -> Tensor:
         """The loss of all levels, a scalar; see :class:`FMKTLoss`."""
@@ -42,7 +42,7 @@ class OFMKTLoss(OnlineTarget, FMKTLoss):
     the ensemble should be is told by the task loss alone, so something must carry that to the flow: heads that read
     `Z_0` (`FlowNeck`, `FlowHead`), a `StepTaskLoss`, or the algorithm `OFMKTThetaDistill`.
 
-    Takes the arguments of :class:`FMKTLoss`, with `keep_pairs` 1.
+    Takes the arguments of :class:`FMKTLoss` but `keep_pairs` and `teacher_levels`.
     """
 
 
@@ -52,5 +52,5 @@ class OFMKTThetaLoss(OnlineTarget, FMKTThetaLoss):
 
     .. math:: L_\Theta = L + w_S \sum_l w_l \, \mathrm{metric}(T(X^S_l), \mathrm{stopgrad}(T(Z_{l,0})))
 
-    Takes the arguments of :class:`FMKTThetaLoss`, with `keep_pairs` 1.
+    Takes the arguments of :class:`FMKTThetaLoss` but `keep_pairs` and `teacher_levels`.
     """

@@ -1,7 +1,7 @@
 """FM-KT: a neck whose outputs are transported."""
 from mmdet.registry import MODELS
 from mmengine.model import BaseModule
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..flow_transform import FlowTransform, replace_levels
 from ..transparent import show_child_as_own
@@ -17,13 +17,13 @@ class FlowNeck(BaseModule):
     the submodule `flow`.
 
     Args:
-        neck: config of the wrapped neck.
+        neck: config of the wrapped neck; None for a detector whose heads read its backbone.
         flow: arguments of :class:`~mmfmkt.models.flow_transform.FlowTransform`.
     """
 
-    def __init__(self, neck: dict, flow: dict) -> None:
+    def __init__(self, neck: dict | None, flow: dict) -> None:
         super().__init__()
-        self.neck = MODELS.build(neck)
+        self.neck = nn.Identity() if neck is None else MODELS.build(neck)
         self.flow = FlowTransform(**flow)
         show_child_as_own(self, 'neck')
 
