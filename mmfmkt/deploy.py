@@ -1,15 +1,14 @@
 """From a distillation run to the detector that is deployed."""
 import copy
-from pathlib import Path
 from typing import Callable
 
 from mmdet.registry import MODELS as DETECTORS
 from mmengine.config import Config
-from mmengine.runner import CheckpointLoader, save_checkpoint
 from mmrazor.registry import HOOKS, MODELS, OPTIM_WRAPPERS
 
 from mmfmkt.models import FMKTDistill
-from mmfmkt.models.build import build_detector
+from mmfmkt.models.checkpoints import read_checkpoint
+from mmfmkt.wrap import is_short, trained_architecture
 
 DISTILLER = 'distiller.'  # what the keys of its weights begin with
 
@@ -34,16 +33,23 @@ def is_distillation(cfg: Config) -> bool:
     return isinstance(part, type) and issubclass(part, FMKTDistill)
 
 
-def deployed_config(cfg: Config) -> Config:
+def deployed_config(cfg: Config, checkpoint: str | None = None) -> Config:
     """The config of the detector that distillation leaves: no teacher, no distiller, none of its hooks.
 
     For the Θ forms it needs nothing of this project. For the others it needs `custom_imports`, because the flow is a part
     of the detector. A config without distillation is returned as a copy.
+
+    Args:
+        cfg: config of a run.
+        checkpoint: a checkpoint of that run, from which the levels of a short form's flow are read.
     """
     cfg = copy.deepcopy(cfg)
-    if not is_distillation(cfg):
+    if is_short(cfg):
+        cfg.model = trained_architecture(cfg.model, checkpoint)
+    elif is_distillation(cfg):
+        cfg.model = cfg.model.architecture
+    else:
         return cfg
-    cfg.model = cfg.model.architecture
     cfg.custom_hooks = [hook for hook in cfg.get('custom_hooks') or [] if not needs_project(hook)]
     if needs_project(cfg.get('optim_wrapper')):  # mixed precision on a CPU
         cfg.optim_wrapper.type = 'OptimWrapper'
@@ -65,35 +71,24 @@ def drop_import(cfg: Config) -> None:
         cfg.pop('custom_imports')
 
 
-def student_weights(checkpoint: str) -> tuple[dict, dict]:
-    """The student's weights in a checkpoint, without the distiller's, and the checkpoint's `meta`."""
-    loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
-    weights = loaded.get('state_dict', loaded)
-    return {key: value for key, value in weights.items() if not key.startswith(DISTILLER)}, loaded.get('meta', {})
-
-
-def export_student(cfg: Config, checkpoint: str, out: str) -> tuple[Path, Path]:
-    """Write the deployed detector as `out` (.pth) and its config beside it (.py).
+def student_weights(checkpoint: str, choice: str | None = None) -> tuple[dict, dict]:
+    """The student's weights in a checkpoint, without the distiller's, and the checkpoint's `meta`.
 
     Args:
-        cfg: config of the distillation run.
-        checkpoint: a checkpoint of that run.
-        out: the file to write; the optimizer and the distiller stay behind.
-
-    Returns:
-        The paths of the config and of the checkpoint.
+        checkpoint: file or address.
+        choice: of a run with an EMA hook, 'ema' for the averaged weights and 'live' for those that are being trained; by
+            default those that a test takes, which are the averaged ones if there are any.
 
     Raises:
         FileNotFoundError: if the checkpoint is not there.
-        RuntimeError: if the checkpoint's weights are not exactly those of the detector.
+        ValueError: if it cannot be read, or if the choice has nothing to choose from.
     """
-    weights_file = Path(out).with_suffix('.pth')
-    config_file = weights_file.with_suffix('.py')
-    deployed = deployed_config(cfg)
-    weights, meta = student_weights(checkpoint)
-    build_detector(deployed.model).load_state_dict(weights, strict=True)
-    meta = {key: value for key, value in meta.items() if key in ('dataset_meta', 'epoch', 'iter', 'seed')}
-    weights_file.parent.mkdir(parents=True, exist_ok=True)
-    save_checkpoint(dict(meta=meta, state_dict=weights), str(weights_file))
-    deployed.dump(config_file)
-    return config_file, weights_file
+    weights, loaded = read_checkpoint(checkpoint, 'the checkpoint')
+    if choice and 'ema_state_dict' not in loaded:
+        raise ValueError('the checkpoint must be of a run with an EMA hook to choose between averaged and other weights, but '
+                         f'{checkpoint} has {", ".join(loaded)}')
+    if choice == 'live':  # MMEngine swaps the two when it saves
+        weights = {key.removeprefix('module.'): value for key, value in loaded['ema_state_dict'].items() if key != 'steps'}
+    meta = loaded.get('meta')
+    return ({key: value for key, value in weights.items() if not key.startswith(DISTILLER)},
+            meta if isinstance(meta, dict) else {})

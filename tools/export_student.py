@@ -4,8 +4,8 @@ from pathlib import Path
 
 import mmfmkt  # noqa: F401 (registers everything)
 from mmengine.config import Config
-from mmfmkt.deploy import export_student
 from mmfmkt.engine.launch import set_up
+from mmfmkt.export import export_student
 
 
 def parse_args() -> argparse.Namespace:
@@ -13,12 +13,18 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='config of the distillation run')
     parser.add_argument('checkpoint', help='checkpoint of the distillation run')
     parser.add_argument('out', help='checkpoint to write (.pth); the config is written beside it (.py)')
+    weights = parser.add_mutually_exclusive_group()
+    weights.add_argument('--ema', dest='choice', action='store_const', const='ema',
+                         help='take the averaged weights of an EMA hook, and fail if there are none; where there are some, they '
+                         'are the default')
+    weights.add_argument('--live', dest='choice', action='store_const', const='live',
+                         help='of a run with an EMA hook, take the weights that are trained instead of their average')
     parser.add_argument('--debug', action='store_true', help='show the whole traceback of a wrong input')
     return parser.parse_args()
 
 
 def export(args: argparse.Namespace) -> tuple[Path, Path]:
-    return export_student(Config.fromfile(args.config), args.checkpoint, args.out)
+    return export_student(Config.fromfile(args.config), args.checkpoint, args.out, args.choice)
 
 
 if __name__ == '__main__':

@@ -14,6 +14,7 @@ def add_distillation_hooks(cfg: Config) -> None:
     ours = [
         dict(type='mmrazor.SplitDistillerHook'),
         dict(type='mmrazor.JoinDistillerHook'),
+        dict(type='mmrazor.EvaluateTeacherHook'),
         dict(type='mmrazor.FlowLogHook', interval=interval),
     ]
     cfg.custom_hooks = hooks + [hook for hook in ours if hook['type'].split('.')[-1] not in present]

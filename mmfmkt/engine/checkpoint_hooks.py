@@ -1,9 +1,13 @@
-"""Checkpoints that stock MMDetection reads: the distiller's weights stand beside the student's, not among them.
+"""Checkpoints that stock MMDetection reads.
 
-Two hooks, because other hooks (EMA) must find the weights together: they are split after these at saving, and joined
-before these at loading.
+The distiller's weights stand beside the student's, not among them. What MMEngine logs stands in plain lists and not in
+objects of its own, which PyTorch does not load since version 2.6 (`weights_only`).
+
+Two hooks, because other hooks (EMA) must find things as MMEngine knows them: they are changed after these at saving, and
+changed back before these at loading.
 """
 from mmengine.hooks import Hook
+from mmengine.logging import HistoryBuffer
 from mmengine.runner import Runner
 from mmrazor.registry import HOOKS
 
@@ -12,12 +16,13 @@ from mmfmkt.deploy import DISTILLER
 
 @HOOKS.register_module()
 class SplitDistillerHook(Hook):
-    """Moves the distiller's weights from the `state_dict` of a checkpoint to a key `distiller` of their own."""
+    """Moves the distiller's weights from the `state_dict` of a checkpoint to a key `distiller`, and unpacks the logs."""
     priority = 'VERY_LOW'
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         weights = checkpoint['state_dict']
         checkpoint['distiller'] = {key: weights.pop(key) for key in list(weights) if key.startswith(DISTILLER)}
+        checkpoint['message_hub'] = plain(checkpoint['message_hub'])
 
 
 @HOOKS.register_module()
@@ -27,3 +32,17 @@ class JoinDistillerHook(Hook):
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
         checkpoint.get('state_dict', checkpoint).update(checkpoint.pop('distiller', {}))
+        scalars = checkpoint.get('message_hub', {}).get('log_scalars', {})
+        scalars.update({name: HistoryBuffer(**value) for name, value in scalars.items() if isinstance(value, dict)})
+
+
+def plain(value: object) -> object:
+    """The same with lists and numbers of Python in the place of MMEngine's and NumPy's."""
+    if isinstance(value, HistoryBuffer):
+        log, count = value.data
+        return dict(log_history=log.tolist(), count_history=count.tolist())
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return type(value)(map(plain, value))
+    return value.tolist() if type(value).__module__ == 'numpy' else value

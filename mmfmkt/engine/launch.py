@@ -14,11 +14,13 @@ from mmengine.runner.checkpoint import load_state_dict
 from torch import nn
 
 from mmfmkt.deploy import deployed_config, is_distillation, student_weights
+from mmfmkt.models.checkpoints import read_checkpoint
 from mmfmkt.models.flow_transform import find_flows
+from mmfmkt.wrap import write_out
 
 from .cpu import enable_amp, prepare_distributed_cpu
 from .add_hooks import add_distillation_hooks
-from .preflight import build_training_data, check_data
+from .preflight import build_training_data, check_data, check_optimizer
 
 T = TypeVar('T')
 
@@ -33,13 +35,28 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--debug', action='store_true', help='show the whole traceback of a wrong set-up')
 
 
+def add_training_arguments(parser: argparse.ArgumentParser) -> None:
+    """The options of tools that train."""
+    parser.add_argument('--amp', action='store_true', help='mixed precision: float16 on a GPU, bfloat16 on a CPU')
+    parser.add_argument('--auto-scale-lr', action='store_true', help='scale the learning rate with the batch size')
+    parser.add_argument(
+        '--resume', nargs='?', const='auto', help='go on from this checkpoint, or from the newest one of the work dir')
+    add_common_arguments(parser)
+
+
 def load_config(args: argparse.Namespace) -> Config:
     """Read the config and apply the common options."""
+    return apply_options(Config.fromfile(args.config), args, name=Path(args.config).stem)
+
+
+def apply_options(cfg: Config, args: argparse.Namespace, name: str) -> Config:
+    """Apply the common options to the config of a run called `name`."""
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
-    cfg = Config.fromfile(args.config)
     cfg.launcher = args.launcher
     cfg.merge_from_dict(args.cfg_options or {})
-    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / Path(args.config).stem)
+    if 'model' not in cfg:
+        raise ValueError(f'the config must be that of a detector, with a `model`, but {name} has {", ".join(cfg) or "nothing"}')
+    cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / name)
     return cfg
 
 
@@ -56,7 +73,7 @@ def build_test_runner(cfg: Config, checkpoint: str) -> Runner:
         FileNotFoundError: if the checkpoint, an annotation file or an image folder is not there.
         RuntimeError: if the checkpoint's weights are not exactly those of the detector.
     """
-    cfg = deployed_config(cfg)
+    cfg = deployed_config(cfg, checkpoint)
     check_data(cfg, 'test_dataloader')
     cfg.load_from, cfg.resume = checkpoint, False  # the config that a resumed run leaves says resume = True
     runner = build_runner(cfg)
@@ -67,20 +84,25 @@ def build_test_runner(cfg: Config, checkpoint: str) -> Runner:
 
 
 def check_checkpoint(path: str | None) -> None:
-    """Raise a FileNotFoundError if a local checkpoint to start from is not there."""
-    if path and '://' not in path and not Path(path).exists():
-        raise FileNotFoundError(f'the checkpoint to start from must exist, but {path} does not; set --resume or load_from')
+    """Read a local checkpoint to start from, because the runner reads it only when everything else is done."""
+    if path and '://' not in path:
+        read_checkpoint(path, 'the checkpoint to start from, set by --resume or `load_from`,')
 
 
 def prepare_training(args: argparse.Namespace) -> Runner:
-    """What `tools/train.py` starts.
+    """What `tools/train.py` starts; see :func:`build_training_runner`."""
+    return build_training_runner(load_config(args), args)
+
+
+def build_training_runner(cfg: Config, args: argparse.Namespace) -> Runner:
+    """A runner that trains what the config says, with the options of the command line.
 
     Raises:
-        ValueError: if data and detector differ in their classes, or if `--auto-scale-lr` is given and the config does
-            not state the batch size of its learning rate.
+        ValueError: if data, student and teacher differ in their classes, if a checkpoint is damaged, or if
+            `--auto-scale-lr` is given and the config does not state the batch size of its learning rate.
         FileNotFoundError: if a checkpoint, an annotation file or an image folder is not there.
     """
-    cfg = load_config(args)
+    cfg = write_out(cfg)
     check_data(cfg, 'train_dataloader', 'val_dataloader')
     if args.amp:
         enable_amp(cfg)
@@ -94,6 +116,7 @@ def prepare_training(args: argparse.Namespace) -> Runner:
         cfg.load_from = None if args.resume == 'auto' else args.resume
     check_checkpoint(cfg.get('load_from'))
     if is_distillation(cfg):
+        check_optimizer(cfg)
         add_distillation_hooks(cfg)
     runner = build_runner(cfg)
     build_training_data(runner)
@@ -109,7 +132,7 @@ def prepare_testing(args: argparse.Namespace) -> Runner:
     """
     if args.out and not args.out.endswith(('.pkl', '.pickle')):
         raise ValueError(f'--out must end in .pkl or .pickle, but got {args.out}')
-    cfg = deployed_config(load_config(args))
+    cfg = deployed_config(load_config(args), args.checkpoint)
     if args.show or args.show_dir:
         cfg = trigger_visualization_hook(cfg, args)
     if args.tta:

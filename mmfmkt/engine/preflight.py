@@ -1,10 +1,13 @@
 """What can be known to be wrong with the data before training starts."""
 from pathlib import Path
-from typing import Iterator
+from typing import Iterator, Sequence
 
 from mmengine.config import Config
+from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
+from torch import nn
 
+from mmfmkt.models.algorithms.frozen_teacher import FrozenTeacher
 from mmfmkt.models.class_count import class_counts
 
 
@@ -43,6 +46,17 @@ def check_path(root: str, name: str, what: str, option: str) -> None:
                                 f'`data_root` or `{option}` of the dataset in the config or with --cfg-options')
 
 
+def check_optimizer(cfg: Config) -> None:
+    """Raise a ValueError if the optimizer tells layers apart by the place of `backbone` at the head of their names.
+
+    In a distillation the names of the student's parameters begin with `architecture`.
+    """
+    constructor = cfg.optim_wrapper.get('constructor') or ''
+    if 'LearningRateDecay' in constructor or 'LayerDecay' in constructor:
+        raise ValueError(f'`optim_wrapper.constructor` must not be one that decays learning rates by layer, because it would take '
+                         f'the whole student for one layer, but got {constructor}; use `paramwise_cfg` with `custom_keys`')
+
+
 def build_training_data(runner: Runner) -> None:
     """Build the loops of training and validation, with their data sets and metrics, and compare the classes.
 
@@ -62,3 +76,18 @@ def build_training_data(runner: Runner) -> None:
             raise ValueError(f'the data set has {len(classes)} classes ({", ".join(classes[:3])}, ...), but the heads of '
                              f'the detector have num_classes={sorted(of_heads)}; set num_classes of every head, or '
                              '`metainfo=dict(classes=...)` of the dataset')
+        check_teacher_classes(runner.model, classes)
+
+
+def check_teacher_classes(model: nn.Module, classes: Sequence[str] | None) -> None:
+    """Raise a ValueError if the teacher's checkpoint names other classes than the data set, or the same in another order."""
+    model = model.module if is_model_wrapper(model) else model
+    teacher = getattr(model, 'teacher', None)
+    if not classes or not isinstance(teacher, FrozenTeacher) or not teacher.classes:
+        return
+    if [name.lower() for name in teacher.classes] != [name.lower() for name in classes]:
+        wrong = next((pair for pair in zip(teacher.classes, classes) if pair[0].lower() != pair[1].lower()), None)
+        first = f'; the first that differ are {wrong[0]} and {wrong[1]}' if wrong else ''
+        raise ValueError(f'the teacher must have been trained on the classes of the data set, in their order, but its checkpoint '
+                         f'names {len(teacher.classes)} ({", ".join(teacher.classes[:3])}, ...) and the data set {len(classes)} '
+                         f'({", ".join(classes[:3])}, ...){first}; train the teacher on the data of the student')

@@ -1,7 +1,9 @@
 """Building from configs, with errors that say what there is to choose from."""
+import copy
 from typing import TypeVar
 
 from mmdet.registry import MODELS as DETECTORS
+from mmengine.config import ConfigDict
 from mmengine.model import BaseModel
 from mmrazor.registry import MODELS
 
@@ -9,8 +11,21 @@ Part = TypeVar('Part')
 
 
 def build_detector(config: dict | BaseModel) -> BaseModel:
-    """A detector from its config, whatever the default scope; a detector is returned as it is."""
-    return config if isinstance(config, BaseModel) else DETECTORS.build({'_scope_': 'mmdet', **config})
+    """A detector from its config, whatever the default scope; a detector is returned as it is.
+
+    Raises:
+        ValueError: if it is something else.
+    """
+    detector = config if isinstance(config, BaseModel) else DETECTORS.build(own_copy(config))
+    if not hasattr(detector, 'extract_feat'):
+        raise ValueError(f'student and teacher must be detectors, whose `extract_feat` makes features of images, but got '
+                         f'{type(detector).__name__}; give the config of a whole detector')
+    return detector
+
+
+def own_copy(config: dict) -> ConfigDict:
+    """A copy for mmdet's detectors, some of which write into their configs, so that they can be built only once."""
+    return ConfigDict({'_scope_': 'mmdet', **copy.deepcopy(config)})
 
 
 def build_part(config: dict | Part, kind: type[Part], option: str, package: str = '') -> Part:

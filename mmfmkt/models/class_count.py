@@ -17,8 +17,8 @@ def class_counts(detector: nn.Module) -> set[int]:
 
 
 def check_class_counts(student: nn.Module, teacher: nn.Module) -> None:
-    """Raise a ValueError if student and teacher detect different numbers of classes."""
+    """Raise a ValueError if student and teacher are known to detect different numbers of classes."""
     of_student, of_teacher = class_counts(student), class_counts(teacher)
-    if of_student != of_teacher:
+    if of_student and of_teacher and of_student != of_teacher:
         raise ValueError(f'student and teacher must detect the same classes, but the student has {sorted(of_student)} '
                          f'and the teacher {sorted(of_teacher)}; train the teacher on the data set of the student')

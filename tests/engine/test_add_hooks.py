@@ -8,7 +8,8 @@ def test_hooks_are_added_to_those_of_the_config_and_only_once():
     add_distillation_hooks(cfg)
     once = [hook.type for hook in cfg.custom_hooks]
     add_distillation_hooks(cfg)
-    assert once == ['EMAHook', 'mmrazor.SplitDistillerHook', 'mmrazor.JoinDistillerHook', 'mmrazor.FlowLogHook']
+    assert once == ['EMAHook', 'mmrazor.SplitDistillerHook', 'mmrazor.JoinDistillerHook', 'mmrazor.EvaluateTeacherHook',
+                    'mmrazor.FlowLogHook']
     assert [hook.type for hook in cfg.custom_hooks] == once
 
 
@@ -27,4 +28,4 @@ def test_a_config_without_a_logger_gets_them_too():
 def test_a_hook_of_the_config_is_kept():
     cfg = Config(dict(custom_hooks=[dict(type='FlowLogHook', interval=3)]))
     add_distillation_hooks(cfg)
-    assert [hook.get('interval') for hook in cfg.custom_hooks] == [3, None, None]
+    assert [hook.get('interval') for hook in cfg.custom_hooks] == [3, None, None, None]

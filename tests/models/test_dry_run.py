@@ -36,7 +36,7 @@ def wide(retinanet):
 
 
 def test_channels_that_differ_without_a_projection_are_refused(config, wide, with_teacher):
-    with pytest.raises(ValueError, match=r'got \(B, C, H, W\) = \(1, 16, 16, 16\) and \(1, 24, 16, 16\); set `transform`'):
+    with pytest.raises(ValueError, match=r'got \(B, C, H, W\) = \(1, 16, 32, 32\) and \(1, 24, 32, 32\); set `transform`'):
         MODELS.build(with_teacher(config, wide))
 
 
@@ -52,7 +52,7 @@ def test_channels_that_differ_are_projected(config, wide, with_teacher, batch):
 def test_strides_that_differ_are_refused(config, retinanet, with_teacher):
     coarse = retinanet.copy()
     coarse.neck = dict(coarse.neck, start_level=2)
-    with pytest.raises(ValueError, match=r'\(1, 16, 16, 16\) and \(1, 16, 8, 8\)'):
+    with pytest.raises(ValueError, match=r'\(1, 16, 32, 32\) and \(1, 16, 16, 16\)'):
         MODELS.build(with_teacher(config, coarse))
 
 

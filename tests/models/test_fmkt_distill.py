@@ -163,7 +163,7 @@ def test_a_teacher_checkpoint_that_is_not_there_is_named(config):
 
 def test_a_checkpoint_of_another_detector_is_refused_with_its_keys(config):
     config.teacher.backbone.depth = 34
-    with pytest.raises(ValueError, match=r'does not belong to the teacher RetinaNet: \d+ keys missing.*backbone\.layer1'):
+    with pytest.raises(ValueError, match=r'does not belong to the teacher RetinaNet:\s+\d+ keys missing.*backbone\.layer1'):
         MODELS.build(config)
 
 

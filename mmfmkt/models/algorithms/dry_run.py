@@ -2,21 +2,21 @@
 from __future__ import annotations
 
 import logging
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Iterable, Iterator
+from typing import TYPE_CHECKING, Iterable
 
 import torch
 from mmengine.logging import print_log
 from mmrazor.models.distillers import ConfigurableDistiller
-from torch import nn
 
+from ..evaluating import evaluating
 from ..losses import FMKTLoss
+from ..pyramid import SIZE
 from .recorded_heads import HEADS, forget_records, parts_of, run_heads
 
 if TYPE_CHECKING:
     from .fmkt_distill import FMKTDistill
 
-IMAGE = (1, 3, 128, 128)
+IMAGE = (1, 3, SIZE, SIZE)
 ROIS = ((0, 0, 0, 64, 64), (0, 32, 32, 128, 128))
 
 
@@ -68,16 +68,3 @@ def run_detectors(algorithm: FMKTDistill, losses: Iterable[str]) -> None:
     run_heads(student, [head for head in HEADS if head in parts], student.extract_feat(images), rois)
     if algorithm.teacher:
         algorithm.teacher.run_heads(algorithm.teacher_heads, algorithm.teacher.extract_features(images), rois)
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """In eval mode, without gradients and without a trace in the random state; then back."""
-    modes = {module: module.training for module in model.modules()}
-    with torch.no_grad(), torch.random.fork_rng(devices=[]):
-        model.eval()
-        try:
-            yield
-        finally:
-            for module, mode in modes.items():
-                module.training = mode

@@ -1,7 +1,7 @@
 """The algorithm that a runner trains: student, frozen teacher, distiller."""
 from __future__ import annotations
 
-from typing import Callable
+from typing import Any, Callable, Sequence
 
 from mmengine.model import BaseModel
 from mmrazor.models.algorithms import BaseAlgorithm
@@ -15,7 +15,9 @@ from ..class_count import check_class_counts
 from ..transparent import show_child_as_own
 from .dry_run import check_losses
 from .frozen_teacher import FrozenTeacher
+from .inherit import check_inherit, inherit
 from .recorded_heads import forget_records, recorded_heads
+from .recorder_sources import check_losses_named, check_recorded, check_sources
 
 ROIS = 'mmfmkt.rois'  # the recorder of the boxes that the student's RoI head is trained on
 
@@ -35,11 +37,17 @@ class FMKTDistill(BaseAlgorithm):
         teacher_ckpt: file or address of the teacher's weights, which are loaded strictly.
         distiller: config of a `ConfigurableDistiller` of MMRazor. A connector or loss in it that has a method
             `prepare_from_student(student)` is shown the student once.
+        inherit: 'neck', 'head' or both: parts of the student that start with the teacher's weights, as far as they fit.
+            A checkpoint that is loaded into the student comes after it.
+        evaluate_teacher: measure the teacher on the validation data before training, and print it.
+        log_only: names of losses of the distiller that are computed and logged, and not trained; these alone may lack
+            "loss" in their name.
 
     Raises:
         TypeError: if there is no teacher and the distiller records one.
-        ValueError: if the checkpoint is not given or is not the teacher's, if student and teacher differ in classes, or
-            if a part of the teacher is recorded that does not run, or if a loss of FM-KT cannot compare the two.
+        ValueError: if the checkpoint is not given or is not the teacher's, if student and teacher differ in classes, if
+            a recorder listens to what is not there or does not run, if a loss would not be trained, if a loss of FM-KT
+            cannot compare the two, or if nothing of the teacher's fits into a part that inherits it.
         FileNotFoundError: if the checkpoint is not there.
         ConnectionError: if its address cannot be reached.
     """
@@ -49,41 +57,71 @@ class FMKTDistill(BaseAlgorithm):
                  distiller: dict,
                  teacher: str | dict | None = None,
                  teacher_ckpt: str | None = None,
+                 inherit: str | Sequence[str] = (),
+                 evaluate_teacher: bool = False,
+                 log_only: Sequence[str] = (),
                  **kwargs) -> None:
         super().__init__(build_detector(architecture), **kwargs)
         self.distiller = MODELS.build(distiller)
-        recorders = self.distiller.teacher_recorders
-        self.teacher = FrozenTeacher(teacher, teacher_ckpt) if teacher is not None or recorders.recorders else None
-        self.teacher_heads = recorded_heads(recorders, self.teacher.detector) if self.teacher else []
-        if self.teacher:
-            check_class_counts(self.architecture, self.teacher.detector)
-            self.distiller.prepare_from_teacher(self.teacher.detector)
+        check_losses_named(self.distiller, log_only)
+        self.inherits, self.evaluate_teacher = inherit, evaluate_teacher
+        self.teacher, self.teacher_heads = None, []
+        if teacher is not None or self.distiller.teacher_recorders.recorders:
+            self.teacher = FrozenTeacher(teacher, teacher_ckpt, self.data_preprocessor)
+            self.prepare_from_teacher(self.teacher.detector)
+        elif inherit or evaluate_teacher:
+            raise ValueError('`inherit` and `evaluate_teacher` must be used with a teacher, but there is none; set `teacher`')
         self.prepare_from_student()
         check_losses(self)
         show_child_as_own(self, 'architecture')
 
+    def prepare_from_teacher(self, teacher: BaseModel) -> None:
+        recorders = self.distiller.teacher_recorders
+        check_class_counts(self.architecture, teacher)
+        check_inherit(self.architecture, teacher, self.inherits)
+        check_sources(recorders, teacher, 'teacher')
+        self.teacher_heads = recorded_heads(recorders, teacher)
+        self.distiller.prepare_from_teacher(teacher)
+
     def prepare_from_student(self) -> None:
         if 'roi_head' in self.teacher_heads:
             self.distiller.student_recorders.recorders[ROIS] = ModuleInputsRecorder('roi_head.bbox_roi_extractor')
+        check_sources(self.distiller.student_recorders, self.architecture, 'student')
         self.distiller.prepare_from_student(self.architecture)
         for module in self.distiller.modules():
             if module is not self.distiller and hasattr(module, 'prepare_from_student'):
                 module.prepare_from_student(self.architecture)
 
+    def init_weights(self) -> None:
+        """Initialise the student and what distillation adds; then let the student inherit."""
+        super().init_weights()
+        if self.inherits:
+            inherit(self.architecture, self.teacher.detector, self.inherits)
+
+    def __getattr__(self, name: str) -> Any:
+        """What the algorithm lacks is looked for in the student, because hooks expect a detector (YOLOX sets a flag of its head)."""
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            if 'architecture' not in self.__dict__.get('_modules', {}):
+                raise
+            return getattr(self.architecture, name)
+
     def loss(self, inputs: Tensor, data_samples: list) -> dict[str, Tensor]:
         """The student's losses under their own names, the distiller's under `distill.*`; images are (B, 3, H, W)."""
         student_recorders = self.distiller.student_recorders
         with self.distiller.teacher_recorders, student_recorders:
-            features = self.teacher.extract_features(inputs) if self.teacher else None
+            features = self.teacher.extract_features(inputs, data_samples) if self.teacher else None
             losses = super().loss(inputs, data_samples)
             if self.teacher_heads:
                 boxes = student_recorders.recorders.get(ROIS)
                 self.teacher.run_heads(self.teacher_heads, features, boxes and boxes.get_record_data(0, 1))
+        check_recorded(self.distiller)
         distill_losses = self.distiller.compute_distill_losses()
         forget_records(self.distiller)
         return {**losses, **add_prefix(distill_losses, 'distill')}
 
     def _apply(self, fn: Callable, *args, **kwargs) -> FMKTDistill:
         if self.teacher:  # .to(device) and the like move the teacher too
-            self.teacher.detector._apply(fn, *args, **kwargs)
+            self.teacher.apply_to_tensors(fn)
         return super()._apply(fn, *args, **kwargs)

@@ -1,20 +1,21 @@
 """The teacher: built, loaded and checked once, then only read."""
 from __future__ import annotations
 
-from typing import Sequence
-from urllib.error import URLError
+from typing import Callable
 
 import torch
 from mmengine.config import Config, ConfigDict
 from mmengine.hub import get_config
-from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
 from ..build import build_detector
+from ..checkpoints import read_checkpoint, shorten
+from ..pyramid import find_source
 from .recorded_heads import run_heads
+from .teacher_inputs import CropToImages, TeacherInputs
 
 
-def read_detector_config(config: str | dict) -> ConfigDict:
+def read_detector_config(config: str | dict, option: str = 'teacher') -> ConfigDict:
     """The model of a config file, of a `package::` config or of a config dict.
 
     Raises:
@@ -26,46 +27,50 @@ def read_detector_config(config: str | dict) -> ConfigDict:
     elif isinstance(config, dict):
         loaded = config
     else:
-        raise TypeError("`teacher` must be a config file, a 'package::' config or a config dict of a detector, but got "
+        raise TypeError(f"`{option}` must be a config file, a 'package::' config or a config dict of a detector, but got "
                         f'{config!r}; distillation needs a teacher: set model.teacher and model.teacher_ckpt')
     model = loaded.get('model', loaded)
     if 'type' not in model:
-        raise ValueError(f'`teacher` must be the config of a detector, but {config!r} has no model with a `type`')
+        raise ValueError(f'`{option}` must be the config of a detector, but {config!r} has no model with a `type`')
+    if 'data_preprocessor' in loaded:  # a runner gives it to a model that has none
+        model.setdefault('data_preprocessor', loaded['data_preprocessor'])
     return model
 
 
-def load_strictly(detector: nn.Module, checkpoint: str | None) -> None:
-    """Load every weight of `detector` from a file or address.
+def load_strictly(detector: nn.Module, checkpoint: str | None) -> dict:
+    """Load every weight of `detector` from a file or address, and return the whole checkpoint.
 
     Raises:
-        ValueError: if there is no checkpoint, or if it belongs to another detector; the message lists the keys.
+        ValueError: if there is no checkpoint, if it cannot be read, or if it belongs to another detector; the message
+            lists the keys.
         FileNotFoundError: if the file is not there.
         ConnectionError: if the address cannot be reached.
     """
     if not checkpoint:
         raise ValueError(f'`teacher_ckpt` must be a file or an address of the trained teacher, but got {checkpoint!r}; '
                          'a teacher with random weights has nothing to teach')
-    try:
-        loaded = CheckpointLoader.load_checkpoint(checkpoint, map_location='cpu')
-    except URLError as error:
-        raise ConnectionError(f'`teacher_ckpt` {checkpoint} could not be fetched ({error.reason}); download it elsewhere '
-                              'and give the file') from error
+    weights, loaded = read_checkpoint(checkpoint, '`teacher_ckpt`')
     # not PyTorch's own strict mode: it misses counters that no frozen teacher uses in checkpoints of old versions
     try:
-        missing, unknown = detector.load_state_dict(loaded.get('state_dict', loaded), strict=False)
+        missing, unknown = detector.load_state_dict(weights, strict=False)
+        mismatched = []
     except RuntimeError as error:  # of another shape
-        missing, unknown, mismatched = [], [], [line.strip() for line in str(error).splitlines()[1:]]
-    else:
-        missing, mismatched = [key for key in missing if not key.endswith('num_batches_tracked')], []
+        own, mismatched = detector.state_dict(), [line.strip() for line in str(error).splitlines()[1:]]
+        missing, unknown = ([key for key in first if key not in second] for first, second in ((own, weights), (weights, own)))
+    missing = [key for key in missing if not key.endswith('num_batches_tracked')]
     problems = {'missing from the checkpoint': missing, 'unknown to the detector': unknown, 'of another shape': mismatched}
     if any(problems.values()):
-        report = '; '.join(f'{len(keys)} keys {what}: {shorten(keys)}' for what, keys in problems.items() if keys)
-        raise ValueError(f'`teacher_ckpt` {checkpoint} does not belong to the teacher {type(detector).__name__}: '
-                         f"{report}. Give the checkpoint that was trained with the teacher's config")
+        report = ''.join(f'\n  {len(keys)} keys {what}: {shorten(keys)}' for what, keys in problems.items() if keys)
+        raise ValueError(f'`teacher_ckpt` {checkpoint} does not belong to the teacher {type(detector).__name__}:'
+                         f"{report}\nGive the checkpoint that was trained with the teacher's config")
+    return loaded
 
 
-def shorten(names: Sequence[str], most: int = 4) -> str:
-    return ', '.join(names[:most]) + (', ...' if len(names) > most else '')
+def trained_classes(checkpoint: dict) -> tuple[str, ...] | None:
+    """The names of the classes that a checkpoint of MMDetection 3 or 2 was trained on, if it says so."""
+    meta = checkpoint.get('meta') or {}
+    classes = (meta.get('dataset_meta') or meta).get('classes', (meta.get('dataset_meta') or meta).get('CLASSES'))
+    return tuple(classes) if isinstance(classes, (list, tuple)) else None
 
 
 class FrozenTeacher:
@@ -77,23 +82,38 @@ class FrozenTeacher:
     Args:
         config: a config file, a 'package::' config or a config dict.
         checkpoint: file or address of its weights.
+        student_preprocessor: the data preprocessor that makes its images.
 
     Attributes:
         detector: the detector itself.
+        classes: the names of the classes that it was trained on, if its checkpoint says so.
     """
 
-    def __init__(self, config: str | dict, checkpoint: str | None) -> None:
+    def __init__(self, config: str | dict, checkpoint: str | None, student_preprocessor: nn.Module) -> None:
         self.detector = build_detector(read_detector_config(config))
-        load_strictly(self.detector, checkpoint)
+        self.classes = trained_classes(load_strictly(self.detector, checkpoint))
         self.detector.eval().requires_grad_(False)
+        self.inputs, self.crop = TeacherInputs(student_preprocessor, self.detector.data_preprocessor), CropToImages()
+        # before any recorder's hook, which then sees what this one leaves
+        getattr(self.detector, find_source(self.detector)).register_forward_hook(self.crop)
 
     def __deepcopy__(self, memo: dict) -> FrozenTeacher:
         return self
 
+    def apply_to_tensors(self, fn: Callable[[Tensor], Tensor]) -> None:
+        """What `nn.Module._apply` does to the tensors of a model: moving them to a device, say."""
+        self.detector._apply(fn)
+        self.inputs._apply(fn)
+
     @torch.no_grad()
-    def extract_features(self, inputs: Tensor) -> tuple[Tensor, ...]:
-        """Run backbone and neck on images (B, 3, H, W); recorders see what they see."""
-        return self.detector.extract_feat(inputs)
+    def extract_features(self, images: Tensor, data_samples: list | None = None) -> tuple[Tensor, ...]:
+        """Run backbone and neck on images (B, 3, H, W) of the student; recorders see what they see."""
+        of_teacher = self.inputs(images, data_samples)
+        self.crop.sizes = tuple(images.shape[2:]), tuple(of_teacher.shape[2:])
+        try:
+            return self.detector.extract_feat(of_teacher)
+        finally:
+            self.crop.sizes = (1, 1), (1, 1)
 
     @torch.no_grad()
     def run_heads(self, heads: list[str], features: tuple[Tensor, ...], rois: Tensor | None) -> None:

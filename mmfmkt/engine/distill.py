@@ -1,0 +1,57 @@
+"""From the configs of a student and of a teacher to a run: what `tools/distill.py` starts."""
+import argparse
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.hub import get_config
+from mmengine.runner import Runner
+
+from mmfmkt.processes import is_first_process
+from mmfmkt.wrap import write_out
+
+from .launch import apply_options, build_training_runner
+
+
+def read_config(config: str) -> Config:
+    """A config file, or a `package::` config."""
+    return get_config(config) if '::' in config else Config.fromfile(config)
+
+
+def distillation_config(args: argparse.Namespace) -> Config:
+    """The student's config with the distillation around its model, written out.
+
+    Raises:
+        ValueError: if an argument is missing or does not fit, and as :func:`~mmfmkt.wrap.pair_config`.
+    """
+    with_teacher = not args.variant.startswith('ofmkt')
+    if with_teacher and not args.teacher_ckpt:
+        raise ValueError(f'{args.variant} must be given the config of a teacher and its checkpoint, but got '
+                         f'{args.teacher or "no teacher"}; --variant ofmkt does without one')
+    cfg = read_config(args.student)
+    if 'model' in cfg:
+        cfg.model = dict(type='mmrazor.FMKTPair', architecture=cfg.model, variant=args.variant)
+        if with_teacher:
+            cfg.model.update(teacher=args.teacher, teacher_ckpt=args.teacher_ckpt)
+        if args.inherit:
+            cfg.model.inherit = args.inherit
+        if args.evaluate_teacher:
+            cfg.model.evaluate_teacher = True
+    imports = (cfg.get('custom_imports') or {}).get('imports', [])
+    imports = [imports] if isinstance(imports, str) else list(imports)
+    cfg.custom_imports = dict(imports=[*imports, 'mmfmkt'], allow_failed_imports=False)
+    return write_out(apply_options(cfg, args, f'{args.variant}_{Path(args.student.split("::")[-1]).stem}'))
+
+
+def prepare_distillation(args: argparse.Namespace) -> Runner | None:
+    """Print the config, write it with `--save`, and build its runner; nothing is built with `--dry-run`."""
+    cfg = distillation_config(args)
+    if is_first_process():
+        # the runner prints the rest of it
+        print(cfg.pretty_text if args.dry_run else Config(dict(model=cfg.model)).pretty_text)
+        if args.teacher and args.variant.startswith('ofmkt'):
+            print(f'{args.variant} learns from itself: the teacher is not read')
+        if args.save:
+            Path(args.save).parent.mkdir(parents=True, exist_ok=True)
+            cfg.dump(args.save)
+            print(f'wrote {args.save}: train it with tools/train.py or tools/dist_train.sh')
+    return None if args.dry_run else build_training_runner(cfg, args)

@@ -1,0 +1,42 @@
+"""Is the teacher what it should be? Its metrics, before anything is trained."""
+import torch
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+from mmengine.logging import print_log
+from mmengine.model import is_model_wrapper
+from mmengine.runner import Runner
+from mmengine.utils import ProgressBar
+from mmrazor.registry import HOOKS
+
+
+@HOOKS.register_module()
+class EvaluateTeacherHook(Hook):
+    """Measures the teacher on the validation data, if the algorithm says `evaluate_teacher`, and prints what comes out.
+
+    It sees the images as its own preprocessor makes them. A resumed run does not measure it again.
+
+    Raises:
+        ValueError: if there are no validation data.
+    """
+
+    def before_train(self, runner: Runner) -> None:
+        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        if not model.evaluate_teacher or runner.iter > 0:
+            return
+        if runner.val_loop is None:
+            raise ValueError('`evaluate_teacher` must be used with validation data, but there are none; set `val_dataloader`, '
+                             '`val_evaluator` and `val_cfg`')
+        metrics = self.measure(runner, model.teacher.detector)
+        print_log('teacher: ' + ', '.join(f'{name} {value:.4f}' for name, value in metrics.items()), runner.logger)
+
+    @torch.no_grad()
+    def measure(self, runner: Runner, teacher: torch.nn.Module) -> dict[str, float]:
+        teacher.to(next(teacher.parameters()).device)  # tells its preprocessor where the model is
+        loop = runner.val_loop
+        print_log('measuring the teacher on the validation data', runner.logger)
+        progress = ProgressBar(len(loop.dataloader)) if is_main_process() else None
+        for batch in loop.dataloader:
+            loop.evaluator.process(data_samples=teacher.val_step(batch), data_batch=batch)
+            if progress:
+                progress.update()
+        return loop.evaluator.evaluate(len(loop.dataloader.dataset))

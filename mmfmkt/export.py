@@ -1,0 +1,74 @@
+"""The deployed detector as two files that check out."""
+from pathlib import Path
+
+import torch
+from mmdet.structures import DetDataSample
+from mmengine.config import Config
+from mmengine.model import BaseModel
+from mmengine.runner import save_checkpoint
+from torch import Tensor
+
+from mmfmkt.deploy import deployed_config, student_weights
+from mmfmkt.models.build import build_detector
+from mmfmkt.models.pyramid import SIZE
+
+EMA_HOOKS = ('EMAHook', 'mmengine.EMAHook')  # what they average is folded into the exported weights
+
+
+def export_student(cfg: Config, checkpoint: str, out: str, choice: str | None = None) -> tuple[Path, Path]:
+    """Write the deployed detector as `out` (.pth) and its config beside it (.py), and check what was written.
+
+    Args:
+        cfg: config of the distillation run.
+        checkpoint: a checkpoint of that run.
+        out: the file to write; the optimizer and the distiller stay behind.
+        choice: which weights, see :func:`~mmfmkt.deploy.student_weights`.
+
+    Returns:
+        The paths of the config and of the checkpoint.
+
+    Raises:
+        FileNotFoundError: if the checkpoint is not there.
+        ValueError: if the checkpoint cannot be read, or has no weights of the `choice`.
+        RuntimeError: if the checkpoint's weights are not exactly those of the detector, or if what was written does not
+            predict the same.
+    """
+    weights_file = Path(out).with_suffix('.pth')
+    config_file = weights_file.with_suffix('.py')
+    deployed = deployed_config(cfg, checkpoint)
+    deployed.custom_hooks = [hook for hook in deployed.get('custom_hooks') or [] if hook['type'] not in EMA_HOOKS]
+    weights, meta = student_weights(checkpoint, choice)
+    trained = load_detector(deployed.model, weights)
+    meta = {key: value for key, value in meta.items() if key in ('dataset_meta', 'epoch', 'iter', 'seed')}
+    weights_file.parent.mkdir(parents=True, exist_ok=True)
+    save_checkpoint(dict(meta=meta, state_dict=weights), str(weights_file))
+    deployed.dump(config_file)
+    check_same(trained, load_detector(Config.fromfile(config_file).model, student_weights(str(weights_file))[0]))
+    return config_file, weights_file
+
+
+def load_detector(model: dict, weights: dict) -> BaseModel:
+    """A detector in eval mode that has exactly these weights."""
+    detector = build_detector(model)
+    detector.load_state_dict(weights, strict=True)
+    return detector.eval()
+
+
+def check_same(trained: BaseModel, exported: BaseModel) -> None:
+    """Raise a RuntimeError if two detectors see something else in an image of noise."""
+    with torch.no_grad():
+        first, second = (look(detector) for detector in (trained, exported))
+    if len(first) != len(second) or not all(torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in zip(first, second)):
+        raise RuntimeError('what was exported must predict what was trained, but on an image of noise it does not; does a '
+                           'module of the detector draw random numbers, or keep a state that is not saved?')
+
+
+def look(detector: BaseModel) -> list[Tensor]:
+    """Features, boxes, scores and labels of an image of noise, the same image for every detector."""
+    images = torch.randn(1, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
+    shape = (SIZE, SIZE)
+    sample = DetDataSample(metainfo=dict(
+        img_shape=shape, ori_shape=shape, pad_shape=shape, batch_input_shape=shape, scale_factor=(1.0, 1.0),
+        border=(0, SIZE, 0, SIZE)))  # the last for CenterNet
+    found = getattr(detector.predict(images, [sample])[0], 'pred_instances', {})
+    return [*detector.extract_feat(images), *(found[key] for key in ('bboxes', 'scores', 'labels') if key in found)]

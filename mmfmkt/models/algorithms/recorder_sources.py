@@ -1,0 +1,46 @@
+"""Is there what a recorder listens to?"""
+import difflib
+from typing import Iterable
+
+from mmrazor.models.distillers import ConfigurableDistiller
+from mmrazor.models.task_modules import ModuleOutputsRecorder, RecorderManager
+from torch import nn
+
+
+def check_sources(recorders: RecorderManager, model: nn.Module, side: str) -> None:
+    """Raise a ValueError if a recorder of modules listens to one that the model lacks; it lists the closest names."""
+    names = [name for name, _ in model.named_modules() if name]
+    for name, recorder in recorders.recorders.items():
+        if isinstance(recorder, ModuleOutputsRecorder) and recorder.source not in names:
+            raise ValueError(f'`source` of the recorder {name!r} must be a module of the {side} {type(model).__name__}, but got '
+                             f'{recorder.source!r}; the closest are {", ".join(closest(recorder.source, names))}')
+
+
+def closest(name: str, names: list[str], most: int = 5) -> list[str]:
+    """The names that are most like `name`, or those of the parts of the model if none is."""
+    return difflib.get_close_matches(name, names, most, cutoff=0.4) or [other for other in names if '.' not in other]
+
+
+def check_losses_named(distiller: ConfigurableDistiller, log_only: Iterable[str]) -> None:
+    """Raise a ValueError if a loss would not be trained: its name lacks "loss", or nothing is mapped to its arguments."""
+    losses, mapped, log_only = list(distiller.distill_losses), distiller.loss_forward_mappings, set(log_only)
+    for name in losses:
+        if 'loss' not in name and name not in log_only:
+            raise ValueError(f'the name of every loss must contain "loss", because MMEngine trains those alone, but got {name!r}; '
+                             'rename it, or list it in `log_only` of the algorithm')
+        if name not in mapped:
+            raise ValueError(f'every loss must have its arguments in `loss_forward_mappings`, which has {list(mapped)}, but '
+                             f'{name!r} has none')
+    if not log_only <= {name for name in losses if 'loss' not in name}:
+        raise ValueError(f'`log_only` must list losses without "loss" in their name, but got {sorted(log_only)} for {losses}')
+
+
+def check_recorded(distiller: ConfigurableDistiller) -> None:
+    """Raise a ValueError if a module that a loss reads did not run in this iteration."""
+    for name, arguments in distiller.loss_forward_mappings.items():
+        for argument, record in arguments.items():
+            recorders = distiller.student_recorders if record['from_student'] else distiller.teacher_recorders
+            recorder = recorders.get_recorder(record['recorder'])
+            if isinstance(recorder, ModuleOutputsRecorder) and not recorder.data_buffer:
+                raise ValueError(f'what a loss reads must run in every iteration, but {recorder.source!r}, the source of the '
+                                 f'recorder {record["recorder"]!r} and `{argument}` of {name!r}, did not')

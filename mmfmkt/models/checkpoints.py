@@ -1,0 +1,48 @@
+"""Reading checkpoints, with errors that say what to do."""
+import pickle
+from urllib.error import URLError
+
+from mmengine.runner import CheckpointLoader
+from torch import Tensor
+
+
+def read_checkpoint(path: str, option: str) -> tuple[dict[str, Tensor], dict]:
+    """The weights in a checkpoint, and the whole of it. Nothing in it is executed.
+
+    Args:
+        path: file or address.
+        option: what the user set it by, for the messages.
+
+    Raises:
+        FileNotFoundError: if the file is not there.
+        ConnectionError: if the address cannot be reached.
+        ValueError: if it is no checkpoint, or a damaged one, or if it holds more than data.
+    """
+    try:
+        loaded = CheckpointLoader.load_checkpoint(path, map_location='cpu')
+    except FileNotFoundError as error:
+        raise FileNotFoundError(f'{option} must be a file or an address, but there is no {path}') from error
+    except (URLError, TimeoutError, ConnectionError) as error:
+        raise ConnectionError(f'{option} {path} could not be fetched ({getattr(error, "reason", error)}); download it '
+                              'elsewhere and give the file') from error
+    except pickle.UnpicklingError as error:
+        raise ValueError(f'{option} {path} could not be read: it is damaged, or it holds objects besides weights, which could '
+                         'run code when they are loaded. If you trust it, set TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1. '
+                         f'PyTorch says: {first_line(error)}') from error
+    except (EOFError, OSError, RuntimeError, ValueError, KeyError, IndexError) as error:
+        raise ValueError(f'{option} {path} could not be read; it is damaged, or no checkpoint. PyTorch says: '
+                         f'{first_line(error)}') from error
+    weights = loaded.get('state_dict', loaded) if isinstance(loaded, dict) else None
+    if not weights or not all(isinstance(value, Tensor) for value in weights.values()):
+        raise ValueError(f'{option} {path} must hold weights, a dict of tensors or one under the key `state_dict`, but it '
+                         f'holds {f"a dict with {shorten(list(map(str, loaded)))}" if isinstance(loaded, dict) else type(loaded).__name__}')
+    return {key.removeprefix('module.'): value for key, value in weights.items()}, loaded
+
+
+def first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0]
+
+
+def shorten(names: list[str], most: int = 4) -> str:
+    """The first of some names, for a message."""
+    return ', '.join(names[:most]) + (', ...' if len(names) > most else '')

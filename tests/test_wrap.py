@@ -1,0 +1,218 @@
+"""From two configs to a distillation: any student, any teacher."""
+import copy
+
+import pytest
+import torch
+from detectors import WIDTH, batch_for, tiny
+from helpers import gradients, total, wake
+from mmdet.registry import MODELS as DETECTORS
+from mmengine.config import Config, ConfigDict
+from mmengine.logging import MessageHub
+from mmrazor.registry import MODELS
+
+from mmfmkt import wrap
+from mmfmkt.deploy import deployed_config
+from mmfmkt.engine.add_hooks import add_distillation_hooks
+from mmfmkt.export import export_student
+from mmfmkt.wrap import pair_config, trained_architecture, write_out
+
+# student, teacher -> strides of the levels that are transported
+PAIRS = {
+    ('retinanet', 'retinanet_x101'): [8, 16, 32, 64],
+    ('fcos', 'gfl'): [8, 16, 32, 64],
+    ('gfl', 'fcos'): [8, 16, 32, 64],
+    ('atss', 'atss_dyhead'): [8, 16, 32, 64],
+    ('vfnet', 'tood'): [8, 16, 32, 64],
+    ('tood', 'vfnet'): [8, 16, 32, 64],
+    ('reppoints', 'retinanet'): [8, 16, 32, 64],
+    ('faster_rcnn', 'cascade_rcnn'): [4, 8, 16, 32],
+    ('mask_rcnn', 'mask_rcnn_swin'): [4, 8, 16, 32],
+    ('cascade_rcnn', 'htc'): [4, 8, 16, 32],
+    ('faster_rcnn_pafpn', 'faster_rcnn_hrnet'): [4, 8, 16, 32],
+    ('deformable_detr', 'dino'): [8, 16, 32, 64],
+    # mixed
+    ('retinanet', 'faster_rcnn'): [8, 16, 32, 64],  # a teacher of two stages, whose pyramid starts at another stride
+    ('fcos', 'mask_rcnn_swin'): [8, 16, 32, 64],  # of another kind of backbone
+    ('yolox', 'retinanet'): [8, 16, 32],  # three levels of 8 channels, five of 16
+    ('rtmdet', 'faster_rcnn_pafpn'): [8, 16, 32],
+    ('yolov3_mobilenetv2', 'gfl'): [8, 16, 32],  # levels of different channels, the coarsest first
+    ('deformable_detr', 'yolox'): [8, 16, 32],
+    ('retinanet', 'deformable_detr'): [8, 16, 32, 64],
+    ('dino', 'atss'): [8, 16, 32, 64],  # 256 channels, 16
+    ('faster_rcnn_c4', 'retinanet'): [16],  # no neck
+    ('yolof', 'faster_rcnn'): [32],  # one level
+}
+
+
+@pytest.fixture
+def pair(tmp_path):
+    """The config of a pair of tiny detectors: (student, teacher, variant, more settings)."""
+
+    def make(student, teacher, variant='fmkt-theta', **settings):
+        torch.manual_seed(1)
+        MessageHub.get_current_instance().update_info('epoch', 0)  # TOOD asks for it
+        detector = DETECTORS.build(tiny(teacher))
+        detector.init_weights()
+        torch.save(dict(state_dict=detector.state_dict(), meta={}), tmp_path / f'{teacher}.pth')
+        return ConfigDict(pair_config(tiny(student), tiny(teacher), str(tmp_path / f'{teacher}.pth'), variant, **settings))
+
+    return make
+
+
+def names(pair):
+    return '<-'.join(pair)
+
+
+@pytest.mark.parametrize('variant', ['fmkt', 'fmkt-theta'])
+@pytest.mark.parametrize('names', PAIRS, ids=names)
+def test_any_pair_trains_predicts_and_is_exported(pair, names, variant, tmp_path, capsys):
+    config = pair(*names, variant)
+    torch.manual_seed(0)
+    model = MODELS.build(config).train()
+    model.init_weights()
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-3)
+    for _ in range(2):
+        losses = model.loss(*batch_for(names[0]))
+        assert losses['distill.loss_fmkt'] > 0 and total(losses).isfinite()
+        found = gradients(model, total(losses))
+        optimizer.step()
+    assert all(gradient.isfinite().all() for gradient in found.values())
+    assert any('flow' in name and gradient.norm() > 0 for name, gradient in found.items())
+    assert 'pred_instances' in model.eval()(*batch_for(names[0]), mode='predict')[0]
+    table = capsys.readouterr().out.splitlines()
+    assert [int(row.split()[0]) for row in table if row.strip()[:1].isdigit() and len(row.split()) == 5] == PAIRS[names]
+    student = {key: value for key, value in model.state_dict().items() if not key.startswith('distiller.')}
+    torch.save(dict(state_dict=student, meta={}), tmp_path / 'epoch_1.pth')
+    cfg = Config(dict(model=config, custom_imports=dict(imports=['mmfmkt'])))
+    export_student(cfg, str(tmp_path / 'epoch_1.pth'), str(tmp_path / 'student.pth'))
+    if variant == 'fmkt-theta':
+        assert 'mmfmkt' not in (tmp_path / 'student.py').read_text()
+        DETECTORS.build(tiny(names[0])).load_state_dict(torch.load(tmp_path / 'student.pth')['state_dict'], strict=True)
+
+
+@pytest.mark.parametrize('name', ['retinanet', 'faster_rcnn', 'deformable_detr'])
+@pytest.mark.parametrize('variant', ['fmkt', 'fmkt-theta'])
+def test_at_weight_zero_losses_and_gradients_are_the_plain_students(pair, name, variant):
+    teacher = dict(retinanet='gfl', faster_rcnn='mask_rcnn_swin', deformable_detr='dino')[name]
+    model = MODELS.build(pair(name, teacher, variant, loss=dict(loss_weight=0.0))).train()
+    plain = DETECTORS.build(tiny(name)).train()
+    model.init_weights()
+    plain.load_state_dict({key: value for key, value in model.state_dict().items()
+                           if not key.startswith('distiller.') and '.flow.' not in key})
+    results = []
+    for detector in (model, plain):
+        torch.manual_seed(0)  # boxes are sampled, and dropout drawn
+        losses = detector.loss(*batch_for(name))
+        results.append((losses, gradients(detector, total(losses))))
+    (losses, found), (expected_losses, expected) = results
+    for key, value in expected_losses.items():
+        assert torch.equal(torch.stack([losses[key]]) if torch.is_tensor(value) else torch.stack(losses[key]),
+                           torch.stack([value] if torch.is_tensor(value) else value)), key
+    for key, gradient in expected.items():
+        own = found.get(f'architecture.{key}', found.get(f'architecture.{key}'.replace('neck.', 'neck.neck.', 1)))
+        assert torch.equal(own, gradient), key
+
+
+@pytest.mark.parametrize('variant', ['ofmkt', 'ofmkt-theta'])
+def test_without_a_teacher_the_four_finest_levels_are_transported(variant):
+    model = MODELS.build(ConfigDict(pair_config(tiny('retinanet'), variant=variant))).train()
+    losses = model.loss(*batch_for('retinanet'))
+    assert losses['distill.loss_ofmkt'].isfinite() and model.teacher is None
+    flow, = (module for module in model.modules() if type(module).__name__ == 'FlowTransform')
+    assert flow.levels == (0, 1, 2, 3)
+
+
+def test_levels_channels_and_projections_are_written_into_the_config(pair):
+    config = pair('yolox', 'faster_rcnn')
+    flow, loss = config.distiller.connectors.flow.flow, config.distiller.distill_losses.loss_fmkt
+    assert flow.levels == (0, 1, 2) and flow.meta_encoder == dict(type='mmrazor.LightMetaEncoder', channels=WIDTH // 2)
+    assert loss.teacher_levels == (1, 2, 3) and loss.loss_weight == 10.0
+    assert loss.transform == [dict(
+        type='mmrazor.ConvModuleConnector', in_channel=WIDTH // 2, out_channel=WIDTH, act_cfg=None)] * 3
+
+
+def test_what_agrees_is_not_written_and_two_stages_weigh_less(pair):
+    loss = pair('faster_rcnn', 'cascade_rcnn').distiller.distill_losses.loss_fmkt
+    assert loss == dict(type='mmrazor.FMKTThetaLoss', loss_weight=6.0, student_weight=1.0, metric=dict(type='mmrazor.PKDLoss'))
+
+
+def test_settings_of_flow_and_loss_are_changed(pair):
+    config = pair('retinanet', 'gfl', 'fmkt', flow=dict(num_steps=8, levels=(1, 2), meta_encoder=dict(type='mmrazor.MLPMetaEncoder')),
+                  loss=dict(loss_weight=3.0), inherit=['neck'])
+    flow = config.architecture.neck.flow
+    assert flow.num_steps == 8 and flow.levels == (1, 2) and flow.meta_encoder == dict(type='mmrazor.MLPMetaEncoder', channels=WIDTH)
+    assert config.distiller.distill_losses.loss_fmkt.loss_weight == 3.0 and config.inherit == ['neck']
+
+
+def test_writing_out_changes_no_config_that_it_is_given(pair):
+    student, teacher = tiny('dino'), tiny('detr')
+    before = copy.deepcopy((student, teacher))
+    pair_config(student, teacher, 'nowhere.pth', 'fmkt')
+    assert (student, teacher) == before
+
+
+def test_a_level_that_the_teacher_lacks_is_refused(pair):
+    with pytest.raises(ValueError, match=r'`levels` of the flow must be .*teacher has too, \[0, 1, 2\], but got \[0, 4\]'):
+        pair('retinanet', 'yolox', flow=dict(levels=[0, 4]))
+
+
+def test_an_unknown_variant_is_refused():
+    with pytest.raises(ValueError, match="one of fmkt, fmkt-theta, ofmkt, ofmkt-theta, but got 'pkd'"):
+        pair_config(tiny('retinanet'), variant='pkd')
+
+
+def test_detectors_without_a_common_stride_are_refused_with_both_pyramids():
+    with pytest.raises(ValueError, match=r'(?s)there is none:.*student: level   stride   channels\s+0 +32 .*teacher: level.*\s0 +4 '):
+        pair_config(tiny('yolof'), tiny('centernet'), 'nowhere.pth')
+
+
+def short_form(variant, tmp_path, **settings):
+    return Config(dict(
+        model=dict(type='mmrazor.FMKTPair', architecture=tiny('retinanet'), teacher=tiny('gfl'),
+                   teacher_ckpt=str(tmp_path / 'gfl.pth'), variant=variant, **settings),
+        optim_wrapper=dict(type='OptimWrapper')))
+
+
+@pytest.mark.parametrize('variant', wrap.ALGORITHMS)
+def test_the_short_form_and_what_it_is_written_out_to_are_the_same_model(variant, tmp_path):
+    torch.save(DETECTORS.build(tiny('gfl')).state_dict(), tmp_path / 'gfl.pth')
+    cfg = short_form(variant, tmp_path)
+    torch.manual_seed(0)
+    short = MODELS.build(cfg.model)
+    torch.manual_seed(0)
+    written = write_out(cfg)
+    torch.manual_seed(0)
+    assert list(short.state_dict()) == list(MODELS.build(written.model).state_dict())
+    assert written.optim_wrapper.clip_grad.max_norm == 35 and 'clip_grad' not in cfg.optim_wrapper
+
+
+def test_gradients_that_are_clipped_already_stay_so(tmp_path):
+    cfg = short_form('fmkt', tmp_path)
+    cfg.optim_wrapper.clip_grad = dict(max_norm=0.1)
+    assert write_out(cfg).optim_wrapper.clip_grad == dict(max_norm=0.1)
+
+
+@pytest.mark.parametrize('variant', wrap.ALGORITHMS)
+def test_the_deployed_detector_of_a_short_form_is_known_without_its_teacher(variant, tmp_path):
+    torch.save(DETECTORS.build(tiny('gfl')).state_dict(), tmp_path / 'gfl.pth')
+    flow = dict(levels=[1, 3], meta_encoder=dict(type='mmrazor.MLPMetaEncoder'), num_steps=2)
+    cfg = short_form(variant, tmp_path, flow=flow)
+    model = MODELS.build(write_out(cfg).model)
+    wake(model)
+    student = {key: value for key, value in model.state_dict().items() if not key.startswith('distiller.')}
+    torch.save(dict(state_dict=student), tmp_path / 'epoch_1.pth')
+    cfg.model.teacher, cfg.model.teacher_ckpt = 'nowhere.py', 'nowhere.pth'
+    del cfg.model.flow['levels']
+    cfg.custom_imports = dict(imports=['mmfmkt'])
+    add_distillation_hooks(cfg)
+    deployed = DETECTORS.build(deployed_config(cfg, str(tmp_path / 'epoch_1.pth')).model)
+    deployed.load_state_dict(student, strict=True)
+    images = batch_for('retinanet')[0]
+    for own, other in zip(model.eval().architecture.extract_feat(images), deployed.eval().extract_feat(images)):
+        assert torch.equal(own, other)
+
+
+def test_weights_without_the_flow_that_the_variant_deploys_are_refused(tmp_path):
+    torch.save(DETECTORS.build(tiny('retinanet')).state_dict(), tmp_path / 'plain.pth')
+    with pytest.raises(ValueError, match="must tell the levels of its flow, but .*plain.pth does not"):
+        trained_architecture(short_form('fmkt', tmp_path).model, str(tmp_path / 'plain.pth'))

@@ -1,0 +1,32 @@
+"""Distill a student from a teacher, given the configs of both."""
+import argparse
+
+import mmfmkt  # noqa: F401 (registers everything)
+from mmdet.utils import setup_cache_size_limit_of_dynamo
+from mmfmkt.engine.distill import prepare_distillation
+from mmfmkt.engine.launch import add_training_arguments, set_up
+from mmfmkt.wrap import ALGORITHMS
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('student', help="config of the student: a file or 'mmdet::...'; its data and schedule are taken")
+    parser.add_argument('teacher', nargs='?', help="config of the teacher: a file or 'mmdet::...'")
+    parser.add_argument('teacher_ckpt', nargs='?', help='file or address of the trained teacher')
+    parser.add_argument('--variant', choices=ALGORITHMS, default='fmkt-theta',
+                        help='fmkt-theta (default) leaves a stock detector, fmkt one that carries its flow; ofmkt and '
+                        'ofmkt-theta do without a teacher')
+    parser.add_argument('--inherit', nargs='+', choices=['neck', 'head'], default=[],
+                        help='start with the weights of these parts of the teacher')
+    parser.add_argument('--evaluate-teacher', action='store_true', help='measure the teacher before training')
+    parser.add_argument('--save', metavar='FILE', help='write the config to this .py file too')
+    parser.add_argument('--dry-run', action='store_true', help='print, and write with --save, but do not train')
+    add_training_arguments(parser)
+    return parser.parse_args()
+
+
+if __name__ == '__main__':
+    setup_cache_size_limit_of_dynamo()
+    runner = set_up(prepare_distillation, parse_args())
+    if runner is not None:
+        runner.train()
