@@ -7,6 +7,7 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
 MIM_CONTENT = ('configs', 'tools')
+ONNX = ['onnx', 'onnxruntime']
 
 
 class BuildWithMim(build_py):
@@ -42,5 +43,5 @@ setup(
     packages=find_packages(include=['mmfmkt', 'mmfmkt.*']),
     python_requires='>=3.10',
     install_requires=requirements(),
-    extras_require=dict(demo=['scikit-learn'], tests=['pytest', 'scikit-learn']),
+    extras_require=dict(demo=['scikit-learn'], onnx=ONNX, tests=['pytest', 'scikit-learn', *ONNX]),
     cmdclass=dict(build_py=BuildWithMim))

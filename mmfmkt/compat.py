@@ -4,6 +4,7 @@ MMRazor 1.0.0 and MMEngine 0.10.7 are their last releases, and PyTorch went on w
 needs to know.
 """
 import functools
+import inspect
 import os
 import sys
 import warnings
@@ -54,6 +55,11 @@ def allow_mmengine_checkpoints() -> None:
     torch.serialization.add_safe_globals([
         HistoryBuffer, core.multiarray._reconstruct, core.multiarray.scalar, np.ndarray, np.dtype, getattr, *dtypes
     ])
+
+
+def tracing_exporter() -> dict[str, bool]:
+    """The argument of `torch.onnx.export` that chooses the older exporter; the first versions know no other."""
+    return dict(dynamo=False) if 'dynamo' in inspect.signature(torch.onnx.export).parameters else {}
 
 
 @functools.lru_cache(maxsize=1)

@@ -1,0 +1,29 @@
+"""Write the deployed detector, up to the outputs of its dense head, as an ONNX graph."""
+import argparse
+
+import mmfmkt  # noqa: F401 (registers everything)
+from mmengine.config import Config
+from mmfmkt.engine.launch import set_up
+from mmfmkt.onnx_export import export_onnx
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument('config', help='config of a distillation run or of a detector')
+    parser.add_argument('checkpoint', help='checkpoint of it')
+    parser.add_argument('out', help='file to write (.onnx)')
+    parser.add_argument('--shape', nargs=2, type=int, metavar=('H', 'W'), help='fix height and width of the images')
+    parser.add_argument('--debug', action='store_true', help='show the whole traceback of a wrong input')
+    return parser.parse_args()
+
+
+def export(args: argparse.Namespace) -> tuple[dict, float]:
+    return export_onnx(Config.fromfile(args.config), args.checkpoint, args.out, args.shape)
+
+
+if __name__ == '__main__':
+    args = parse_args()
+    shapes, deviation = set_up(export, args)
+    for name, shape in shapes.items():
+        print(f'{"input" if name == "images" else "output"}  {name}: {", ".join(map(str, shape))}')
+    print(f'wrote {args.out}; the largest deviation from PyTorch is {deviation:.0e} of an output\'s largest value')
