@@ -11,9 +11,9 @@ from mmengine.config import Config, ConfigDict
 from mmrazor.registry import MODELS
 
 from .models.algorithms import FMKTDistill
-from .models.algorithms.frozen_teacher import read_detector_config
 from .models.build import build_detector
 from .models.checkpoints import read_checkpoint
+from .models.config_files import read_detector_config
 from .models.pyramid import Level, describe_matched, find_pyramid, find_source, match_levels
 from .processes import is_first_process
 
@@ -42,6 +42,7 @@ def pair_config(architecture: dict,
                 variant: str = 'fmkt-theta',
                 flow: dict | None = None,
                 loss: dict | None = None,
+                distiller: dict | None = None,
                 **others) -> dict:
     """The config of the algorithm that a short form stands for.
 
@@ -55,6 +56,7 @@ def pair_config(architecture: dict,
         variant: 'fmkt', 'fmkt-theta', 'ofmkt' or 'ofmkt-theta'.
         flow: settings of the flow that differ from the variant's, as `num_steps`; `levels` chooses levels of the student.
         loss: settings of the loss that differ from the variant's, as `loss_weight`.
+        distiller: settings of the distiller that differ, as further recorders, connectors, losses and mappings.
         others: further arguments of the algorithm, as `inherit`.
 
     Raises:
@@ -63,25 +65,25 @@ def pair_config(architecture: dict,
     """
     base, architecture = read_variant(variant), to_dict(architecture)
     student = build_detector(architecture)
-    pyramid, distiller = find_pyramid(student), base['distiller']
-    if distiller['teacher_recorders']:
+    pyramid, filled = find_pyramid(student), base['distiller']
+    if filled['teacher_recorders']:
         detector = build_detector(read_detector_config(teacher))
         matched = match_levels(pyramid, find_pyramid(detector))
-        distiller['teacher_recorders']['pyramid']['source'] = find_source(detector)
+        filled['teacher_recorders']['pyramid']['source'] = find_source(detector)
         others.update(teacher=to_dict(teacher), teacher_ckpt=teacher_ckpt)
     else:
         matched = match_levels(pyramid, pyramid)
     matched = choose(matched, (flow or {}).get('levels'))
     if is_first_process():
         print(describe_matched(matched))
-    filled = fill_flow(merge(base['flow'], flow), [level for level, _ in matched])
-    if distiller.get('connectors'):
-        distiller['connectors']['flow']['flow'] = filled
-        distiller['student_recorders']['pyramid']['source'] = find_source(student)
+    flow = fill_flow(merge(base['flow'], flow), [level for level, _ in matched])
+    if filled.get('connectors'):
+        filled['connectors']['flow']['flow'] = flow
+        filled['student_recorders']['pyramid']['source'] = find_source(student)
     else:
-        architecture = with_flow_neck(architecture, filled)
-    fill_loss(distiller, matched, 'roi_head' in architecture, loss)
-    return dict(type=ALGORITHMS[variant], architecture=architecture, distiller=distiller, **others)
+        architecture = with_flow_neck(architecture, flow)
+    fill_loss(filled, matched, 'roi_head' in architecture, loss)
+    return dict(type=ALGORITHMS[variant], architecture=architecture, distiller=merge(filled, distiller), **others)
 
 
 def read_variant(variant: str) -> dict:

@@ -1,20 +1,17 @@
 """The real tools on a few scenes: train, resume, test, export, two processes, wrong input."""
-import os
 import pickle
 import shutil
 import socket
-import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 import torch
+from commands import ROOT, run, succeed, tool
 from mmdet.apis import inference_detector, init_detector
 from mmdet.registry import MODELS as DETECTORS
 from mmengine.config import Config
 
 pytestmark = pytest.mark.slow
-ROOT = Path(__file__).parents[1]
 EPOCHS = 2
 
 
@@ -48,22 +45,6 @@ def make_config(digits, teacher, tmp_path_factory):
         return file
 
     return write
-
-
-def run(*command, **environment):
-    """Start a tool and return what it printed; the tools find `python` where this test's is."""
-    path = f'{Path(sys.executable).parent}{os.pathsep}{os.environ["PATH"]}'
-    return subprocess.run([str(part) for part in command], cwd=ROOT, text=True, capture_output=True, timeout=600,
-                          env=dict(os.environ, PATH=path, OMP_NUM_THREADS='1', **environment))
-
-
-def tool(name, *arguments):
-    return run(sys.executable, '-W', 'ignore', ROOT / 'tools' / name, *arguments)
-
-
-def succeed(result):
-    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
-    return result.stdout + result.stderr
 
 
 @pytest.fixture(scope='module')

@@ -3,9 +3,9 @@ import argparse
 from pathlib import Path
 
 import mmfmkt  # noqa: F401 (registers everything)
-from mmengine.config import Config
 from mmfmkt.engine.launch import set_up
 from mmfmkt.export import export_student
+from mmfmkt.models.config_files import read_config
 
 
 def parse_args() -> argparse.Namespace:
@@ -24,7 +24,7 @@ def parse_args() -> argparse.Namespace:
 
 
 def export(args: argparse.Namespace) -> tuple[Path, Path]:
-    return export_student(Config.fromfile(args.config), args.checkpoint, args.out, args.choice)
+    return export_student(read_config(args.config, 'the config'), args.checkpoint, args.out, args.choice)
 
 
 if __name__ == '__main__':

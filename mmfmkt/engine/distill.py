@@ -3,18 +3,13 @@ import argparse
 from pathlib import Path
 
 from mmengine.config import Config
-from mmengine.hub import get_config
 from mmengine.runner import Runner
 
+from mmfmkt.models.config_files import read_config
 from mmfmkt.processes import is_first_process
 from mmfmkt.wrap import write_out
 
 from .launch import apply_options, build_training_runner
-
-
-def read_config(config: str) -> Config:
-    """A config file, or a `package::` config."""
-    return get_config(config) if '::' in config else Config.fromfile(config)
 
 
 def distillation_config(args: argparse.Namespace) -> Config:
@@ -27,7 +22,7 @@ def distillation_config(args: argparse.Namespace) -> Config:
     if with_teacher and not args.teacher_ckpt:
         raise ValueError(f'{args.variant} must be given the config of a teacher and its checkpoint, but got '
                          f'{args.teacher or "no teacher"}; --variant ofmkt does without one')
-    cfg = read_config(args.student)
+    cfg = read_config(args.student, 'the student')
     if 'model' in cfg:
         cfg.model = dict(type='mmrazor.FMKTPair', architecture=cfg.model, variant=args.variant)
         if with_teacher:

@@ -15,6 +15,7 @@ from torch import nn
 
 from mmfmkt.deploy import deployed_config, is_distillation, student_weights
 from mmfmkt.models.checkpoints import read_checkpoint
+from mmfmkt.models.config_files import read_config
 from mmfmkt.models.flow_transform import find_flows
 from mmfmkt.wrap import write_out
 
@@ -46,7 +47,7 @@ def add_training_arguments(parser: argparse.ArgumentParser) -> None:
 
 def load_config(args: argparse.Namespace) -> Config:
     """Read the config and apply the common options."""
-    return apply_options(Config.fromfile(args.config), args, name=Path(args.config).stem)
+    return apply_options(read_config(args.config, 'the config'), args, name=Path(args.config).stem)
 
 
 def apply_options(cfg: Config, args: argparse.Namespace, name: str) -> Config:
@@ -55,7 +56,7 @@ def apply_options(cfg: Config, args: argparse.Namespace, name: str) -> Config:
     cfg.launcher = args.launcher
     cfg.merge_from_dict(args.cfg_options or {})
     if 'model' not in cfg:
-        raise ValueError(f'the config must be that of a detector, with a `model`, but {name} has {", ".join(cfg) or "nothing"}')
+        raise ValueError(f'the config must be that of a detector, with a `model`, but it has {", ".join(cfg) or "nothing"}')
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / name)
     return cfg
 

@@ -28,19 +28,22 @@ def read_checkpoint(path: str, option: str) -> tuple[dict[str, Tensor], dict]:
     except pickle.UnpicklingError as error:
         raise ValueError(f'{option} {path} could not be read: it is damaged, or it holds objects besides weights, which could '
                          'run code when they are loaded. If you trust it, set TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD=1. '
-                         f'PyTorch says: {first_line(error)}') from error
+                         f'PyTorch says: {reason(error)}') from error
     except (EOFError, OSError, RuntimeError, ValueError, KeyError, IndexError) as error:
         raise ValueError(f'{option} {path} could not be read; it is damaged, or no checkpoint. PyTorch says: '
-                         f'{first_line(error)}') from error
+                         f'{reason(error)}') from error
     weights = loaded.get('state_dict', loaded) if isinstance(loaded, dict) else None
     if not weights or not all(isinstance(value, Tensor) for value in weights.values()):
+        content = f'a dict with {shorten(list(map(str, loaded)))}' if isinstance(loaded, dict) else type(loaded).__name__
         raise ValueError(f'{option} {path} must hold weights, a dict of tensors or one under the key `state_dict`, but it '
-                         f'holds {f"a dict with {shorten(list(map(str, loaded)))}" if isinstance(loaded, dict) else type(loaded).__name__}')
+                         f'holds {content}')
     return {key.removeprefix('module.'): value for key, value in weights.items()}, loaded
 
 
-def first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0]
+def reason(error: Exception) -> str:
+    """The first sentence of what PyTorch says, or the line that names what it has refused."""
+    lines = (str(error).strip() or type(error).__name__).splitlines()
+    return next((line.strip() for line in lines if 'WeightsUnpickler error' in line), lines[0]).split('. ')[0]
 
 
 def shorten(names: list[str], most: int = 4) -> str:

@@ -1,4 +1,11 @@
+import subprocess
+import sys
+
+import numpy as np
 import torch
+from mmengine.logging import HistoryBuffer
+
+from mmfmkt.engine.checkpoint_hooks import plain
 
 
 def test_student_distiller_and_ema_survive_saving_and_resuming(make_runner, tmp_path):
@@ -18,3 +25,27 @@ def test_state_dict_is_the_students_alone_and_nothing_is_the_teachers(make_runne
     assert not any('distiller' in key for key in checkpoint['state_dict'])
     assert all(key.startswith('distiller.') for key in checkpoint['distiller'])
     assert not any('teacher' in key for part in ('state_dict', 'distiller', 'ema_state_dict') for key in checkpoint[part])
+
+
+def test_a_training_checkpoint_is_read_without_this_project_and_weights_only(make_runner, tmp_path):
+    """As stock mmdet reads it on torch >= 2.6."""
+    make_runner(2, 'run').train()
+    code = (f"import sys, torch; sys.modules['mmengine'] = sys.modules['numpy'] = None; "
+            f"torch.load({str(tmp_path / 'run' / 'epoch_2.pth')!r}, weights_only=True)")
+    subprocess.run([sys.executable, '-W', 'ignore', '-c', code], check=True)
+
+
+def test_the_logs_of_a_resumed_run_go_on_where_they_were(make_runner, tmp_path):
+    make_runner(2, 'run').train()
+    logs = torch.load(tmp_path / 'run' / 'epoch_2.pth')['message_hub']['log_scalars']
+    runner = make_runner(3, 'run', resume=True, load_from=str(tmp_path / 'run' / 'epoch_2.pth'))
+    runner.train()
+    history = runner.message_hub.get_scalar('train/loss')
+    assert len(logs['train/loss']['log_history']) == 2 and len(history.data[0]) == 3
+    assert history.data[0][:2].tolist() == logs['train/loss']['log_history']
+
+
+def test_numbers_of_numpy_become_those_of_python():
+    found = plain(dict(a=np.float64(0.5), b=[np.int64(2), (np.array([1, 2]), 'x', None)], c=HistoryBuffer([1.0], [2])))
+    assert found == dict(a=0.5, b=[2, ([1, 2], 'x', None)], c=dict(log_history=[1.0], count_history=[2]))
+    assert type(found['a']) is float and type(found['b'][0]) is int

@@ -1,8 +1,10 @@
 import pytest
+import torch
 from mmengine.config import Config
+from mmrazor.registry import MODELS
 from torch import nn
 
-from mmfmkt.engine.preflight import check_data
+from mmfmkt.engine.preflight import check_data, check_optimizer, check_teacher_classes
 from mmfmkt.models.class_count import class_counts
 
 
@@ -40,3 +42,40 @@ def test_box_and_mask_heads_count_and_rpns_and_semantic_heads_do_not():
 
     roi_head = nn.ModuleDict(dict(bbox_head=nn.ModuleList([head(10), head(10)]), mask_head=head(10), semantic_head=head(183)))
     assert class_counts(nn.ModuleDict(dict(rpn_head=head(1), roi_head=roi_head))) == {10}
+
+
+@pytest.fixture
+def distillation(theta, teacher_ckpt):
+    """An algorithm whose teacher's checkpoint names these classes."""
+
+    def build(**meta):
+        torch.save(dict(torch.load(teacher_ckpt), meta=meta), teacher_ckpt)
+        return MODELS.build(theta)
+
+    return build
+
+
+@pytest.mark.parametrize('meta', [dict(dataset_meta=dict(classes=('Cat', 'dog'))), dict(CLASSES=['cat', 'dog']), {},
+                                  dict(dataset_meta=dict(CLASSES=('cat', 'dog')))])
+def test_a_teacher_of_the_same_classes_or_of_unknown_ones_passes(distillation, meta):
+    check_teacher_classes(distillation(**meta), ('cat', 'dog'))
+
+
+@pytest.mark.parametrize('classes, differ', [(('dog', 'cat'), 'dog and cat'), (('cat', 'bird'), 'bird and dog')])
+@pytest.mark.parametrize('key', ['classes', 'CLASSES'])
+def test_a_teacher_of_other_classes_or_of_another_order_is_refused(distillation, classes, differ, key):
+    with pytest.raises(ValueError, match=rf'names 2 \({", ".join(classes)}, ...\).*the first that differ are {differ}; train'):
+        check_teacher_classes(distillation(dataset_meta={key: classes}), ('cat', 'dog'))
+
+
+def test_a_teacher_of_more_classes_is_refused(distillation):
+    with pytest.raises(ValueError, match='names 3 .* and the data set 2'):
+        check_teacher_classes(distillation(CLASSES=('cat', 'dog', 'bird')), ('cat', 'dog'))
+
+
+def test_learning_rates_that_decay_by_layer_are_refused():
+    cfg = Config(dict(optim_wrapper=dict(type='OptimWrapper')))
+    check_optimizer(cfg)
+    cfg.optim_wrapper.constructor = 'LearningRateDecayOptimizerConstructor'
+    with pytest.raises(ValueError, match='must not be one that decays learning rates by layer.*but got LearningRateDecay'):
+        check_optimizer(cfg)

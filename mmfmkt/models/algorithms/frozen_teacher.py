@@ -4,37 +4,14 @@ from __future__ import annotations
 from typing import Callable
 
 import torch
-from mmengine.config import Config, ConfigDict
-from mmengine.hub import get_config
 from torch import Tensor, nn
 
 from ..build import build_detector
 from ..checkpoints import read_checkpoint, shorten
+from ..config_files import read_detector_config
 from ..pyramid import find_source
 from .recorded_heads import run_heads
 from .teacher_inputs import CropToImages, TeacherInputs
-
-
-def read_detector_config(config: str | dict, option: str = 'teacher') -> ConfigDict:
-    """The model of a config file, of a `package::` config or of a config dict.
-
-    Raises:
-        TypeError: if `config` is neither a string nor a dict.
-        ValueError: if the config has no model with a `type`.
-    """
-    if isinstance(config, str):
-        loaded = get_config(config) if '::' in config else Config.fromfile(config)
-    elif isinstance(config, dict):
-        loaded = config
-    else:
-        raise TypeError(f"`{option}` must be a config file, a 'package::' config or a config dict of a detector, but got "
-                        f'{config!r}; distillation needs a teacher: set model.teacher and model.teacher_ckpt')
-    model = loaded.get('model', loaded)
-    if 'type' not in model:
-        raise ValueError(f'`{option}` must be the config of a detector, but {config!r} has no model with a `type`')
-    if 'data_preprocessor' in loaded:  # a runner gives it to a model that has none
-        model.setdefault('data_preprocessor', loaded['data_preprocessor'])
-    return model
 
 
 def load_strictly(detector: nn.Module, checkpoint: str | None) -> dict:
@@ -54,9 +31,13 @@ def load_strictly(detector: nn.Module, checkpoint: str | None) -> dict:
     try:
         missing, unknown = detector.load_state_dict(weights, strict=False)
         mismatched = []
-    except RuntimeError as error:  # of another shape
-        own, mismatched = detector.state_dict(), [line.strip() for line in str(error).splitlines()[1:]]
+    except RuntimeError:  # of another shape
+        own = detector.state_dict()
         missing, unknown = ([key for key in first if key not in second] for first, second in ((own, weights), (weights, own)))
+        mismatched = [f'{key} {tuple(weights[key].shape)} instead of {tuple(value.shape)}' for key, value in own.items()
+                      if key in weights and weights[key].shape != value.shape]
+        if not mismatched:  # a module refuses its weights for a reason of its own
+            raise
     missing = [key for key in missing if not key.endswith('num_batches_tracked')]
     problems = {'missing from the checkpoint': missing, 'unknown to the detector': unknown, 'of another shape': mismatched}
     if any(problems.values()):

@@ -1,0 +1,31 @@
+"""Starting the real tools."""
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).parents[1]
+
+
+def run(*command, **environment):
+    """Start a program in the project's root; the tools find `python` where this test's is."""
+    path = f'{Path(sys.executable).parent}{os.pathsep}{os.environ["PATH"]}'
+    return subprocess.run([str(part) for part in command], cwd=ROOT, text=True, capture_output=True, timeout=600,
+                          env=dict(os.environ, PATH=path, OMP_NUM_THREADS='1', **environment))
+
+
+def tool(name, *arguments):
+    """Start a tool of the project."""
+    return run(sys.executable, '-W', 'ignore', ROOT / 'tools' / name, *arguments)
+
+
+def succeed(result):
+    """What a program printed, if it ended well."""
+    assert result.returncode == 0, result.stdout[-3000:] + result.stderr[-3000:]
+    return result.stdout + result.stderr
+
+
+def fail(result):
+    """The one message of a program that was given something wrong."""
+    assert result.returncode == 1 and 'Traceback' not in result.stderr and 'Epoch(train)' not in result.stdout, result.stderr
+    return result.stderr

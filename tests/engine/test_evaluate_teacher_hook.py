@@ -1,0 +1,74 @@
+"""The teacher's own metrics, before training."""
+import copy
+
+import pytest
+import torch
+from mmengine.evaluator import BaseMetric
+
+from mmfmkt.engine import evaluate_teacher_hook
+
+HOOK = dict(type='mmrazor.EvaluateTeacherHook')
+
+
+class SumOfScores(BaseMetric):
+    """A metric that tells detectors apart."""
+    default_prefix = 'toy'
+
+    def process(self, data_batch, data_samples):
+        self.results += [sample['pred_instances']['scores'].sum().item() for sample in data_samples]
+
+    def compute_metrics(self, results):
+        return dict(scores=sum(results))
+
+
+@pytest.fixture
+def printed(monkeypatch):
+    lines = []
+    monkeypatch.setattr(evaluate_teacher_hook, 'print_log', lambda message, *args: lines.append(message))
+    return lines
+
+
+@pytest.fixture
+def train(make_runner, theta, batch, printed):
+    theta.architecture.test_cfg.score_thr = 0.0
+    theta.teacher.test_cfg.score_thr = 0.0
+
+    def run(epochs, validate=True, evaluate=True, **options):
+        theta.evaluate_teacher = evaluate
+        runner = make_runner(epochs, 'run', custom_hooks=[HOOK], **options)
+        if validate:
+            runner._val_dataloader = copy.deepcopy(runner._train_dataloader)
+            runner._val_loop, runner._val_evaluator = dict(), [SumOfScores()]
+        runner.train()
+        return runner
+
+    return run
+
+
+def test_the_printed_metrics_are_the_teachers(train, printed, tmp_path):
+    runner = train(1)
+    loader = runner.val_dataloader
+    expected = sum(sample.pred_instances.scores.sum().item()
+                   for data in loader for sample in runner.model.teacher.detector.val_step(data))
+    assert printed[-1] == f'teacher: toy/scores {expected:.4f}'
+    assert expected > 0 and len(printed) == 2
+
+
+def test_a_teacher_is_measured_only_when_asked_for_and_not_again_when_resumed(train, printed, tmp_path):
+    train(1, evaluate=False)
+    assert printed == []
+    train(2, resume=True, load_from=str(tmp_path / 'run' / 'epoch_1.pth'))
+    assert printed == []
+
+
+def test_measuring_changes_nothing_of_the_training(train, tmp_path):
+    results = []
+    for evaluate in (True, False):
+        train(1, evaluate=evaluate)
+        results.append(torch.load(tmp_path / 'run' / 'epoch_1.pth')['state_dict'])
+    assert all(torch.equal(value, results[1][key]) for key, value in results[0].items())
+
+
+def test_without_validation_data_it_is_refused(train):
+    with pytest.raises(ValueError, match='must be used with validation data, but there are none'):
+        train(1, validate=False)
