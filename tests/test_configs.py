@@ -12,6 +12,8 @@ from mmrazor.registry import MODELS
 
 from mmfmkt.deploy import deployed_config
 from mmfmkt.engine.add_hooks import add_distillation_hooks
+from mmfmkt.models.class_count import class_counts
+from mmfmkt.wrap import write_out
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 COCO = sorted(CONFIGS.glob('*.py'))
@@ -41,6 +43,13 @@ def test_config_builds_and_its_deployed_config_too(path, tmp_path):
     weights = build(cfg, tmp_path).state_dict()
     student = {key: value for key, value in weights.items() if not key.startswith('distiller.')}
     DETECTORS.build(deployed_config(cfg).model).load_state_dict(student, strict=True)
+
+
+@pytest.mark.parametrize('file', ['student.py', 'teacher.py', 'fmkt-theta.py'])
+def test_the_example_of_ones_own_data_builds(file, tmp_path, monkeypatch):
+    monkeypatch.chdir(CONFIGS.parent)
+    cfg = write_out(Config.fromfile(CONFIGS / 'own_data' / file))
+    assert class_counts(build(cfg, tmp_path)) == {2}
 
 
 @pytest.mark.parametrize('path', WITH_TEACHER, ids=name)

@@ -7,6 +7,7 @@ from detectors import WIDTH, batch_for, tiny
 from helpers import gradients, total, wake
 from mmdet.registry import MODELS as DETECTORS
 from mmengine.config import Config, ConfigDict
+from mmengine.hub import get_config
 from mmengine.logging import MessageHub
 from mmrazor.registry import MODELS
 
@@ -111,6 +112,27 @@ def test_at_weight_zero_losses_and_gradients_are_the_plain_students(pair, name, 
     for key, gradient in expected.items():
         own = found.get(f'architecture.{key}', found.get(f'architecture.{key}'.replace('neck.', 'neck.neck.', 1)))
         assert torch.equal(own, gradient), key
+
+
+@pytest.mark.parametrize('variant', ['fmkt', 'fmkt-theta'])
+def test_in_mixed_precision_the_distillation_is_finite_and_float32(pair, variant):
+    """With projections, and with a teacher that is normalised otherwise."""
+    model = MODELS.build(pair('yolox', 'retinanet', variant)).train()
+    model.init_weights()
+    with torch.autocast('cpu', torch.bfloat16):
+        losses = model.loss(*batch_for('yolox'))
+    assert losses['distill.loss_fmkt'].dtype == torch.float32
+    assert all(gradient.isfinite().all() for gradient in gradients(model, total(losses)).values())
+
+
+def test_a_teacher_is_named_by_a_file_a_package_or_a_dict(tmp_path):
+    name = 'mmdet::retinanet/retinanet_r18_fpn_1x_coco.py'
+    model = get_config(name).model
+    Config(dict(model=model)).dump(tmp_path / 'teacher.py')
+    configs = [pair_config(tiny('retinanet'), teacher, 'nowhere.pth') for teacher in (name, str(tmp_path / 'teacher.py'), model)]
+    transforms = [config['distiller']['distill_losses']['loss_fmkt']['transform'] for config in configs]
+    assert transforms[0] == transforms[1] == transforms[2] == [
+        dict(type='mmrazor.ConvModuleConnector', in_channel=WIDTH, out_channel=256, act_cfg=None)] * 4
 
 
 @pytest.mark.parametrize('variant', ['ofmkt', 'ofmkt-theta'])

@@ -227,3 +227,26 @@ def test_a_flow_that_did_not_run_is_refused(target):
 def test_pkd_is_the_default_metric(source, target, curved):
     trajectories = {0: transport(source, curved, 2)}
     assert torch.equal(FMKTLoss()(trajectories, [target]), FMKTLoss(PKD)(trajectories, [target]))
+
+
+def test_levels_are_compared_with_the_levels_of_the_teacher_that_are_named(source, target):
+    loss = FMKTLoss(L2, teacher_levels=[2, 0])
+    trajectory = transport(source, lambda state, t: 0 * state, 1)
+    both = loss({0: trajectory, 1: trajectory}, [source, None, target])
+    assert both == FMKTLoss(L2)({0: trajectory}, [target]) > 0
+
+
+@pytest.mark.parametrize('teacher_levels', [[0], [0, 3], [-1, 0]])
+def test_levels_that_the_teacher_lacks_are_refused(source, target, teacher_levels):
+    trajectory = transport(source, lambda state, t: 0 * state, 1)
+    with pytest.raises(ValueError, match=r'every level of the flow, \[0, 1\], must have a level .* which has 3, but got'):
+        FMKTLoss(teacher_levels=teacher_levels)({0: trajectory, 1: trajectory}, [target] * 3)
+
+
+def test_sizes_that_round_otherwise_are_interpolated_and_others_refused():
+    feature = torch.linspace(0, 1, 13, dtype=torch.float64)[None, None, :, None].expand(1, 2, 13, 5)
+    trajectory = transport(feature, lambda state, t: 0 * state, 1)
+    target = torch.linspace(0, 1, 12, dtype=torch.float64)[None, None, :, None].expand(1, 2, 12, 5)
+    assert FMKTLoss(dict(type='mmdet.MSELoss'))({0: trajectory}, [target]) < 1e-4  # a ramp stays a ramp
+    with pytest.raises(ValueError, match=r'\(1, 2, 13, 5\) and \(1, 2, 11, 5\)'):
+        FMKTLoss()({0: trajectory}, [target[:, :, :11]])
