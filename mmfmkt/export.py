@@ -10,8 +10,8 @@ from torch import Tensor
 
 from mmfmkt.deploy import deployed_config, student_weights
 from mmfmkt.models.build import build_detector
-from mmfmkt.models.pyramid import SIZE
 
+SIZE = 512  # pixels of the image on which a detector is tried
 EMA_HOOKS = ('EMAHook', 'mmengine.EMAHook')  # what they average is folded into the exported weights
 
 

@@ -2,6 +2,7 @@
 import copy
 from typing import TypeVar
 
+from mmdet.models import SemiBaseDetector
 from mmdet.registry import MODELS as DETECTORS
 from mmengine.config import ConfigDict
 from mmengine.model import BaseModel
@@ -17,9 +18,10 @@ def build_detector(config: dict | BaseModel) -> BaseModel:
         ValueError: if it is something else.
     """
     detector = config if isinstance(config, BaseModel) else DETECTORS.build(own_copy(config))
-    if not hasattr(detector, 'extract_feat'):
+    if not hasattr(detector, 'extract_feat') or isinstance(detector, SemiBaseDetector):
         raise ValueError(f'student and teacher must be detectors, whose `extract_feat` makes features of images, but got '
-                         f'{type(detector).__name__}; give the config of a whole detector')
+                         f'{type(detector).__name__}; give the config of a whole detector, of a semi-supervised one its '
+                         '`model.detector`')
     return detector
 
 

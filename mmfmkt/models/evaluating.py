@@ -1,9 +1,12 @@
 """Running a model for a look, without a trace."""
 from contextlib import contextmanager
-from typing import Iterator
+from typing import Callable, Iterator, TypeVar
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+
+Result = TypeVar('Result')
+SIZES = (256, 512)  # pixels of an empty image; the first is two locations at stride 128, and too small for SSD
 
 
 @contextmanager
@@ -17,3 +20,12 @@ def evaluating(model: nn.Module) -> Iterator[None]:
         finally:
             for module, mode in modes.items():
                 module.training = mode
+
+
+def on_empty_image(run: Callable[[Tensor], Result]) -> Result:
+    """What `run` returns for an empty image (1, 3, H, W), a larger one if the first is too small for it."""
+    small, large = (torch.zeros(1, 3, size, size) for size in SIZES)
+    try:
+        return run(small)
+    except RuntimeError:
+        return run(large)

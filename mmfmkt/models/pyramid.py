@@ -4,13 +4,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Sequence
 
-import torch
 from mmengine.model import BaseModel
 from torch import Tensor
 
-from .evaluating import evaluating
-
-SIZE = 256  # pixels of the image that the detectors run on once: two at stride 128
+from .evaluating import evaluating, on_empty_image
 
 
 @dataclass(frozen=True)
@@ -35,16 +32,16 @@ def find_pyramid(detector: BaseModel) -> tuple[Level, ...]:
     name = type(detector).__name__
     try:
         with evaluating(detector):
-            features = detector.extract_feat(torch.zeros(1, 3, SIZE, SIZE))
+            size, features = on_empty_image(lambda images: (images.shape[-1], detector.extract_feat(images)))
     except (AttributeError, NotImplementedError, RuntimeError, TypeError) as error:
         raise ValueError(f'the pyramid of {name} could not be found, because its backbone and neck do not run on an empty '
-                         f'image of {SIZE}x{SIZE} pixels on a CPU ({error}); write the distillation out in a config') from error
+                         f'image on a CPU ({error}); write the distillation out in a config') from error
     features = [features] if isinstance(features, Tensor) else features
     if not isinstance(features, (tuple, list)) or not all(isinstance(f, Tensor) and f.dim() == 4 for f in features):
         raise ValueError(f'backbone and neck of {name} must make feature maps (B, C, H, W), one for each level, but they '
                          f'made {type(features).__name__}; write the distillation out in a config')
     return tuple(
-        Level(index, round(SIZE / feature.shape[-1]), feature.shape[1]) for index, feature in enumerate(features))
+        Level(index, round(size / feature.shape[-1]), feature.shape[1]) for index, feature in enumerate(features))
 
 
 def match_levels(student: Sequence[Level], teacher: Sequence[Level]) -> list[tuple[Level, Level]]:

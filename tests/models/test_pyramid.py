@@ -3,6 +3,7 @@ import pytest
 import torch
 from detectors import tiny
 from mmdet.registry import MODELS
+from mmengine.hub import get_config
 
 from mmfmkt.models.pyramid import Level, find_pyramid, find_source, match_levels
 
@@ -66,3 +67,9 @@ def test_features_that_are_no_maps_are_refused(monkeypatch):
     monkeypatch.setattr(detector, 'extract_feat', lambda images: (torch.zeros(1, 8), ))
     with pytest.raises(ValueError, match=r'must make feature maps \(B, C, H, W\)'):
         find_pyramid(detector)
+
+
+def test_a_detector_that_is_too_deep_for_a_small_image_gets_a_larger_one():
+    ssd = get_config('mmdet::ssd/ssd300_coco.py').model
+    ssd.backbone.init_cfg = None
+    assert [level.stride for level in find_pyramid(MODELS.build(ssd))][:4] == [8, 16, 32, 64]

@@ -7,16 +7,15 @@ from typing import TYPE_CHECKING, Iterable
 import torch
 from mmengine.logging import print_log
 from mmrazor.models.distillers import ConfigurableDistiller
+from torch import Tensor
 
-from ..evaluating import evaluating
+from ..evaluating import evaluating, on_empty_image
 from ..losses import FMKTLoss
-from ..pyramid import SIZE
 from .recorded_heads import HEADS, forget_records, parts_of, run_heads
 
 if TYPE_CHECKING:
     from .fmkt_distill import FMKTDistill
 
-IMAGE = (1, 3, SIZE, SIZE)
 ROIS = ((0, 0, 0, 64, 64), (0, 32, 32, 128, 128))
 
 
@@ -36,10 +35,10 @@ def check_losses(algorithm: FMKTDistill) -> None:
         return
     with evaluating(algorithm), distiller.student_recorders, distiller.teacher_recorders:
         try:
-            run_detectors(algorithm, losses)
+            on_empty_image(lambda images: run_detectors(algorithm, losses, images))
         except RuntimeError as error:  # an operator without a CPU version, say; training will tell whether it matters
             print_log(f'student and teacher were not compared before training, because they do not run on an empty image '
-                      f'of {IMAGE[2]}x{IMAGE[3]} pixels on a CPU: {error}', 'current', logging.WARNING)
+                      f'on a CPU: {error}', 'current', logging.WARNING)
             losses = {}
         for name, loss in losses.items():
             records = distiller.loss_forward_mappings[name]
@@ -58,12 +57,13 @@ def is_recorded(distiller: ConfigurableDistiller, recorder: str, from_student: b
     return len(listener.data_buffer) > 0
 
 
-def run_detectors(algorithm: FMKTDistill, losses: Iterable[str]) -> None:
+def run_detectors(algorithm: FMKTDistill, losses: Iterable[str], images: Tensor) -> None:
     """Run what these losses read of student and teacher."""
     distiller = algorithm.distiller
+    forget_records(distiller)  # of an image that was too small
     read = [record for name in losses for record in distiller.loss_forward_mappings[name].values()]
     recorders = [distiller.student_recorders.get_recorder(record['recorder']) for record in read if record['from_student']]
-    student, images, rois = algorithm.architecture, torch.zeros(IMAGE), torch.tensor(ROIS, dtype=torch.float32)
+    student, rois = algorithm.architecture, torch.tensor(ROIS, dtype=torch.float32)
     parts = parts_of(recorders)
     run_heads(student, [head for head in HEADS if head in parts], student.extract_feat(images), rois)
     if algorithm.teacher:
