@@ -6,7 +6,7 @@ from . import compat
 
 compat.apply()
 
-from . import engine, models, wrap  # noqa: E402,F401
+from . import engine, models, short_form  # noqa: E402,F401
 from .version import __version__  # noqa: E402
 
 __all__ = ['__version__']

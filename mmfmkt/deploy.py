@@ -8,7 +8,7 @@ from mmrazor.registry import HOOKS, MODELS, OPTIM_WRAPPERS
 
 from mmfmkt.models import FMKTDistill
 from mmfmkt.models.checkpoints import read_checkpoint
-from mmfmkt.wrap import is_short, trained_architecture
+from mmfmkt.short_form import is_short, trained_architecture
 
 DISTILLER = 'distiller.'  # what the keys of its weights begin with
 

@@ -1,23 +1,16 @@
-"""From two detectors to a distillation: the short form of a config, and what it stands for.
-
-The short form names a student, a teacher and a variant. Both detectors are run once to find the levels that they have in
-common, and the configs of `configs/_base_/` are filled in with them.
+"""From two detectors to a distillation: both are run once to find the levels that they have in common, and the configs of
+`configs/_base_/` are filled in with them.
 """
 import copy
-import re
 from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
-from mmrazor.registry import MODELS
 
-from .models.algorithms import FMKTDistill
 from .models.build import build_detector
-from .models.checkpoints import read_checkpoint
 from .models.config_files import read_detector_config
 from .models.pyramid import Level, describe_matched, find_pyramid, find_source, match_levels
 from .processes import is_first_process
 
-SHORT_FORM = 'FMKTPair'
 # variant, a file of configs/_base_ -> the algorithm that trains it
 ALGORITHMS = {
     'fmkt': 'mmrazor.FMKTDistill',
@@ -27,13 +20,6 @@ ALGORITHMS = {
 }
 MOST_LEVELS = 4  # the finest; what is coarser has a few dozen locations
 TWO_STAGE_WEIGHT = 6.0  # usual for PKD between the levels of two-stage detectors; 10 for others, as in configs/_base_
-CLIP_GRAD = dict(max_norm=35, norm_type=2)
-
-
-@MODELS.register_module(name=SHORT_FORM)
-def build_pair(**settings) -> FMKTDistill:
-    """The algorithm of a short form (`type='mmrazor.FMKTPair'`); see :func:`pair_config` for its settings."""
-    return MODELS.build(ConfigDict(pair_config(**settings)))
 
 
 def pair_config(architecture: dict,
@@ -44,7 +30,7 @@ def pair_config(architecture: dict,
                 loss: dict | None = None,
                 distiller: dict | None = None,
                 **others) -> dict:
-    """The config of the algorithm that a short form stands for.
+    """The config of the algorithm that distils a pair of detectors.
 
     Levels of student and teacher are matched by stride, and the four finest are transported. Where the channels of two
     levels differ, the loss projects the student's prediction with a 1x1 convolution.
@@ -155,39 +141,3 @@ def projection(in_channel: int, out_channel: int) -> dict | None:
     if in_channel == out_channel:
         return None
     return dict(type='mmrazor.ConvModuleConnector', in_channel=in_channel, out_channel=out_channel, act_cfg=None)
-
-
-def is_short(cfg: Config) -> bool:
-    """Is the model of a config a short form?"""
-    return str(cfg.model.get('type')).split('.')[-1] == SHORT_FORM
-
-
-def write_out(cfg: Config) -> Config:
-    """The config with its short form written out, and with clipped gradients; any other is returned as it is."""
-    if not is_short(cfg):
-        return cfg
-    cfg = copy.deepcopy(cfg)
-    cfg.model = pair_config(**{key: value for key, value in cfg.model.items() if key not in ('type', '_scope_')})
-    if not cfg.optim_wrapper.get('clip_grad'):
-        cfg.optim_wrapper.clip_grad = CLIP_GRAD
-    return cfg
-
-
-def trained_architecture(short: dict, checkpoint: str) -> dict:
-    """The deployed detector of a short form; the levels of its flow are read off the weights, without a teacher.
-
-    Raises:
-        ValueError: if the weights have no flow although the variant deploys one.
-    """
-    variant, flow = short.get('variant', 'fmkt-theta'), to_dict(short.get('flow') or {})
-    base, architecture = read_variant(variant), to_dict(short['architecture'])
-    if base['distiller'].get('connectors'):
-        return architecture
-    keys = ' '.join(read_checkpoint(checkpoint, 'the checkpoint')[0])
-    levels = list(dict.fromkeys(map(int, re.findall(r'\bneck\.flow\.meta_encoders\.(\d+)\.', keys))))
-    levels = levels or flow.get('levels')
-    if not levels:
-        raise ValueError(f'the checkpoint of {variant} must tell the levels of its flow, but {checkpoint} does not: it is that '
-                         "of another detector, or the levels share their weights. Take the config in the run's work_dir")
-    pyramid = {level.index: level for level in find_pyramid(build_detector(architecture))}
-    return with_flow_neck(architecture, fill_flow(merge(base['flow'], flow), [pyramid[level] for level in levels]))

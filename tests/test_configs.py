@@ -13,7 +13,7 @@ from mmrazor.registry import MODELS
 from mmfmkt.deploy import deployed_config
 from mmfmkt.engine.add_hooks import add_distillation_hooks
 from mmfmkt.models.class_count import class_counts
-from mmfmkt.wrap import write_out
+from mmfmkt.short_form import write_out
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 COCO = sorted(CONFIGS.glob('*.py'))

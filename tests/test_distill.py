@@ -209,13 +209,15 @@ model['bbox_head'].update(in_channels=16, feat_channels=16, stacked_convs=1)
 model['test_cfg'] = dict(score_thr=0.0)
 ''')
     teacher = (folder / 'own/teacher.py').read_text().split('model = ')[0]
-    (folder / 'own/teacher.py').write_text(teacher + 'model = dict(backbone=dict(base_channels=12), neck=dict(in_channels=[12, 24, 48, 96]))')
+    (folder / 'own/teacher.py').write_text(
+        teacher + 'model = dict(backbone=dict(base_channels=12), neck=dict(in_channels=[12, 24, 48, 96]))')
     distilled = folder / 'own/fmkt-theta.py'
     distilled.write_text(distilled.read_text().replace('configs/own_data/teacher.py', str(folder / 'own/teacher.py')).replace(
         'work_dirs/teacher/epoch_12.pth', str(folder / 'own_teacher/epoch_1.pth')))
     succeed(tool('train.py', folder / 'own/teacher.py', '--work-dir', folder / 'own_teacher'))
     succeed(tool('train.py', distilled, '--work-dir', folder / 'own_student'))
-    printed = succeed(tool('test.py', folder / 'own/student.py', folder / 'own_student/epoch_1.pth', '--work-dir', folder / 'own_test'))
+    printed = succeed(tool('test.py', folder / 'own/student.py', folder / 'own_student/epoch_1.pth',
+                           '--work-dir', folder / 'own_test'))
     assert 'coco/bbox_mAP' in printed
     assert torch.load(folder / 'own_student/epoch_1.pth')['meta']['dataset_meta']['classes'] == CLASSES
     # the same classes in another order: labels would mean something else
@@ -266,7 +268,8 @@ def wrong_files(folder, teacher_ckpt):
 def test_wrong_input_is_one_clear_error_before_training(case, wrong_files, student, teacher_ckpt, folder, monkeypatch, capsys):
     arguments, message = WRONG[case]
     names = dict(STUDENT=student, TEACHER_CKPT=teacher_ckpt)
-    arguments = [names.get(argument, folder / argument if (folder / str(argument)).is_file() else argument) for argument in arguments]
+    arguments = [names.get(argument, folder / argument if (folder / str(argument)).is_file() else argument)
+                 for argument in arguments]
     # in this process, which has imported everything already
     monkeypatch.setattr(sys, 'argv', ['distill.py', *map(str, arguments), '--work-dir', str(folder / 'wrong')])
     with pytest.raises(SystemExit) as stop:

@@ -15,7 +15,8 @@ from mmfmkt import wrap
 from mmfmkt.deploy import deployed_config
 from mmfmkt.engine.add_hooks import add_distillation_hooks
 from mmfmkt.export import export_student
-from mmfmkt.wrap import pair_config, trained_architecture, write_out
+from mmfmkt.short_form import trained_architecture, write_out
+from mmfmkt.wrap import pair_config
 
 # student, teacher -> strides of the levels that are transported
 PAIRS = {
@@ -159,10 +160,9 @@ def test_what_agrees_is_not_written_and_two_stages_weigh_less(pair):
 
 
 def test_settings_of_flow_and_loss_are_changed(pair):
-    config = pair('retinanet', 'gfl', 'fmkt', flow=dict(num_steps=8, levels=(1, 2), meta_encoder=dict(type='mmrazor.MLPMetaEncoder')),
-                  loss=dict(loss_weight=3.0), inherit=['neck'])
-    flow = config.architecture.neck.flow
-    assert flow.num_steps == 8 and flow.levels == (1, 2) and flow.meta_encoder == dict(type='mmrazor.MLPMetaEncoder', channels=WIDTH)
+    flow = dict(num_steps=8, levels=(1, 2), meta_encoder=dict(type='mmrazor.MLPMetaEncoder'))
+    config = pair('retinanet', 'gfl', 'fmkt', flow=flow, loss=dict(loss_weight=3.0), inherit=['neck'])
+    assert config.architecture.neck.flow == dict(flow, meta_encoder=dict(type='mmrazor.MLPMetaEncoder', channels=WIDTH))
     assert config.distiller.distill_losses.loss_fmkt.loss_weight == 3.0 and config.inherit == ['neck']
 
 

@@ -15,8 +15,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('out', help='checkpoint to write (.pth); the config is written beside it (.py)')
     weights = parser.add_mutually_exclusive_group()
     weights.add_argument('--ema', dest='choice', action='store_const', const='ema',
-                         help='take the averaged weights of an EMA hook, and fail if there are none; where there are some, they '
-                         'are the default')
+                         help='take the averaged weights of an EMA hook, which are the default where there are some, and '
+                         'fail if there are none')
     weights.add_argument('--live', dest='choice', action='store_const', const='live',
                          help='of a run with an EMA hook, take the weights that are trained instead of their average')
     parser.add_argument('--debug', action='store_true', help='show the whole traceback of a wrong input')

@@ -7,7 +7,7 @@ from mmengine.runner import Runner
 
 from mmfmkt.models.config_files import read_config
 from mmfmkt.processes import is_first_process
-from mmfmkt.wrap import write_out
+from mmfmkt.short_form import write_out
 
 from .launch import apply_options, build_training_runner
 

@@ -17,7 +17,7 @@ from mmfmkt.deploy import deployed_config, is_distillation, student_weights
 from mmfmkt.models.checkpoints import read_checkpoint
 from mmfmkt.models.config_files import read_config
 from mmfmkt.models.flow_transform import find_flows
-from mmfmkt.wrap import write_out
+from mmfmkt.short_form import write_out
 
 from .cpu import enable_amp, prepare_distributed_cpu
 from .add_hooks import add_distillation_hooks

@@ -53,8 +53,9 @@ def check_optimizer(cfg: Config) -> None:
     """
     constructor = cfg.optim_wrapper.get('constructor') or ''
     if 'LearningRateDecay' in constructor or 'LayerDecay' in constructor:
-        raise ValueError(f'`optim_wrapper.constructor` must not be one that decays learning rates by layer, because it would take '
-                         f'the whole student for one layer, but got {constructor}; use `paramwise_cfg` with `custom_keys`')
+        raise ValueError('`optim_wrapper.constructor` must not be one that decays learning rates by layer, because it would '
+                         f'take the whole student for one layer, but got {constructor}; use `paramwise_cfg` with '
+                         '`custom_keys`')
 
 
 def build_training_data(runner: Runner) -> None:
@@ -88,6 +89,6 @@ def check_teacher_classes(model: nn.Module, classes: Sequence[str] | None) -> No
     if [name.lower() for name in teacher.classes] != [name.lower() for name in classes]:
         wrong = next((pair for pair in zip(teacher.classes, classes) if pair[0].lower() != pair[1].lower()), None)
         first = f'; the first that differ are {wrong[0]} and {wrong[1]}' if wrong else ''
-        raise ValueError(f'the teacher must have been trained on the classes of the data set, in their order, but its checkpoint '
-                         f'names {len(teacher.classes)} ({", ".join(teacher.classes[:3])}, ...) and the data set {len(classes)} '
-                         f'({", ".join(classes[:3])}, ...){first}; train the teacher on the data of the student')
+        raise ValueError('the teacher must have been trained on the classes of the data set, in their order, but its '
+                         f'checkpoint names {len(teacher.classes)} ({", ".join(teacher.classes[:3])}, ...) and the data set '
+                         f'{len(classes)} ({", ".join(classes[:3])}, ...){first}; train the teacher on the data of the student')

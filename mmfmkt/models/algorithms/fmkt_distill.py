@@ -99,7 +99,7 @@ class FMKTDistill(BaseAlgorithm):
             inherit(self.architecture, self.teacher.detector, self.inherits)
 
     def __getattr__(self, name: str) -> Any:
-        """What the algorithm lacks is looked for in the student, because hooks expect a detector (YOLOX sets a flag of its head)."""
+        """What the algorithm lacks is looked for in the student: hooks expect a detector, as YOLOX's, which sets a flag."""
         try:
             return super().__getattr__(name)
         except AttributeError:

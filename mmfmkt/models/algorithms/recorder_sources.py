@@ -12,8 +12,8 @@ def check_sources(recorders: RecorderManager, model: nn.Module, side: str) -> No
     names = [name for name, _ in model.named_modules() if name]
     for name, recorder in recorders.recorders.items():
         if isinstance(recorder, ModuleOutputsRecorder) and recorder.source not in names:
-            raise ValueError(f'`source` of the recorder {name!r} must be a module of the {side} {type(model).__name__}, but got '
-                             f'{recorder.source!r}; the closest are {", ".join(closest(recorder.source, names))}')
+            raise ValueError(f'`source` of the recorder {name!r} must be a module of the {side} {type(model).__name__}, but '
+                             f'got {recorder.source!r}; the closest are {", ".join(closest(recorder.source, names))}')
 
 
 def closest(name: str, names: list[str], most: int = 5) -> list[str]:
@@ -26,8 +26,8 @@ def check_losses_named(distiller: ConfigurableDistiller, log_only: Iterable[str]
     losses, mapped, log_only = list(distiller.distill_losses), distiller.loss_forward_mappings, set(log_only)
     for name in losses:
         if 'loss' not in name and name not in log_only:
-            raise ValueError(f'the name of every loss must contain "loss", because MMEngine trains those alone, but got {name!r}; '
-                             'rename it, or list it in `log_only` of the algorithm')
+            raise ValueError('the name of every loss must contain "loss", because MMEngine trains those alone, but got '
+                             f'{name!r}; rename it, or list it in `log_only` of the algorithm')
         if name not in mapped:
             raise ValueError(f'every loss must have its arguments in `loss_forward_mappings`, which has {list(mapped)}, but '
                              f'{name!r} has none')

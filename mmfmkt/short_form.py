@@ -1,0 +1,58 @@
+"""The short form of a config: it names a student, a teacher and a variant, and stands for an algorithm with all its parts."""
+import copy
+import re
+
+from mmengine.config import Config, ConfigDict
+from mmrazor.registry import MODELS
+
+from .models.algorithms import FMKTDistill
+from .models.build import build_detector
+from .models.checkpoints import read_checkpoint
+from .models.pyramid import find_pyramid
+from .wrap import fill_flow, merge, pair_config, read_variant, to_dict, with_flow_neck
+
+SHORT_FORM = 'FMKTPair'
+CLIP_GRAD = dict(max_norm=35, norm_type=2)
+
+
+@MODELS.register_module(name=SHORT_FORM)
+def build_pair(**settings) -> FMKTDistill:
+    """The algorithm of a short form (`type='mmrazor.FMKTPair'`); see :func:`pair_config` for its settings."""
+    return MODELS.build(ConfigDict(pair_config(**settings)))
+
+
+def is_short(cfg: Config) -> bool:
+    """Is the model of a config a short form?"""
+    return str(cfg.model.get('type')).split('.')[-1] == SHORT_FORM
+
+
+def write_out(cfg: Config) -> Config:
+    """The config with its short form written out, and with clipped gradients; any other is returned as it is."""
+    if not is_short(cfg):
+        return cfg
+    cfg = copy.deepcopy(cfg)
+    cfg.model = pair_config(**{key: value for key, value in cfg.model.items() if key not in ('type', '_scope_')})
+    if not cfg.optim_wrapper.get('clip_grad'):
+        cfg.optim_wrapper.clip_grad = CLIP_GRAD
+    return cfg
+
+
+def trained_architecture(short: dict, checkpoint: str) -> dict:
+    """The deployed detector of a short form; the levels of its flow are read off the weights, without a teacher.
+
+    Raises:
+        ValueError: if the weights have no flow although the variant deploys one.
+    """
+    variant, flow = short.get('variant', 'fmkt-theta'), to_dict(short.get('flow') or {})
+    base, architecture = read_variant(variant), to_dict(short['architecture'])
+    if base['distiller'].get('connectors'):
+        return architecture
+    keys = ' '.join(read_checkpoint(checkpoint, 'the checkpoint')[0])
+    levels = list(dict.fromkeys(map(int, re.findall(r'\bneck\.flow\.meta_encoders\.(\d+)\.', keys))))
+    levels = levels or flow.get('levels')
+    if not levels:
+        raise ValueError(f'the checkpoint of {variant} must tell the levels of its flow, but {checkpoint} does not: it is '
+                         'that of another detector, or the levels share their weights. Take the config in the work_dir of '
+                         'the run')
+    pyramid = {level.index: level for level in find_pyramid(build_detector(architecture))}
+    return with_flow_neck(architecture, fill_flow(merge(base['flow'], flow), [pyramid[level] for level in levels]))
