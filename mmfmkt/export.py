@@ -1,5 +1,6 @@
-"""The deployed detector as two files that check out."""
+"""Writing the deployed detector as two files, and checking them."""
 from pathlib import Path
+from typing import Sequence
 
 import torch
 from mmdet.structures import DetDataSample
@@ -12,7 +13,7 @@ from mmfmkt.deploy import deployed_config, student_weights
 from mmfmkt.models.build import build_detector
 
 SIZE = 512  # pixels of the image on which a detector is tried
-EMA_HOOKS = ('EMAHook', 'mmengine.EMAHook')  # what they average is folded into the exported weights
+EMA_HOOK = 'EMAHook'  # what it averages is folded into the exported weights
 
 
 def export_student(cfg: Config, checkpoint: str, out: str, choice: str | None = None) -> tuple[Path, Path]:
@@ -29,14 +30,16 @@ def export_student(cfg: Config, checkpoint: str, out: str, choice: str | None = 
 
     Raises:
         FileNotFoundError: if the checkpoint is not there.
-        ValueError: if the checkpoint cannot be read, or has no weights of the `choice`.
+        ValueError: if the checkpoint cannot be read, or has no weights of the `choice`, or if a file would be overwritten
+            that is read.
         RuntimeError: if the checkpoint's weights are not exactly those of the detector, or if what was written does not
             predict the same.
     """
     weights_file = Path(out).with_suffix('.pth')
     config_file = weights_file.with_suffix('.py')
+    check_targets((cfg.filename, checkpoint), (weights_file, config_file))
     deployed = deployed_config(cfg, checkpoint)
-    deployed.custom_hooks = [hook for hook in deployed.get('custom_hooks') or [] if hook['type'] not in EMA_HOOKS]
+    deployed.custom_hooks = [hook for hook in deployed.get('custom_hooks') or [] if str(hook['type']).split('.')[-1] != EMA_HOOK]
     weights, meta = student_weights(checkpoint, choice)
     trained = load_detector(deployed.model, weights)
     meta = {key: value for key, value in meta.items() if key in ('dataset_meta', 'epoch', 'iter', 'seed')}
@@ -45,6 +48,15 @@ def export_student(cfg: Config, checkpoint: str, out: str, choice: str | None = 
     deployed.dump(config_file)
     check_same(trained, load_detector(Config.fromfile(config_file).model, student_weights(str(weights_file))[0]))
     return config_file, weights_file
+
+
+def check_targets(sources: Sequence[str | None], targets: Sequence[Path]) -> None:
+    """Raise a ValueError if what is written would replace what is read: the run's own config or checkpoint."""
+    read = {Path(source).resolve() for source in sources if source and '://' not in source}
+    for target in targets:
+        if target.resolve() in read:
+            raise ValueError(f'an export must leave the files of the run as they are, but it would overwrite {target}; choose '
+                             'another name')
 
 
 def load_detector(model: dict, weights: dict) -> BaseModel:

@@ -27,12 +27,12 @@ def is_short(cfg: Config) -> bool:
 
 
 def write_out(cfg: Config) -> Config:
-    """The config with its short form written out, and with clipped gradients; any other is returned as it is."""
+    """The config with its short form written out, and gradients clipped if it does not say otherwise; or as it is."""
     if not is_short(cfg):
         return cfg
     cfg = copy.deepcopy(cfg)
     cfg.model = pair_config(**{key: value for key, value in cfg.model.items() if key not in ('type', '_scope_')})
-    if not cfg.optim_wrapper.get('clip_grad'):
+    if 'clip_grad' not in cfg.optim_wrapper:
         cfg.optim_wrapper.clip_grad = CLIP_GRAD
     return cfg
 

@@ -8,6 +8,7 @@ from mmengine.config import Config, ConfigDict
 
 from .models.build import build_detector
 from .models.config_files import read_detector_config
+from .models.flow_transform import check_levels
 from .models.pyramid import Level, describe_matched, find_pyramid, find_source, match_levels
 from .processes import is_first_process
 
@@ -18,6 +19,8 @@ ALGORITHMS = {
     'ofmkt': 'mmrazor.FMKTDistill',
     'ofmkt-theta': 'mmrazor.OFMKTThetaDistill',
 }
+# further arguments of the algorithms
+SETTINGS = ('inherit', 'evaluate_teacher', 'log_only', 'check_classes', 'task_weight', 'data_preprocessor', 'init_cfg')
 MOST_LEVELS = 4  # the finest; what is coarser has a few dozen locations
 TWO_STAGE_WEIGHT = 6.0  # usual for PKD between the levels of two-stage detectors; 10 for others, as in configs/_base_
 
@@ -49,13 +52,13 @@ def pair_config(architecture: dict,
         ValueError: if the variant is unknown, if student and teacher have no stride in common, in which case the message
             shows both pyramids, or if a config is not that of a detector.
     """
+    check_settings(others)
     base, architecture = read_variant(variant), to_dict(architecture)
-    student = build_detector(architecture)
-    pyramid, filled = find_pyramid(student), base['distiller']
+    filled, (pyramid, source) = base['distiller'], look_at(architecture, 'student')
     if filled['teacher_recorders']:
-        detector = build_detector(read_detector_config(teacher))
-        matched = match_levels(pyramid, find_pyramid(detector))
-        filled['teacher_recorders']['pyramid']['source'] = find_source(detector)
+        of_teacher, teacher_source = look_at(read_detector_config(teacher), 'teacher')
+        matched = match_levels(pyramid, of_teacher)
+        filled['teacher_recorders']['pyramid']['source'] = teacher_source
         others.update(teacher=to_dict(teacher), teacher_ckpt=teacher_ckpt)
     else:
         matched = match_levels(pyramid, pyramid)
@@ -65,16 +68,35 @@ def pair_config(architecture: dict,
     flow = fill_flow(merge(base['flow'], flow), [level for level, _ in matched])
     if filled.get('connectors'):
         filled['connectors']['flow']['flow'] = flow
-        filled['student_recorders']['pyramid']['source'] = find_source(student)
+        filled['student_recorders']['pyramid']['source'] = source
     else:
         architecture = with_flow_neck(architecture, flow)
     fill_loss(filled, matched, 'roi_head' in architecture, loss)
     return dict(type=ALGORITHMS[variant], architecture=architecture, distiller=merge(filled, distiller), **others)
 
 
+def check_settings(others: dict) -> None:
+    """Raise a ValueError for a setting that the algorithm does not have."""
+    unknown = set(others) - set(SETTINGS)
+    if unknown:
+        raise ValueError('a pair must have no other settings than architecture (the student), teacher, teacher_ckpt, '
+                         f'variant, flow, loss, distiller, {", ".join(SETTINGS)}, but got {", ".join(sorted(unknown))}; what '
+                         'belongs to the student is set under `model.architecture`')
+
+
+def look_at(config: dict, side: str) -> tuple[tuple[Level, ...], str]:
+    """The pyramid of a detector, and the part that returns it; an error says whose it is."""
+    try:
+        detector = build_detector(config)
+        return find_pyramid(detector), find_source(detector)
+    except Exception as error:
+        kind = '' if isinstance(error, ValueError) else f'{type(error).__name__}: '
+        raise ValueError(f'the {side} cannot be distilled: {kind}{error}') from error
+
+
 def read_variant(variant: str) -> dict:
     """Flow and distiller of a variant, from `configs/_base_/`."""
-    if variant not in ALGORITHMS:
+    if variant not in list(ALGORITHMS):
         raise ValueError(f'`variant` must be one of {", ".join(ALGORITHMS)}, but got {variant!r}')
     package = Path(__file__).parent
     folder = next(folder for folder in (package / '.mim/configs', package.parent / 'configs') if folder.exists())
@@ -101,21 +123,23 @@ def choose(matched: list[tuple[Level, Level]], levels: list[int] | None) -> list
     """The pairs of these levels of the student, or the four finest."""
     if levels is None:
         return matched[:MOST_LEVELS]
-    of_student = {pair[0].index: pair for pair in matched}
-    if not levels or not set(levels) <= set(of_student):
-        raise ValueError(f'`levels` of the flow must be levels of the student that the teacher has too, {sorted(of_student)}, '
-                         f'but got {list(levels)}')
+    levels, of_student = check_levels(levels), {pair[0].index: pair for pair in matched}
+    if not set(levels) <= set(of_student):
+        raise ValueError('`levels` of the flow must be levels of the student that the teacher has too, '
+                         f'{sorted(of_student)}, but got {list(levels)}')
     return [of_student[level] for level in levels]
 
 
 def fill_flow(flow: dict, levels: list[Level]) -> dict:
     """The flow of these levels of the student, with their channels."""
     channels = [level.channels for level in levels]
-    encoders = [dict(flow['meta_encoder'], channels=number) for number in channels]
+    given = flow['meta_encoder']
+    encoders = given if isinstance(given, (list, tuple)) else [given] * len(levels)
+    encoders = [dict(encoder, channels=number) for encoder, number in zip(encoders, channels)]
     return dict(
         flow,
         levels=tuple(level.index for level in levels),
-        meta_encoder=encoders[0] if len(set(channels)) == 1 else encoders)
+        meta_encoder=encoders[0] if all(encoder == encoders[0] for encoder in encoders) else encoders)
 
 
 def with_flow_neck(architecture: dict, flow: dict) -> dict:

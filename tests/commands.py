@@ -1,8 +1,13 @@
 """Starting the real tools."""
+import contextlib
+import io
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).parents[1]
 
@@ -29,3 +34,14 @@ def fail(result):
     """The one message of a program that was given something wrong."""
     assert result.returncode == 1 and 'Traceback' not in result.stderr and 'Epoch(train)' not in result.stdout, result.stderr
     return result.stderr
+
+
+def refused(monkeypatch, name, *arguments):
+    """The one message with which a tool stops before training, run in this process, which has imported everything already."""
+    monkeypatch.chdir(ROOT)
+    monkeypatch.setattr(sys, 'argv', [name, *map(str, arguments)])
+    printed = io.StringIO()
+    with pytest.raises(SystemExit) as stop, contextlib.redirect_stdout(printed):
+        runpy.run_path(str(ROOT / 'tools' / name), run_name='__main__')
+    assert 'Epoch(train)' not in printed.getvalue()
+    return stop.value.code

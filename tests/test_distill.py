@@ -1,6 +1,5 @@
 """From two configs to a student that stock MMDetection runs: the real tools on a few scenes."""
 import json
-import runpy
 import shutil
 import socket
 import sys
@@ -9,7 +8,7 @@ from pathlib import Path
 import mmdet
 import pytest
 import torch
-from commands import ROOT, fail, run, succeed, tool
+from commands import ROOT, fail, refused, run, succeed, tool
 from mmdet.apis import inference_detector, init_detector
 from mmdet.registry import MODELS as DETECTORS
 from mmengine.config import Config
@@ -100,7 +99,7 @@ def test_the_saved_config_is_written_out_and_a_dry_run_trains_nothing(theta, stu
     saved = Config.fromfile(folder / 'saved.py')
     assert saved.model.distiller.connectors.flow.flow.num_steps == 2 and saved.model.type == 'mmrazor.FMKTDistill'
     assert saved.model.distiller.distill_losses.loss_fmkt.loss_weight == 5.0
-    printed = succeed(tool('distill.py', student, TEACHER, 'nowhere.pth', '--dry-run', '--variant', 'fmkt', '--work-dir',
+    printed = succeed(tool('distill.py', '--variant', 'fmkt', student, TEACHER, 'nowhere.pth', '--dry-run', '--work-dir',
                            folder / 'dry', '--save', folder / 'dry.py'))
     assert 'train_dataloader' in printed and 'Epoch(train)' not in printed and not (folder / 'dry').exists()
     assert Config.fromfile(folder / 'dry.py').model.architecture.neck.type == 'mmdet.FlowNeck'
@@ -135,6 +134,14 @@ def test_an_exported_student_is_that_of_its_checkpoint_averaged_live_and_best(th
         found = inference_detector(init_detector(str(folder / 'exported.py'), str(folder / 'exported.pth'), device='cpu'), image)
         assert len(found.pred_instances) > 0
     assert any(not torch.equal(expected['--live'][key], value) for key, value in expected['--ema'].items())
+
+
+def test_an_export_overwrites_nothing_of_the_run(short, folder):
+    file, work_dir = short
+    before = file.read_bytes(), (work_dir / 'epoch_1.pth').read_bytes()
+    for out in (file.with_suffix('.pth'), work_dir / 'epoch_1.pth'):
+        assert 'it would overwrite' in fail(tool('export_student.py', file, work_dir / 'epoch_1.pth', out))
+    assert before == (file.read_bytes(), (work_dir / 'epoch_1.pth').read_bytes())
 
 
 def test_weights_that_were_not_averaged_are_refused(short, folder):
@@ -212,7 +219,7 @@ model['test_cfg'] = dict(score_thr=0.0)
     (folder / 'own/teacher.py').write_text(
         teacher + 'model = dict(backbone=dict(base_channels=12), neck=dict(in_channels=[12, 24, 48, 96]))')
     distilled = folder / 'own/fmkt-theta.py'
-    distilled.write_text(distilled.read_text().replace('configs/own_data/teacher.py', str(folder / 'own/teacher.py')).replace(
+    distilled.write_text(distilled.read_text().replace(
         'work_dirs/teacher/epoch_12.pth', str(folder / 'own_teacher/epoch_1.pth')))
     succeed(tool('train.py', folder / 'own/teacher.py', '--work-dir', folder / 'own_teacher'))
     succeed(tool('train.py', distilled, '--work-dir', folder / 'own_student'))
@@ -240,6 +247,8 @@ WRONG = {
     'teacher that is a backbone': (['STUDENT', 'backbone.py', 'TEACHER_CKPT'], 'must be detectors'),
     'config that is no Python': (['STUDENT', 'syntax.py', 'TEACHER_CKPT'], 'syntax.py could not be read as a config'),
     'config that is not there': (['STUDENT', 'mmdet::no/such.py', 'TEACHER_CKPT'], 'mmdet::no/such.py is not there'),
+    'distillation as a student': (['distilled.py', TEACHER, 'TEACHER_CKPT'], 'but got a distillation'),
+    'saved as something else': (['STUDENT', TEACHER, 'TEACHER_CKPT', '--save', 'x'], '--save must be given the name of a .py'),
     'no teacher': (['STUDENT'], 'must be given the config of a teacher'),
     'wrong recorder source': (
         ['STUDENT', TEACHER, 'TEACHER_CKPT', '--cfg-options', 'model.distiller.student_recorders.pyramid.source=nekc'],
@@ -249,6 +258,7 @@ WRONG = {
 
 @pytest.fixture(scope='module')
 def wrong_files(folder, teacher_ckpt):
+    (folder / 'distilled.py').write_text("model = dict(type='mmrazor.FMKTDistill', architecture=dict(type='RetinaNet'))")
     teacher = torch.load(teacher_ckpt)
     torch.save(dict(teacher, meta=dict(dataset_meta=dict(classes=tuple('abcdefghij')))), folder / 'letters.pth')
     torch.save(dict(state_dict=dict(weight=torch.ones(1))), folder / 'other.pth')
@@ -265,13 +275,9 @@ def wrong_files(folder, teacher_ckpt):
 
 
 @pytest.mark.parametrize('case', WRONG)
-def test_wrong_input_is_one_clear_error_before_training(case, wrong_files, student, teacher_ckpt, folder, monkeypatch, capsys):
+def test_wrong_input_is_one_clear_error_before_training(case, wrong_files, student, teacher_ckpt, folder, monkeypatch):
     arguments, message = WRONG[case]
     names = dict(STUDENT=student, TEACHER_CKPT=teacher_ckpt)
     arguments = [names.get(argument, folder / argument if (folder / str(argument)).is_file() else argument)
                  for argument in arguments]
-    # in this process, which has imported everything already
-    monkeypatch.setattr(sys, 'argv', ['distill.py', *map(str, arguments), '--work-dir', str(folder / 'wrong')])
-    with pytest.raises(SystemExit) as stop:
-        runpy.run_path(str(ROOT / 'tools/distill.py'), run_name='__main__')
-    assert message in stop.value.code and 'Epoch(train)' not in capsys.readouterr().out
+    assert message in refused(monkeypatch, 'distill.py', *arguments, '--work-dir', folder / 'wrong')

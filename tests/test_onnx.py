@@ -219,7 +219,7 @@ def test_weights_of_another_detector_are_refused(save, out):
 def test_a_missing_package_ends_the_tool_with_the_command_that_installs_it(package, monkeypatch, out):
     monkeypatch.setitem(sys.modules, package, None)
     args = argparse.Namespace(debug=False)
-    with pytest.raises(SystemExit, match=rf"^ImportError: .*{package}.*pip install 'mmfmkt\[onnx\]'\n"):
+    with pytest.raises(SystemExit, match=rf"^ImportError: .*{package}.*pip install -e '.\[onnx\]'\n"):
         set_up(lambda args: export_onnx(Config(), 'nowhere.pth', out), args)
 
 

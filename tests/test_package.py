@@ -13,7 +13,8 @@ ROOT = Path(__file__).parents[1]
 def test_a_wheel_holds_the_package_its_configs_and_its_tools(tmp_path):
     # a copy, because a build leaves folders behind
     files = subprocess.run(['git', 'ls-files'], cwd=ROOT, capture_output=True, text=True).stdout.split()
-    assert files, 'the project must be a git checkout'
+    if not files:
+        pytest.skip('not a git checkout')
     for name in files:
         target = tmp_path / 'source' / name
         target.parent.mkdir(parents=True, exist_ok=True)

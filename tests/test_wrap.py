@@ -173,6 +173,67 @@ def test_writing_out_changes_no_config_that_it_is_given(pair):
     assert (student, teacher) == before
 
 
+@pytest.mark.parametrize('student', ['cornernet', 'yolov3', 'retinanet'])
+def test_what_is_predicted_depends_on_the_flow(student):
+    model = MODELS.build(ConfigDict(pair_config(tiny(student), variant='ofmkt'))).eval()
+    images, samples = batch_for(student)
+    with torch.no_grad():
+        before = head_outputs(model.architecture, images)
+        wake(model)
+        after = head_outputs(model.architecture, images)
+    assert not torch.allclose(before, after)
+
+
+def head_outputs(detector, images):
+    """What boxes are made of: all outputs of the dense head, and of CornerNet's two stacks those of the last."""
+    first = -1 if 'CornerNet' in type(detector).__name__ else 0
+    outputs = detector.bbox_head(detector.extract_feat(images))
+    return torch.cat([level.flatten() for output in outputs for level in output[first:]])
+
+
+def test_a_preprocessor_beside_the_model_is_for_a_student_that_has_none(pair):
+    """A runner gives it to every model."""
+    config, other = pair('retinanet', 'gfl'), dict(type='mmdet.DetDataPreprocessor', mean=[1, 2, 3], std=[4, 5, 6])
+    own = MODELS.build(dict(config, data_preprocessor=other))
+    assert own.data_preprocessor is own.architecture.data_preprocessor
+    assert own.data_preprocessor.mean.flatten().tolist() == pytest.approx(config.architecture.data_preprocessor.mean)
+    del config.architecture['data_preprocessor']
+    given = MODELS.build(dict(config, data_preprocessor=other))
+    assert given.data_preprocessor is given.architecture.data_preprocessor
+    assert given.data_preprocessor.mean.flatten().tolist() == [1, 2, 3]
+
+
+def test_a_list_of_meta_encoders_has_one_for_each_level(pair):
+    encoders = [dict(type='mmrazor.MLPMetaEncoder'), dict(type='mmrazor.LightMetaEncoder')]
+    config = pair('retinanet', 'gfl', flow=dict(levels=(0, 1), meta_encoder=encoders))
+    assert config.distiller.connectors.flow.flow.meta_encoder == [dict(encoder, channels=WIDTH) for encoder in encoders]
+
+
+@pytest.mark.parametrize('settings, message', [
+    (dict(bbox_head=dict(num_classes=3)), 'but got bbox_head; what belongs to the student is set under `model.architecture`'),
+    (dict(flow=dict(levels=2)), '`levels` must list different levels of the pyramid'),
+    (dict(variant=['fmkt']), r"one of fmkt, .* but got \['fmkt'\]"),
+])
+def test_settings_that_a_pair_does_not_have_are_refused(pair, settings, message):
+    with pytest.raises(ValueError, match=message):
+        pair('retinanet', 'gfl', **settings)
+
+
+def test_what_goes_wrong_in_a_detector_says_in_which(tmp_path):
+    broken = tiny('retinanet')
+    broken.neck.in_channels = [1, 2]
+    for arguments, side in (((broken, tiny('gfl')), 'student'), ((tiny('gfl'), broken), 'teacher')):
+        with pytest.raises(ValueError, match=f'^the {side} cannot be distilled: '):
+            pair_config(*arguments, 'nowhere.pth')
+
+
+def test_a_distillation_is_neither_a_student_nor_a_teacher(pair):
+    distillation = pair('retinanet', 'gfl')
+    for arguments in ((distillation, tiny('gfl')), (tiny('gfl'), distillation)):
+        with pytest.raises(ValueError, match='but got a distillation, mmrazor.FMKTDistill; train it with tools/train.py'):
+            pair_config(*arguments, 'nowhere.pth')
+
+
 def test_a_level_that_the_teacher_lacks_is_refused(pair):
     with pytest.raises(ValueError, match=r'`levels` of the flow must be .*teacher has too, \[0, 1, 2\], but got \[0, 4\]'):
         pair('retinanet', 'yolox', flow=dict(levels=[0, 4]))
@@ -208,10 +269,11 @@ def test_the_short_form_and_what_it_is_written_out_to_are_the_same_model(variant
     assert written.optim_wrapper.clip_grad.max_norm == 35 and 'clip_grad' not in cfg.optim_wrapper
 
 
-def test_gradients_that_are_clipped_already_stay_so(tmp_path):
+@pytest.mark.parametrize('clip_grad', [dict(max_norm=0.1), None])
+def test_what_a_config_says_of_clipping_stays(tmp_path, clip_grad):
     cfg = short_form('fmkt', tmp_path)
-    cfg.optim_wrapper.clip_grad = dict(max_norm=0.1)
-    assert write_out(cfg).optim_wrapper.clip_grad == dict(max_norm=0.1)
+    cfg.optim_wrapper.clip_grad = clip_grad
+    assert write_out(cfg).optim_wrapper.clip_grad == clip_grad
 
 
 @pytest.mark.parametrize('variant', wrap.ALGORITHMS)

@@ -2,8 +2,8 @@
 import argparse
 
 import mmfmkt  # noqa: F401 (registers everything)
-from mmengine.config import Config
 from mmfmkt.engine.launch import set_up
+from mmfmkt.models.config_files import read_config
 from mmfmkt.onnx_export import export_onnx
 
 
@@ -12,13 +12,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='config of a distillation run or of a detector')
     parser.add_argument('checkpoint', help='checkpoint of it')
     parser.add_argument('out', help='file to write (.onnx)')
-    parser.add_argument('--shape', nargs=2, type=int, metavar=('H', 'W'), help='fix height and width of the images')
-    parser.add_argument('--debug', action='store_true', help='show the whole traceback of a wrong input')
+    parser.add_argument('--shape', nargs=2, type=int, metavar=('H', 'W'), help='fix height and width of the images, rounded up to the padding divisor (default: any size)')
+    parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
     return parser.parse_args()
 
 
 def export(args: argparse.Namespace) -> tuple[dict, float]:
-    return export_onnx(Config.fromfile(args.config), args.checkpoint, args.out, args.shape)
+    return export_onnx(read_config(args.config, 'the config'), args.checkpoint, args.out, args.shape)
 
 
 if __name__ == '__main__':

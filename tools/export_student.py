@@ -19,7 +19,7 @@ def parse_args() -> argparse.Namespace:
                          'fail if there are none')
     weights.add_argument('--live', dest='choice', action='store_const', const='live',
                          help='of a run with an EMA hook, take the weights that are trained instead of their average')
-    parser.add_argument('--debug', action='store_true', help='show the whole traceback of a wrong input')
+    parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
     return parser.parse_args()
 
 

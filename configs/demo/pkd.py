@@ -1,4 +1,4 @@
-# The rival: PKD (arXiv:2207.02039) between the same levels, without a flow, in the same wrapper.
+# The baseline: PKD (arXiv:2207.02039) between the same levels, without a flow, in the same wrapper.
 _base_ = ['retinanet_r18.py', '_base_/distill.py', '../_base_/fmkt-theta.py']
 
 model = dict(

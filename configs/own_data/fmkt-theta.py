@@ -4,5 +4,5 @@ model = dict(
     _delete_=True,
     type='mmrazor.FMKTPair',
     architecture=_base_.model,
-    teacher='configs/own_data/teacher.py',
+    teacher='{{ fileDirname }}/teacher.py',
     teacher_ckpt='work_dirs/teacher/epoch_12.pth')

@@ -9,7 +9,7 @@ from typing import Callable, Iterable, Sequence
 from mmengine.config import Config
 from tqdm import tqdm
 
-from mmfmkt.deploy import export_student
+from mmfmkt.export import export_student
 
 from .digit_scenes import SPLITS, make_split
 from .evaluation import detect, evaluate, is_evaluated, read_figures

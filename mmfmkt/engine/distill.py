@@ -22,11 +22,13 @@ def distillation_config(args: argparse.Namespace) -> Config:
     if with_teacher and not args.teacher_ckpt:
         raise ValueError(f'{args.variant} must be given the config of a teacher and its checkpoint, but got '
                          f'{args.teacher or "no teacher"}; --variant ofmkt does without one')
+    if args.save and not args.save.endswith('.py'):
+        raise ValueError(f'--save must be given the name of a .py file, but got {args.save}')
     cfg = read_config(args.student, 'the student')
-    if 'model' in cfg:
+    if cfg.get('model'):
         cfg.model = dict(type='mmrazor.FMKTPair', architecture=cfg.model, variant=args.variant)
         if with_teacher:
-            cfg.model.update(teacher=args.teacher, teacher_ckpt=args.teacher_ckpt)
+            cfg.model.update(teacher=absolute(args.teacher), teacher_ckpt=absolute(args.teacher_ckpt))
         if args.inherit:
             cfg.model.inherit = args.inherit
         if args.evaluate_teacher:
@@ -35,6 +37,11 @@ def distillation_config(args: argparse.Namespace) -> Config:
     imports = [imports] if isinstance(imports, str) else list(imports)
     cfg.custom_imports = dict(imports=[*imports, 'mmfmkt'], allow_failed_imports=False)
     return write_out(apply_options(cfg, args, f'{args.variant}_{Path(args.student.split("::")[-1]).stem}'))
+
+
+def absolute(name: str) -> str:
+    """The path of a local file from the root, so that a saved config can be used from any folder; other names stay."""
+    return str(Path(name).resolve()) if Path(name).exists() else name
 
 
 def prepare_distillation(args: argparse.Namespace) -> Runner | None:

@@ -10,7 +10,7 @@ from mmdet.evaluation import DumpDetResults
 from mmengine.config import Config, DictAction
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
-from mmengine.runner.checkpoint import load_state_dict
+from mmengine.runner.checkpoint import find_latest_checkpoint, load_state_dict
 from torch import nn
 
 from mmfmkt.deploy import deployed_config, is_distillation, student_weights
@@ -21,19 +21,20 @@ from mmfmkt.short_form import write_out
 
 from .cpu import enable_amp, prepare_distributed_cpu
 from .add_hooks import add_distillation_hooks
-from .preflight import build_training_data, check_data, check_optimizer
+from .preflight import build_training_data, check_data, check_evaluation, check_optimizer, check_resumable
 
 T = TypeVar('T')
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """The options that mmdet's tools share."""
-    parser.add_argument('--work-dir', help='folder for logs and results')
+    parser.add_argument('--work-dir', help='folder for logs and results (default: work_dirs/<name of the config>)')
     parser.add_argument(
         '--cfg-options', nargs='+', action=DictAction, help='settings that override the config, as key=value ...')
-    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none')
+    parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
+                        help='how several processes are started: pytorch with torchrun')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
-    parser.add_argument('--debug', action='store_true', help='show the whole traceback of a wrong set-up')
+    parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
 
 
 def add_training_arguments(parser: argparse.ArgumentParser) -> None:
@@ -55,7 +56,7 @@ def apply_options(cfg: Config, args: argparse.Namespace, name: str) -> Config:
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg.launcher = args.launcher
     cfg.merge_from_dict(args.cfg_options or {})
-    if 'model' not in cfg:
+    if not cfg.get('model'):
         raise ValueError(f'the config must be that of a detector, with a `model`, but it has {", ".join(cfg) or "nothing"}')
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / name)
     return cfg
@@ -115,12 +116,16 @@ def build_training_runner(cfg: Config, args: argparse.Namespace) -> Runner:
     if args.resume:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
+        resumed = args.resume if args.resume != 'auto' else find_latest_checkpoint(cfg.work_dir)
     check_checkpoint(cfg.get('load_from'))
     if is_distillation(cfg):
         check_optimizer(cfg)
         add_distillation_hooks(cfg)
     runner = build_runner(cfg)
     build_training_data(runner)
+    check_evaluation(runner)
+    if args.resume and resumed:
+        check_resumable(runner.model, resumed)
     return runner
 
 

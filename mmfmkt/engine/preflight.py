@@ -8,6 +8,7 @@ from mmengine.runner import Runner
 from torch import nn
 
 from mmfmkt.models.algorithms.frozen_teacher import FrozenTeacher
+from mmfmkt.models.checkpoints import read_checkpoint, shorten
 from mmfmkt.models.class_count import class_counts
 
 
@@ -51,7 +52,7 @@ def check_optimizer(cfg: Config) -> None:
 
     In a distillation the names of the student's parameters begin with `architecture`.
     """
-    constructor = cfg.optim_wrapper.get('constructor') or ''
+    constructor = (cfg.get('optim_wrapper') or {}).get('constructor') or ''
     if 'LearningRateDecay' in constructor or 'LayerDecay' in constructor:
         raise ValueError('`optim_wrapper.constructor` must not be one that decays learning rates by layer, because it would '
                          f'take the whole student for one layer, but got {constructor}; use `paramwise_cfg` with '
@@ -84,11 +85,35 @@ def check_teacher_classes(model: nn.Module, classes: Sequence[str] | None) -> No
     """Raise a ValueError if the teacher's checkpoint names other classes than the data set, or the same in another order."""
     model = model.module if is_model_wrapper(model) else model
     teacher = getattr(model, 'teacher', None)
-    if not classes or not isinstance(teacher, FrozenTeacher) or not teacher.classes:
+    if not classes or not isinstance(teacher, FrozenTeacher) or not teacher.classes or not model.check_classes:
         return
-    if [name.lower() for name in teacher.classes] != [name.lower() for name in classes]:
-        wrong = next((pair for pair in zip(teacher.classes, classes) if pair[0].lower() != pair[1].lower()), None)
+    if list(map(spelled, teacher.classes)) != list(map(spelled, classes)):
+        wrong = next((pair for pair in zip(teacher.classes, classes) if spelled(pair[0]) != spelled(pair[1])), None)
         first = f'; the first that differ are {wrong[0]} and {wrong[1]}' if wrong else ''
         raise ValueError('the teacher must have been trained on the classes of the data set, in their order, but its '
                          f'checkpoint names {len(teacher.classes)} ({", ".join(teacher.classes[:3])}, ...) and the data set '
-                         f'{len(classes)} ({", ".join(classes[:3])}, ...){first}; train the teacher on the data of the student')
+                         f'{len(classes)} ({", ".join(classes[:3])}, ...){first}; train the teacher on the data of the student, or, if '
+                         'the names mean the same, set `check_classes=False` of the model')
+
+
+def spelled(name: str) -> str:
+    """A name as it is compared: versions of COCO's classes differ in `traffic light` and `traffic_light`."""
+    return name.lower().replace('_', ' ').replace('-', ' ')
+
+
+def check_evaluation(runner: Runner) -> None:
+    """Raise a ValueError if the teacher shall be measured, and there is nothing to measure it on."""
+    if getattr(runner.model, 'evaluate_teacher', False) and runner.val_loop is None:
+        raise ValueError('`evaluate_teacher` must be used with validation data, but there are none; set `val_dataloader`, '
+                         '`val_evaluator` and `val_cfg`')
+
+
+def check_resumable(model: nn.Module, checkpoint: str) -> None:
+    """Raise a ValueError if a checkpoint to go on from was not written by such a run."""
+    model = model.module if is_model_wrapper(model) else model
+    weights, loaded = read_checkpoint(checkpoint, 'the checkpoint to go on from')
+    missing = [key for key in model.state_dict() if key not in weights and key not in loaded.get('distiller', {})]
+    if missing or 'optimizer' not in loaded:
+        lacks = f'the weights of {shorten(missing)}' if missing else 'an optimizer'
+        raise ValueError(f'the checkpoint to go on from must be one of this run, but {checkpoint} lacks {lacks}; to start '
+                         'from the weights of another, set load_from')

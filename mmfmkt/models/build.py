@@ -17,6 +17,9 @@ def build_detector(config: dict | BaseModel) -> BaseModel:
     Raises:
         ValueError: if it is something else.
     """
+    if isinstance(config, dict) and 'architecture' in config:
+        raise ValueError(f'student and teacher must be detectors, but got a distillation, {config.get("type")}; train it with '
+                         'tools/train.py, and take what tools/export_student.py makes of it for a teacher')
     detector = config if isinstance(config, BaseModel) else DETECTORS.build(own_copy(config))
     if not hasattr(detector, 'extract_feat') or isinstance(detector, SemiBaseDetector):
         raise ValueError(f'student and teacher must be detectors, whose `extract_feat` makes features of images, but got '

@@ -21,7 +21,7 @@ def read_checkpoint(path: str, option: str) -> tuple[dict[str, Tensor], dict]:
     try:
         loaded = CheckpointLoader.load_checkpoint(path, map_location='cpu')
     except FileNotFoundError as error:
-        raise FileNotFoundError(f'{option} must be a file or an address, but there is no {path}') from error
+        raise FileNotFoundError(f'{option} must be a file or an address, but {path} is none') from error
     except (URLError, TimeoutError, ConnectionError) as error:
         raise ConnectionError(f'{option} {path} could not be fetched ({getattr(error, "reason", error)}); download it '
                               'elsewhere and give the file') from error

@@ -19,9 +19,9 @@ def read_config(config: str, option: str) -> Config:
     except (FileNotFoundError, IsADirectoryError) as error:
         raise FileNotFoundError(f"{option} must be a config file or a 'package::' config, but {config} is not there; a config "
                                 "of MMDetection's is named as mmdet::retinanet/retinanet_r50_fpn_1x_coco.py") from error
-    except (AssertionError, ImportError, OSError, SyntaxError, ValueError) as error:
+    except Exception as error:  # a config is code, which can go wrong in any way
         reason = f'{error.msg}, line {error.lineno}' if isinstance(error, SyntaxError) else error
-        raise ValueError(f'{option} {config} could not be read as a config: {reason}') from error
+        raise ValueError(f'{option} {config} could not be read as a config: {type(error).__name__}: {reason}') from error
 
 
 def read_detector_config(config: str | dict, option: str = '`teacher`') -> ConfigDict:
@@ -40,5 +40,5 @@ def read_detector_config(config: str | dict, option: str = '`teacher`') -> Confi
     if 'type' not in model:
         raise ValueError(f'{option} must be the config of a detector, but {config!r} has no model with a `type`')
     if 'data_preprocessor' in loaded:  # a runner gives it to a model that has none
-        model.setdefault('data_preprocessor', loaded['data_preprocessor'])
+        model = ConfigDict({'data_preprocessor': loaded['data_preprocessor'], **model})
     return model

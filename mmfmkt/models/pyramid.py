@@ -33,7 +33,7 @@ def find_pyramid(detector: BaseModel) -> tuple[Level, ...]:
     try:
         with evaluating(detector):
             size, features = on_empty_image(lambda images: (images.shape[-1], detector.extract_feat(images)))
-    except (AttributeError, NotImplementedError, RuntimeError, TypeError) as error:
+    except Exception as error:
         raise ValueError(f'the pyramid of {name} could not be found, because its backbone and neck do not run on an empty '
                          f'image on a CPU ({error}); write the distillation out in a config') from error
     features = [features] if isinstance(features, Tensor) else features
@@ -70,8 +70,8 @@ def describe_matched(matched: Sequence[tuple[Level, Level]]) -> str:
 
 
 def by_stride(pyramid: Sequence[Level]) -> dict[int, Level]:
-    """The first level of every stride."""
-    return {level.stride: level for level in reversed(pyramid)}
+    """The last level of every stride: of two stacks (CornerNet), heads predict from the second."""
+    return {level.stride: level for level in pyramid}
 
 
 def describe(title: str, pyramid: Sequence[Level]) -> str:

@@ -71,7 +71,7 @@ def require_onnx() -> None:
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401
     except ImportError as error:
-        raise ImportError(f"{error}; an export needs it: pip install 'mmfmkt[onnx]'") from error
+        raise ImportError(f"{error}; an export needs it: pip install -e '.[onnx]'") from error
 
 
 def draw_batches(shape: Sequence[int] | None, padding: int) -> list[Tensor]:

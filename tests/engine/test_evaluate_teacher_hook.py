@@ -6,6 +6,7 @@ import torch
 from mmengine.evaluator import BaseMetric
 
 from mmfmkt.engine import evaluate_teacher_hook
+from mmfmkt.engine.preflight import check_evaluation
 
 HOOK = dict(type='mmrazor.EvaluateTeacherHook')
 
@@ -33,12 +34,11 @@ def train(make_runner, theta, batch, printed):
     theta.architecture.test_cfg.score_thr = 0.0
     theta.teacher.test_cfg.score_thr = 0.0
 
-    def run(epochs, validate=True, evaluate=True, **options):
+    def run(epochs, evaluate=True, **options):
         theta.evaluate_teacher = evaluate
         runner = make_runner(epochs, 'run', custom_hooks=[HOOK], **options)
-        if validate:
-            runner._val_dataloader = copy.deepcopy(runner._train_dataloader)
-            runner._val_loop, runner._val_evaluator = dict(), [SumOfScores()]
+        runner._val_dataloader = copy.deepcopy(runner._train_dataloader)
+        runner._val_loop, runner._val_evaluator = dict(), [SumOfScores()]
         runner.train()
         return runner
 
@@ -69,6 +69,17 @@ def test_measuring_changes_nothing_of_the_training(train, tmp_path):
     assert all(torch.equal(value, results[1][key]) for key, value in results[0].items())
 
 
-def test_without_validation_data_it_is_refused(train):
+def test_a_metric_that_the_teacher_has_nothing_for_is_reported_and_training_goes_on(train, printed, monkeypatch, tmp_path):
+
+    def fail(*args):
+        raise KeyError('segm is not in results')
+
+    monkeypatch.setattr(evaluate_teacher_hook.EvaluateTeacherHook, 'measure', fail)
+    train(1)
+    assert printed == ['the teacher was not measured: segm is not in results'] and (tmp_path / 'run' / 'epoch_1.pth').exists()
+
+
+def test_without_validation_data_it_is_refused(make_runner, theta):
+    theta.evaluate_teacher = True
     with pytest.raises(ValueError, match='must be used with validation data, but there are none'):
-        train(1, validate=False)
+        check_evaluation(make_runner(1, 'run'))

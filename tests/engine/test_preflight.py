@@ -4,7 +4,7 @@ from mmengine.config import Config
 from mmrazor.registry import MODELS
 from torch import nn
 
-from mmfmkt.engine.preflight import check_data, check_optimizer, check_teacher_classes
+from mmfmkt.engine.preflight import check_data, check_optimizer, check_resumable, check_teacher_classes
 from mmfmkt.models.class_count import class_counts
 
 
@@ -55,10 +55,15 @@ def distillation(theta, teacher_ckpt):
     return build
 
 
-@pytest.mark.parametrize('meta', [dict(dataset_meta=dict(classes=('Cat', 'dog'))), dict(CLASSES=['cat', 'dog']), {},
-                                  dict(dataset_meta=dict(CLASSES=('cat', 'dog')))])
+@pytest.mark.parametrize('meta', [dict(dataset_meta=dict(classes=('Cat', 'hot_dog'))), dict(CLASSES=['cat', 'hot dog']), {},
+                                  dict(dataset_meta=dict(CLASSES=('cat', 'hot-dog')))])
 def test_a_teacher_of_the_same_classes_or_of_unknown_ones_passes(distillation, meta):
-    check_teacher_classes(distillation(**meta), ('cat', 'dog'))
+    check_teacher_classes(distillation(**meta), ('cat', 'hot dog'))
+
+
+def test_names_that_mean_the_same_can_be_declared_so(distillation, theta):
+    theta.check_classes = False
+    check_teacher_classes(distillation(CLASSES=('feline', 'canine')), ('cat', 'dog'))
 
 
 @pytest.mark.parametrize('classes, differ', [(('dog', 'cat'), 'dog and cat'), (('cat', 'bird'), 'bird and dog')])
@@ -79,3 +84,19 @@ def test_learning_rates_that_decay_by_layer_are_refused():
     cfg.optim_wrapper.constructor = 'LearningRateDecayOptimizerConstructor'
     with pytest.raises(ValueError, match='must not be one that decays learning rates by layer.*but got LearningRateDecay'):
         check_optimizer(cfg)
+
+
+@pytest.mark.parametrize('change, lacks', [
+    (lambda checkpoint: checkpoint.pop('optimizer'), 'an optimizer'),
+    (lambda checkpoint: checkpoint.pop('distiller'), 'the weights of distiller.connectors.flow'),
+    (lambda checkpoint: checkpoint['state_dict'].popitem(), 'the weights of bbox_head'),
+])
+def test_a_checkpoint_of_another_run_is_not_gone_on_from(make_runner, tmp_path, change, lacks):
+    runner, file = make_runner(1, 'run'), tmp_path / 'run' / 'epoch_1.pth'
+    runner.train()
+    check_resumable(runner.model, str(file))
+    checkpoint = torch.load(file)
+    change(checkpoint)
+    torch.save(checkpoint, file)
+    with pytest.raises(ValueError, match=f'lacks {lacks}.*; to start from the weights of another, set load_from'):
+        check_resumable(runner.model, str(file))

@@ -65,5 +65,5 @@ def test_an_address_that_cannot_be_reached_is_refused_with_a_remedy(monkeypatch,
 
 
 def test_a_file_that_is_not_there_is_named():
-    with pytest.raises(FileNotFoundError, match='`teacher_ckpt` must be a file or an address, but there is no nowhere.pth'):
+    with pytest.raises(FileNotFoundError, match='`teacher_ckpt` must be a file or an address, but nowhere.pth is none'):
         read_checkpoint('nowhere.pth', '`teacher_ckpt`')

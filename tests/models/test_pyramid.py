@@ -44,9 +44,9 @@ def test_levels_are_matched_by_stride_whatever_their_order_and_number():
     assert [(s.index, t.index) for s, t in match_levels(student, teacher)] == [(2, 1), (1, 2), (0, 3)]
 
 
-def test_of_two_levels_of_one_stride_the_first_is_taken():
+def test_of_two_levels_of_one_stride_the_last_is_taken():
     twice = [Level(0, 4, 8), Level(1, 4, 8)]
-    assert match_levels(twice, [Level(0, 4, 8)]) == [(twice[0], Level(0, 4, 8))]
+    assert match_levels(twice, [Level(0, 4, 8)]) == [(twice[1], Level(0, 4, 8))]
 
 
 def test_detectors_without_a_common_stride_are_refused_with_both_pyramids():

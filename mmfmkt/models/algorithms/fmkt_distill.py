@@ -42,6 +42,8 @@ class FMKTDistill(BaseAlgorithm):
         evaluate_teacher: measure the teacher on the validation data before training, and print it.
         log_only: names of losses of the distiller that are computed and logged, and not trained; these alone may lack
             "loss" in their name.
+        check_classes: refuse a teacher whose checkpoint names other classes than the data set.
+        data_preprocessor: that of a config which states it beside the model; the student's own comes first.
 
     Raises:
         TypeError: if there is no teacher and the distiller records one.
@@ -60,11 +62,15 @@ class FMKTDistill(BaseAlgorithm):
                  inherit: str | Sequence[str] = (),
                  evaluate_teacher: bool = False,
                  log_only: Sequence[str] = (),
+                 check_classes: bool = True,
+                 data_preprocessor: dict | None = None,
                  **kwargs) -> None:
+        if data_preprocessor and isinstance(architecture, dict):  # as a runner gives it to a detector that has none
+            architecture = {'data_preprocessor': data_preprocessor, **architecture}
         super().__init__(build_detector(architecture), **kwargs)
         self.distiller = MODELS.build(distiller)
         check_losses_named(self.distiller, log_only)
-        self.inherits, self.evaluate_teacher = inherit, evaluate_teacher
+        self.inherits, self.evaluate_teacher, self.check_classes = inherit, evaluate_teacher, check_classes
         self.teacher, self.teacher_heads = None, []
         if teacher is not None or self.distiller.teacher_recorders.recorders:
             self.teacher = FrozenTeacher(teacher, teacher_ckpt, self.data_preprocessor)

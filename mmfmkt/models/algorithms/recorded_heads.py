@@ -17,7 +17,7 @@ def parts_of(recorders: Iterable[BaseRecorder]) -> set[str]:
 
 
 def forget_records(distiller: ConfigurableDistiller) -> None:
-    """Drop what was recorded, which else would keep the graph of the last iteration in memory through a validation."""
+    """Drop what was recorded, which would otherwise keep the graph of the last iteration in memory through a validation."""
     for manager in (distiller.student_recorders, distiller.teacher_recorders):
         for recorder in manager.recorders.values():
             recorder.reset_data_buffer()

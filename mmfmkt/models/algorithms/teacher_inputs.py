@@ -38,7 +38,7 @@ class TeacherInputs(nn.Module):
         if not self.agree:
             images = (images.flip(1) if self.swaps else images) * self.scale + self.shift
             for image, sample in zip(images, data_samples or []):
-                height, width = sample.img_shape[:2]
+                height, width = sample.get('img_shape', image.shape[1:])[:2]
                 image[:, height:], image[:, :, width:] = self.pad_value, self.pad_value
         bottom, right = (-length % self.divisor for length in images.shape[2:])
         return F.pad(images, (0, right, 0, bottom), value=self.pad_value) if bottom or right else images
