@@ -113,10 +113,10 @@ def build_training_runner(cfg: Config, args: argparse.Namespace) -> Runner:
             raise ValueError('--auto-scale-lr needs auto_scale_lr = dict(base_batch_size=...) in the config: the batch '
                              'size over all GPUs that its learning rate was chosen for')
         cfg.auto_scale_lr.enable = True
+    newest = find_latest_checkpoint(cfg.work_dir) if args.resume == 'auto' else args.resume
     if args.resume:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
-        resumed = args.resume if args.resume != 'auto' else find_latest_checkpoint(cfg.work_dir)
     check_checkpoint(cfg.get('load_from'))
     if is_distillation(cfg):
         check_optimizer(cfg)
@@ -124,8 +124,8 @@ def build_training_runner(cfg: Config, args: argparse.Namespace) -> Runner:
     runner = build_runner(cfg)
     build_training_data(runner)
     check_evaluation(runner)
-    if args.resume and resumed:
-        check_resumable(runner.model, resumed)
+    if newest:
+        check_resumable(runner.model, newest)
     return runner
 
 

@@ -83,7 +83,7 @@ def build_training_data(runner: Runner) -> None:
 
 def check_teacher_classes(model: nn.Module, classes: Sequence[str] | None) -> None:
     """Raise a ValueError if the teacher's checkpoint names other classes than the data set, or the same in another order."""
-    model = model.module if is_model_wrapper(model) else model
+    model = unwrapped(model)
     teacher = getattr(model, 'teacher', None)
     if not classes or not isinstance(teacher, FrozenTeacher) or not teacher.classes or not model.check_classes:
         return
@@ -92,8 +92,13 @@ def check_teacher_classes(model: nn.Module, classes: Sequence[str] | None) -> No
         first = f'; the first that differ are {wrong[0]} and {wrong[1]}' if wrong else ''
         raise ValueError('the teacher must have been trained on the classes of the data set, in their order, but its '
                          f'checkpoint names {len(teacher.classes)} ({", ".join(teacher.classes[:3])}, ...) and the data set '
-                         f'{len(classes)} ({", ".join(classes[:3])}, ...){first}; train the teacher on the data of the student, or, if '
-                         'the names mean the same, set `check_classes=False` of the model')
+                         f'{len(classes)} ({", ".join(classes[:3])}, ...){first}; train the teacher on the data of the '
+                         'student, or, if the names mean the same, set `check_classes=False` of the model')
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The model itself, which several processes wrap."""
+    return model.module if is_model_wrapper(model) else model
 
 
 def spelled(name: str) -> str:
@@ -103,14 +108,14 @@ def spelled(name: str) -> str:
 
 def check_evaluation(runner: Runner) -> None:
     """Raise a ValueError if the teacher shall be measured, and there is nothing to measure it on."""
-    if getattr(runner.model, 'evaluate_teacher', False) and runner.val_loop is None:
+    if getattr(unwrapped(runner.model), 'evaluate_teacher', False) and runner.val_loop is None:
         raise ValueError('`evaluate_teacher` must be used with validation data, but there are none; set `val_dataloader`, '
                          '`val_evaluator` and `val_cfg`')
 
 
 def check_resumable(model: nn.Module, checkpoint: str) -> None:
     """Raise a ValueError if a checkpoint to go on from was not written by such a run."""
-    model = model.module if is_model_wrapper(model) else model
+    model = unwrapped(model)
     weights, loaded = read_checkpoint(checkpoint, 'the checkpoint to go on from')
     missing = [key for key in model.state_dict() if key not in weights and key not in loaded.get('distiller', {})]
     if missing or 'optimizer' not in loaded:
