@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mmfmkt.deploy import deployed_config, student_weights
 from mmfmkt.models.build import build_detector
+from mmfmkt.models.checkpoints import without_repeated
 
 SIZE = 512  # pixels of the image on which a detector is tried
 EMA_HOOK = 'EMAHook'  # what it averages is folded into the exported weights
@@ -42,6 +43,7 @@ def export_student(cfg: Config, checkpoint: str, out: str, choice: str | None = 
     deployed.custom_hooks = [hook for hook in deployed.get('custom_hooks') or [] if str(hook['type']).split('.')[-1] != EMA_HOOK]
     weights, meta = student_weights(checkpoint, choice)
     trained = load_detector(deployed.model, weights)
+    weights = without_repeated(weights, trained)
     meta = {key: value for key, value in meta.items() if key in ('dataset_meta', 'epoch', 'iter', 'seed')}
     weights_file.parent.mkdir(parents=True, exist_ok=True)
     save_checkpoint(dict(meta=meta, state_dict=weights), str(weights_file))
@@ -62,7 +64,7 @@ def check_targets(sources: Sequence[str | None], targets: Sequence[Path]) -> Non
 def load_detector(model: dict, weights: dict) -> BaseModel:
     """A detector in eval mode that has exactly these weights."""
     detector = build_detector(model)
-    detector.load_state_dict(weights, strict=True)
+    detector.load_state_dict(without_repeated(weights, detector), strict=True)
     return detector.eval()
 
 

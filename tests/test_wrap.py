@@ -41,6 +41,7 @@ PAIRS = {
     ('deformable_detr', 'yolox'): [8, 16, 32],
     ('retinanet', 'deformable_detr'): [8, 16, 32, 64],
     ('dino', 'atss'): [8, 16, 32, 64],  # 256 channels, 16
+    ('ddq_detr', 'retinanet'): [8, 16, 32, 64],  # saves some weights under two names after its first iteration
     ('faster_rcnn_c4', 'retinanet'): [16],  # no neck
     ('yolof', 'faster_rcnn'): [32],  # one level
 }

@@ -14,7 +14,7 @@ from mmengine.runner.checkpoint import find_latest_checkpoint, load_state_dict
 from torch import nn
 
 from mmfmkt.deploy import deployed_config, is_distillation, student_weights
-from mmfmkt.models.checkpoints import read_checkpoint
+from mmfmkt.models.checkpoints import read_checkpoint, without_repeated
 from mmfmkt.models.config_files import read_config
 from mmfmkt.models.flow_transform import find_flows
 from mmfmkt.short_form import write_out
@@ -80,7 +80,7 @@ def build_test_runner(cfg: Config, checkpoint: str) -> Runner:
     cfg.load_from, cfg.resume = checkpoint, False  # the config that a resumed run leaves says resume = True
     runner = build_runner(cfg)
     # `test` loads once more, not strictly, after hooks such as EMA are ready
-    load_state_dict(runner.model, student_weights(checkpoint)[0], strict=True)
+    load_state_dict(runner.model, without_repeated(student_weights(checkpoint)[0], runner.model), strict=True)
     runner.test_loop  # built now: what is wrong with data or metric belongs to the set-up
     return runner
 

@@ -2,8 +2,9 @@
 import pickle
 from urllib.error import URLError
 
+import torch
 from mmengine.runner import CheckpointLoader
-from torch import Tensor
+from torch import Tensor, nn
 
 
 def read_checkpoint(path: str, option: str) -> tuple[dict[str, Tensor], dict]:
@@ -38,6 +39,21 @@ def read_checkpoint(path: str, option: str) -> tuple[dict[str, Tensor], dict]:
         raise ValueError(f'{option} {path} must hold weights, a dict of tensors or one under the key `state_dict`, but it '
                          f'holds {content}')
     return {key.removeprefix('module.'): value for key, value in weights.items()}, loaded
+
+
+def without_repeated(weights: dict[str, Tensor], detector: nn.Module) -> dict[str, Tensor]:
+    """The weights without those that the detector does not know and that repeat some that it does.
+
+    In its first iteration, DDQ gives branches of its head to its decoder, and from then on saves them under both names.
+    """
+    own = detector.state_dict()
+
+    def repeats(key: str) -> bool:
+        below = key.partition('.')[2]
+        return any(other in own and other.partition('.')[2] == below and torch.equal(weights[other], weights[key])
+                   for other in weights)
+
+    return {key: value for key, value in weights.items() if key in own or not repeats(key)}
 
 
 def reason(error: Exception) -> str:

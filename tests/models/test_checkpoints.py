@@ -4,8 +4,9 @@ import urllib.error
 import pytest
 import torch
 from mmengine.runner import CheckpointLoader
+from torch import nn
 
-from mmfmkt.models.checkpoints import read_checkpoint
+from mmfmkt.models.checkpoints import read_checkpoint, without_repeated
 
 
 class WritesAFile:
@@ -67,3 +68,11 @@ def test_an_address_that_cannot_be_reached_is_refused_with_a_remedy(monkeypatch,
 def test_a_file_that_is_not_there_is_named():
     with pytest.raises(FileNotFoundError, match='`teacher_ckpt` must be a file or an address, but nowhere.pth is none'):
         read_checkpoint('nowhere.pth', '`teacher_ckpt`')
+
+
+def test_only_weights_that_are_unknown_and_repeat_known_ones_are_left_out():
+    detector = nn.ModuleDict(dict(head=nn.Linear(2, 2)))
+    weights = detector.state_dict()
+    repeated = {'decoder.weight': weights['head.weight'].clone()}
+    others = {'decoder.bias': weights['head.bias'] + 1, 'decoder.other': weights['head.weight']}
+    assert set(without_repeated({**weights, **repeated, **others}, detector)) == {*weights, *others}

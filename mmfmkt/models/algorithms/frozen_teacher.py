@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from ..build import build_detector
-from ..checkpoints import read_checkpoint, shorten
+from ..checkpoints import read_checkpoint, shorten, without_repeated
 from ..config_files import read_detector_config
 from ..pyramid import find_source
 from .recorded_heads import run_heads
@@ -27,6 +27,7 @@ def load_strictly(detector: nn.Module, checkpoint: str | None) -> dict:
         raise ValueError(f'`teacher_ckpt` must be a file or an address of the trained teacher, but got {checkpoint!r}; '
                          'a teacher with random weights has nothing to teach')
     weights, loaded = read_checkpoint(checkpoint, '`teacher_ckpt`')
+    weights = without_repeated(weights, detector)
     # not PyTorch's own strict mode: it misses counters that no frozen teacher uses in checkpoints of old versions
     try:
         missing, unknown = detector.load_state_dict(weights, strict=False)
