@@ -12,6 +12,7 @@ from torch import Tensor
 from mmfmkt.deploy import deployed_config, student_weights
 from mmfmkt.models.build import build_detector
 from mmfmkt.models.checkpoints import without_repeated
+from mmfmkt.models.config_files import type_name
 
 SIZE = 512  # pixels of the image on which a detector is tried
 EMA_HOOK = 'EMAHook'  # what it averages is folded into the exported weights
@@ -40,13 +41,12 @@ def export_student(cfg: Config, checkpoint: str, out: str, choice: str | None = 
     config_file = weights_file.with_suffix('.py')
     check_targets((cfg.filename, checkpoint), (weights_file, config_file))
     deployed = deployed_config(cfg, checkpoint)
-    deployed.custom_hooks = [hook for hook in deployed.get('custom_hooks') or [] if str(hook['type']).split('.')[-1] != EMA_HOOK]
+    deployed.custom_hooks = [hook for hook in deployed.get('custom_hooks') or [] if type_name(hook) != EMA_HOOK]
     weights, meta = student_weights(checkpoint, choice)
     trained = load_detector(deployed.model, weights)
-    weights = without_repeated(weights, trained)
     meta = {key: value for key, value in meta.items() if key in ('dataset_meta', 'epoch', 'iter', 'seed')}
     weights_file.parent.mkdir(parents=True, exist_ok=True)
-    save_checkpoint(dict(meta=meta, state_dict=weights), str(weights_file))
+    save_checkpoint(dict(meta=meta, state_dict=trained.state_dict()), str(weights_file))
     deployed.dump(config_file)
     check_same(trained, load_detector(Config.fromfile(config_file).model, student_weights(str(weights_file))[0]))
     return config_file, weights_file

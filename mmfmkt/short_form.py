@@ -8,6 +8,7 @@ from mmrazor.registry import MODELS
 from .models.algorithms import FMKTDistill
 from .models.build import build_detector
 from .models.checkpoints import read_checkpoint
+from .models.config_files import type_name
 from .models.pyramid import find_pyramid
 from .wrap import fill_flow, merge, pair_config, read_variant, to_dict, with_flow_neck
 
@@ -23,7 +24,7 @@ def build_pair(**settings) -> FMKTDistill:
 
 def is_short(cfg: Config) -> bool:
     """Is the model of a config a short form?"""
-    return str(cfg.model.get('type')).split('.')[-1] == SHORT_FORM
+    return type_name(cfg.model) == SHORT_FORM
 
 
 def write_out(cfg: Config) -> Config:

@@ -10,7 +10,8 @@ from mmfmkt.wrap import ALGORITHMS
 
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument('student', help="config of the student: a file or 'mmdet::...'; its data set, schedule and hooks are used")
+    parser.add_argument('student', help="config of the student: a file or 'mmdet::...'; its data set, schedule and hooks are "
+                        'used')
     parser.add_argument('teacher', nargs='?', help="config of the teacher: a file or 'mmdet::...'")
     parser.add_argument('teacher_ckpt', nargs='?', help='file or address of the trained teacher')
     parser.add_argument('--variant', choices=ALGORITHMS, default='fmkt-theta',
@@ -20,7 +21,8 @@ def parse_args() -> argparse.Namespace:
                         help='start with the weights of these parts of the teacher')
     parser.add_argument('--evaluate-teacher', action='store_true', help='measure the teacher before training')
     parser.add_argument('--save', metavar='FILE', help='write the config to this .py file too')
-    parser.add_argument('--dry-run', action='store_true', help='print the config, write it with --save, and stop; data and checkpoint are not read')
+    parser.add_argument('--dry-run', action='store_true', help='print the config, write it with --save, and stop; data and '
+                        'checkpoint are not read')
     add_training_arguments(parser)
     return parser.parse_intermixed_args()  # options may stand before the teacher, which is optional
 

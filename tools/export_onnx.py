@@ -12,7 +12,8 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='config of a distillation run or of a detector')
     parser.add_argument('checkpoint', help='checkpoint of it')
     parser.add_argument('out', help='file to write (.onnx)')
-    parser.add_argument('--shape', nargs=2, type=int, metavar=('H', 'W'), help='fix height and width of the images, rounded up to the padding divisor (default: any size)')
+    parser.add_argument('--shape', nargs=2, type=int, metavar=('H', 'W'),
+                        help='fix height and width of the images, rounded up to the padding divisor (default: any size)')
     parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
     return parser.parse_args()
 

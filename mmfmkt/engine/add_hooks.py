@@ -1,6 +1,8 @@
 """The hooks that every distillation gets."""
 from mmengine.config import Config
 
+from mmfmkt.models.config_files import type_name
+
 
 def add_distillation_hooks(cfg: Config) -> None:
     """Add them to the hooks of the config; one that is there already stays as it is.
@@ -10,11 +12,11 @@ def add_distillation_hooks(cfg: Config) -> None:
     """
     interval = ((cfg.get('default_hooks') or {}).get('logger') or {}).get('interval', 50)
     hooks = list(cfg.get('custom_hooks') or [])
-    present = {str(hook['type']).split('.')[-1] for hook in hooks}
+    present = {type_name(hook) for hook in hooks}
     ours = [
         dict(type='mmrazor.SplitDistillerHook'),
         dict(type='mmrazor.JoinDistillerHook'),
         dict(type='mmrazor.EvaluateTeacherHook'),
         dict(type='mmrazor.FlowLogHook', interval=interval),
     ]
-    cfg.custom_hooks = hooks + [hook for hook in ours if hook['type'].split('.')[-1] not in present]
+    cfg.custom_hooks = hooks + [hook for hook in ours if type_name(hook) not in present]

@@ -5,10 +5,11 @@ import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmengine.utils import ProgressBar
 from mmrazor.registry import HOOKS
+
+from mmfmkt.processes import unwrapped
 
 
 @HOOKS.register_module()
@@ -20,7 +21,7 @@ class EvaluateTeacherHook(Hook):
     """
 
     def before_train(self, runner: Runner) -> None:
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
+        model = unwrapped(runner.model)
         if not model.evaluate_teacher or runner.iter > 0:
             return
         try:

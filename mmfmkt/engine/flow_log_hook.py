@@ -2,11 +2,11 @@
 import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from mmrazor.registry import HOOKS
 
 from mmfmkt.models import FMKTLoss
+from mmfmkt.processes import unwrapped
 
 
 @HOOKS.register_module()
@@ -31,8 +31,7 @@ class FlowLogHook(Hook):
         self.interval = interval
 
     def before_train(self, runner: Runner) -> None:
-        model = runner.model.module if is_model_wrapper(runner.model) else runner.model
-        losses = model.distiller.distill_losses
+        losses = unwrapped(runner.model).distiller.distill_losses
         self.losses = {name: loss for name, loss in losses.items() if isinstance(loss, FMKTLoss)}
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:

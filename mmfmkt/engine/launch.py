@@ -117,7 +117,8 @@ def build_training_runner(cfg: Config, args: argparse.Namespace) -> Runner:
     if args.resume:
         cfg.resume = True
         cfg.load_from = None if args.resume == 'auto' else args.resume
-    check_checkpoint(cfg.get('load_from'))
+    if not newest:  # else it is read below, and compared with the model
+        check_checkpoint(cfg.get('load_from'))
     if is_distillation(cfg):
         check_optimizer(cfg)
         add_distillation_hooks(cfg)

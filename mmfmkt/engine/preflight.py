@@ -3,13 +3,13 @@ from pathlib import Path
 from typing import Iterator, Sequence
 
 from mmengine.config import Config
-from mmengine.model import is_model_wrapper
 from mmengine.runner import Runner
 from torch import nn
 
 from mmfmkt.models.algorithms.frozen_teacher import FrozenTeacher
 from mmfmkt.models.checkpoints import read_checkpoint, shorten
 from mmfmkt.models.class_count import class_counts
+from mmfmkt.processes import unwrapped
 
 
 def find_datasets(node: object) -> Iterator[dict]:
@@ -94,11 +94,6 @@ def check_teacher_classes(model: nn.Module, classes: Sequence[str] | None) -> No
                          f'checkpoint names {len(teacher.classes)} ({", ".join(teacher.classes[:3])}, ...) and the data set '
                          f'{len(classes)} ({", ".join(classes[:3])}, ...){first}; train the teacher on the data of the '
                          'student, or, if the names mean the same, set `check_classes=False` of the model')
-
-
-def unwrapped(model: nn.Module) -> nn.Module:
-    """The model itself, which several processes wrap."""
-    return model.module if is_model_wrapper(model) else model
 
 
 def spelled(name: str) -> str:

@@ -24,6 +24,12 @@ def read_config(config: str, option: str) -> Config:
         raise ValueError(f'{option} {config} could not be read as a config: {type(error).__name__}: {reason}') from error
 
 
+def type_name(config: dict) -> str:
+    """The name of a config's `type`, without its scope or module; pure Python configs have classes there."""
+    part_type = config.get('type')
+    return getattr(part_type, '__name__', str(part_type)).split('.')[-1]
+
+
 def read_detector_config(config: str | dict, option: str = '`teacher`') -> ConfigDict:
     """The model of a config file, of a `package::` config or of a config dict.
 

@@ -12,6 +12,7 @@ from torch import Tensor
 from ..evaluating import evaluating, on_empty_image
 from ..losses import FMKTLoss
 from .recorded_heads import HEADS, forget_records, parts_of, run_heads
+from .recorder_sources import recorder_of
 
 if TYPE_CHECKING:
     from .fmkt_distill import FMKTDistill
@@ -49,8 +50,7 @@ def check_losses(algorithm: FMKTDistill) -> None:
 
 def is_recorded(distiller: ConfigurableDistiller, recorder: str, from_student: bool, **indices) -> bool:
     """Has the recorder seen anything? A student's has not if it listens to something that only a whole iteration runs."""
-    recorders = distiller.student_recorders if from_student else distiller.teacher_recorders
-    listener = recorders.get_recorder(recorder)
+    listener = recorder_of(distiller, recorder, from_student)
     if not listener.data_buffer and not from_student:
         raise ValueError(f'a recorder must listen to a part of the teacher that runs, its backbone, neck, dense head or box '
                          f'head, but {recorder!r} with the source {listener.source!r} saw nothing')

@@ -4,6 +4,7 @@ from typing import Iterable
 
 from mmrazor.models.distillers import ConfigurableDistiller
 from mmrazor.models.task_modules import ModuleOutputsRecorder, RecorderManager
+from mmrazor.models.task_modules.recorder.base_recorder import BaseRecorder
 from torch import nn
 
 
@@ -35,12 +36,17 @@ def check_losses_named(distiller: ConfigurableDistiller, log_only: Iterable[str]
         raise ValueError(f'`log_only` must list losses without "loss" in their name, but got {sorted(log_only)} for {losses}')
 
 
+def recorder_of(distiller: ConfigurableDistiller, recorder: str, from_student: bool, **indices) -> BaseRecorder:
+    """The recorder of a record, as `loss_forward_mappings` describes it."""
+    recorders = distiller.student_recorders if from_student else distiller.teacher_recorders
+    return recorders.get_recorder(recorder)
+
+
 def check_recorded(distiller: ConfigurableDistiller) -> None:
     """Raise a ValueError if a module that a loss reads did not run in this iteration."""
     for name, arguments in distiller.loss_forward_mappings.items():
         for argument, record in arguments.items():
-            recorders = distiller.student_recorders if record['from_student'] else distiller.teacher_recorders
-            recorder = recorders.get_recorder(record['recorder'])
+            recorder = recorder_of(distiller, **record)
             if isinstance(recorder, ModuleOutputsRecorder) and not recorder.data_buffer:
                 raise ValueError(f'what a loss reads must run in every iteration, but {recorder.source!r}, the source of the '
                                  f'recorder {record["recorder"]!r} and `{argument}` of {name!r}, did not')
