@@ -4,7 +4,7 @@ from typing import Callable
 
 from mmdet.registry import MODELS as DETECTORS
 from mmengine.config import Config
-from mmrazor.registry import HOOKS, MODELS, OPTIM_WRAPPERS
+from mmrazor.registry import HOOKS, LOOPS, MODELS, OPTIM_WRAPPERS
 
 from mmfmkt.models import FMKTDistill
 from mmfmkt.models.checkpoints import read_checkpoint
@@ -16,9 +16,14 @@ DISTILLER = 'distiller.'  # what the keys of its weights begin with
 def part_of_project(node: object) -> Callable | None:
     """The class or function of this project that `node` is the config of, with or without its scope."""
     part_type = node.get('type') if isinstance(node, dict) else None
-    registries = (MODELS, DETECTORS, HOOKS, OPTIM_WRAPPERS) if isinstance(part_type, str) else ()
+    registries = (MODELS, DETECTORS, HOOKS, LOOPS, OPTIM_WRAPPERS) if isinstance(part_type, str) else ()
     found = [registry.get(part_type) for registry in registries]
     return next((part for part in found if part and part.__module__.startswith('mmfmkt.')), None)
+
+
+def stock_type(part: type) -> str:
+    """The name of MMEngine's class that a class of this project extends."""
+    return next(base.__name__ for base in part.__mro__ if not base.__module__.startswith('mmfmkt.'))
 
 
 def needs_project(node: object) -> bool:
@@ -51,8 +56,12 @@ def deployed_config(cfg: Config, checkpoint: str | None = None) -> Config:
     else:
         return cfg
     cfg.custom_hooks = [hook for hook in cfg.get('custom_hooks') or [] if not needs_project(hook)]
-    if needs_project(cfg.get('optim_wrapper')):  # mixed precision on a CPU
-        cfg.optim_wrapper.type = 'OptimWrapper'
+    for name in ('optim_wrapper', 'train_cfg'):  # mixed precision on a CPU; resuming anywhere
+        if needs_project(cfg.get(name)):
+            cfg[name].type = stock_type(part_of_project(cfg[name]))
+    checkpoint = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    if checkpoint.get('backend_args') == dict(backend='whole_files'):
+        checkpoint.pop('backend_args')
     for key in list(cfg):
         if key == 'teacher' or key != 'model' and needs_project(cfg[key]):
             cfg.pop(key)

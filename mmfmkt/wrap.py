@@ -20,7 +20,8 @@ ALGORITHMS = {
     'ofmkt-theta': 'mmrazor.OFMKTThetaDistill',
 }
 # further arguments of the algorithms
-SETTINGS = ('inherit', 'evaluate_teacher', 'log_only', 'check_classes', 'task_weight', 'data_preprocessor', 'init_cfg')
+SETTINGS = ('inherit', 'evaluate_teacher', 'log_only', 'check_classes', 'weight_schedule', 'task_weight', 'data_preprocessor',
+            'init_cfg')
 MOST_LEVELS = 4  # the finest; what is coarser has a few dozen locations
 TWO_STAGE_WEIGHT = 6.0  # usual for PKD between the levels of two-stage detectors; 10 for others, as in configs/_base_
 

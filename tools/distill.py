@@ -4,7 +4,8 @@ import argparse
 import mmfmkt  # noqa: F401 (registers everything)
 from mmdet.utils import setup_cache_size_limit_of_dynamo
 from mmfmkt.engine.distill import prepare_distillation
-from mmfmkt.engine.launch import add_training_arguments, set_up
+from mmfmkt.engine.errors import run, set_up
+from mmfmkt.engine.launch import add_training_arguments
 from mmfmkt.wrap import ALGORITHMS
 
 
@@ -29,6 +30,7 @@ def parse_args() -> argparse.Namespace:
 
 if __name__ == '__main__':
     setup_cache_size_limit_of_dynamo()
-    runner = set_up(prepare_distillation, parse_args())
+    args = parse_args()
+    runner = set_up(prepare_distillation, args)
     if runner is not None:
-        runner.train()
+        run(runner.train, runner, args)

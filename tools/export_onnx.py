@@ -2,7 +2,7 @@
 import argparse
 
 import mmfmkt  # noqa: F401 (registers everything)
-from mmfmkt.engine.launch import set_up
+from mmfmkt.engine.errors import set_up
 from mmfmkt.models.config_files import read_config
 from mmfmkt.onnx_export import export_onnx
 

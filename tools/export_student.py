@@ -3,7 +3,7 @@ import argparse
 from pathlib import Path
 
 import mmfmkt  # noqa: F401 (registers everything)
-from mmfmkt.engine.launch import set_up
+from mmfmkt.engine.errors import set_up
 from mmfmkt.export import export_student
 from mmfmkt.models.config_files import read_config
 

@@ -3,7 +3,8 @@ import argparse
 
 import mmfmkt  # noqa: F401 (registers everything)
 from mmdet.utils import setup_cache_size_limit_of_dynamo
-from mmfmkt.engine.launch import add_common_arguments, prepare_testing, set_up
+from mmfmkt.engine.errors import run, set_up
+from mmfmkt.engine.launch import add_common_arguments, prepare_testing
 
 
 def parse_args() -> argparse.Namespace:
@@ -22,4 +23,6 @@ def parse_args() -> argparse.Namespace:
 
 if __name__ == '__main__':
     setup_cache_size_limit_of_dynamo()
-    set_up(prepare_testing, parse_args()).test()
+    args = parse_args()
+    runner = set_up(prepare_testing, args)
+    run(runner.test, runner, args)

@@ -3,7 +3,8 @@ import argparse
 
 import mmfmkt  # noqa: F401 (registers everything)
 from mmdet.utils import setup_cache_size_limit_of_dynamo
-from mmfmkt.engine.launch import add_training_arguments, prepare_training, set_up
+from mmfmkt.engine.errors import run, set_up
+from mmfmkt.engine.launch import add_training_arguments, prepare_training
 
 
 def parse_args() -> argparse.Namespace:
@@ -15,4 +16,6 @@ def parse_args() -> argparse.Namespace:
 
 if __name__ == '__main__':
     setup_cache_size_limit_of_dynamo()
-    set_up(prepare_training, parse_args()).train()
+    args = parse_args()
+    runner = set_up(prepare_training, args)
+    run(runner.train, runner, args)

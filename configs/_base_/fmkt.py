@@ -11,7 +11,7 @@ distiller = dict(
     student_recorders=dict(trajectories=dict(type='mmrazor.ModuleOutputs', source='neck.flow')),
     teacher_recorders=dict(pyramid=dict(type='mmrazor.ModuleOutputs', source='neck')),
     distill_losses=dict(
-        loss_fmkt=dict(type='mmrazor.FMKTLoss', loss_weight=10.0, metric=dict(type='mmrazor.PKDLoss'))),
+        loss_fmkt=dict(type='mmrazor.FMKTLoss', loss_weight=10.0, metric=dict(type='mmrazor.SyncPKDLoss'))),
     loss_forward_mappings=dict(
         loss_fmkt=dict(
             trajectories=dict(recorder='trajectories', from_student=True),

@@ -12,7 +12,7 @@ from typing import Iterator
 import cv2
 import numpy as np
 
-from .files import write_whole
+from mmfmkt.files import write_whole
 
 CLASSES = tuple('0123456789')
 IMAGE_SIZE = 128

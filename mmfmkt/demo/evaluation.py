@@ -10,10 +10,10 @@ from mmengine.config import Config
 from mmengine.runner import Runner
 
 from mmfmkt.engine.launch import build_test_runner
+from mmfmkt.files import write_whole
 from mmfmkt.models import FlowNeck
 
 from .digit_scenes import IMAGE_SIZE
-from .files import write_whole
 from .runs import Run
 
 METRICS = {'AP': 'bbox_mAP', 'AP50': 'bbox_mAP_50', 'AP75': 'bbox_mAP_75', 'APs': 'bbox_mAP_s', 'APm': 'bbox_mAP_m'}

@@ -10,10 +10,10 @@ from mmengine.config import Config
 from tqdm import tqdm
 
 from mmfmkt.export import export_student
+from mmfmkt.files import write_whole
 
 from .digit_scenes import SPLITS, make_split
 from .evaluation import detect, evaluate, is_evaluated, read_figures
-from .files import write_whole
 from .pictures import draw_detections
 from .runs import ROOT, CocoFolder, Run
 from .table import markdown_table

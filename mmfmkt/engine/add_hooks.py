@@ -1,22 +1,50 @@
-"""The hooks that every distillation gets."""
+"""What every run gets besides its config.
+
+It does not stand in the configs because bases of an MMEngine config may not share a key, and many detectors have custom hooks
+of their own.
+"""
 from mmengine.config import Config
 
 from mmfmkt.models.config_files import type_name
 
+RESUMABLE = {'EpochBasedTrainLoop': 'mmrazor.ResumableEpochLoop', 'IterBasedTrainLoop': 'mmrazor.ResumableIterLoop'}
+
 
 def add_distillation_hooks(cfg: Config) -> None:
-    """Add them to the hooks of the config; one that is there already stays as it is.
-
-    They do not stand in the configs because bases of an MMEngine config may not share a key, and many detectors have
-    custom hooks of their own.
-    """
+    """Add the hooks that a distillation needs; one that is there already stays as it is."""
     interval = ((cfg.get('default_hooks') or {}).get('logger') or {}).get('interval', 50)
-    hooks = list(cfg.get('custom_hooks') or [])
-    present = {type_name(hook) for hook in hooks}
-    ours = [
-        dict(type='mmrazor.SplitDistillerHook'),
-        dict(type='mmrazor.JoinDistillerHook'),
-        dict(type='mmrazor.EvaluateTeacherHook'),
-        dict(type='mmrazor.FlowLogHook', interval=interval),
-    ]
-    cfg.custom_hooks = hooks + [hook for hook in ours if type_name(hook) not in present]
+    add_hooks(cfg, dict(type='mmrazor.SplitDistillerHook'), dict(type='mmrazor.JoinDistillerHook'),
+              dict(type='mmrazor.EvaluateTeacherHook'), dict(type='mmrazor.WeightScheduleHook'),
+              dict(type='mmrazor.NonFiniteHook'), dict(type='mmrazor.FlowLogHook', interval=interval))
+
+
+def make_resumable(cfg: Config) -> None:
+    """Let the run of a config, a distillation or not, go on after any interruption as if there had been none.
+
+    A loop, a hook or a place for checkpoints of its own stays.
+    """
+    loop = cfg.get('train_cfg') or {}
+    if 'type' not in loop and 'by_epoch' in loop:
+        loop.type = 'EpochBasedTrainLoop' if loop.pop('by_epoch') else 'IterBasedTrainLoop'
+    if type_name(loop) in RESUMABLE:
+        loop.type = RESUMABLE[type_name(loop)]
+    checkpoint = (cfg.get('default_hooks') or {}).get('checkpoint')
+    if checkpoint and not {'backend_args', 'file_client_args'} & set(checkpoint) and '://' not in checkpoint.get('out_dir', ''):
+        checkpoint.backend_args = dict(backend='whole_files')
+    add_hooks(cfg, dict(type='mmrazor.RandomnessHook'), dict(type='mmrazor.CheckpointFilesHook'),
+              dict(type='mmrazor.PreemptionHook'))
+    import_project(cfg)
+
+
+def add_hooks(cfg: Config, *hooks: dict) -> None:
+    """Add hooks to a config that has none of their types."""
+    present = list(cfg.get('custom_hooks') or [])
+    types = {type_name(hook) for hook in present}
+    cfg.custom_hooks = present + [hook for hook in hooks if type_name(hook) not in types]
+
+
+def import_project(cfg: Config) -> None:
+    """Let the config, once it is written to a file, import this project beside what it imports."""
+    imports = (cfg.get('custom_imports') or {}).get('imports') or []
+    imports = [imports] if isinstance(imports, str) else list(imports)
+    cfg.custom_imports = dict(imports=imports + ['mmfmkt'] * ('mmfmkt' not in imports), allow_failed_imports=False)

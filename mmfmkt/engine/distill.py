@@ -9,6 +9,7 @@ from mmfmkt.models.config_files import read_config
 from mmfmkt.processes import is_first_process
 from mmfmkt.short_form import write_out
 
+from .add_hooks import import_project
 from .launch import apply_options, build_training_runner
 
 
@@ -33,9 +34,7 @@ def distillation_config(args: argparse.Namespace) -> Config:
             cfg.model.inherit = args.inherit
         if args.evaluate_teacher:
             cfg.model.evaluate_teacher = True
-    imports = (cfg.get('custom_imports') or {}).get('imports', [])
-    imports = [imports] if isinstance(imports, str) else list(imports)
-    cfg.custom_imports = dict(imports=[*imports, 'mmfmkt'], allow_failed_imports=False)
+    import_project(cfg)
     return write_out(apply_options(cfg, args, f'{args.variant}_{Path(args.student.split("::")[-1]).stem}'))
 
 

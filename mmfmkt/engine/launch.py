@@ -1,16 +1,14 @@
 """From a config and the options of mmdet's command lines to a runner that is ready to start."""
 import argparse
 import os
-import sys
 from pathlib import Path
-from typing import Callable, TypeVar
 
 from mmdet.engine.hooks.utils import trigger_visualization_hook
 from mmdet.evaluation import DumpDetResults
 from mmengine.config import Config, DictAction
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
-from mmengine.runner.checkpoint import find_latest_checkpoint, load_state_dict
+from mmengine.runner.checkpoint import load_state_dict
 from torch import nn
 
 from mmfmkt.deploy import deployed_config, is_distillation, student_weights
@@ -19,18 +17,29 @@ from mmfmkt.models.config_files import read_config
 from mmfmkt.models.flow_transform import find_flows
 from mmfmkt.short_form import write_out
 
+from .add_hooks import add_distillation_hooks, make_resumable
+from .checkpoint_files import Resumable, find_resumable, read_resumable
 from .cpu import enable_amp, prepare_distributed_cpu
-from .add_hooks import add_distillation_hooks
 from .preflight import build_training_data, check_data, check_evaluation, check_optimizer, check_resumable
+from .run_log import log_run
 
-T = TypeVar('T')
+
+class ConfigOptions(DictAction):
+    """MMEngine's `--cfg-options`, which it reports like any other wrong argument."""
+
+    def __call__(self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: list[str], *args) -> None:
+        try:
+            super().__call__(parser, namespace, values, *args)
+        except (AssertionError, ValueError) as error:
+            parser.error(f'--cfg-options must be key=value ..., with lists in [] and quotes where a shell wants them, but got '
+                         f'{" ".join(values)} ({error})')
 
 
 def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     """The options that mmdet's tools share."""
     parser.add_argument('--work-dir', help='folder for logs and results (default: work_dirs/<name of the config>)')
     parser.add_argument(
-        '--cfg-options', nargs='+', action=DictAction, help='settings that override the config, as key=value ...')
+        '--cfg-options', nargs='+', action=ConfigOptions, help='settings that override the config, as key=value ...')
     parser.add_argument('--launcher', choices=['none', 'pytorch', 'slurm', 'mpi'], default='none',
                         help='how several processes are started: pytorch with torchrun')
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
@@ -113,21 +122,37 @@ def build_training_runner(cfg: Config, args: argparse.Namespace) -> Runner:
             raise ValueError('--auto-scale-lr needs auto_scale_lr = dict(base_batch_size=...) in the config: the batch '
                              'size over all GPUs that its learning rate was chosen for')
         cfg.auto_scale_lr.enable = True
-    newest = find_latest_checkpoint(cfg.work_dir) if args.resume == 'auto' else args.resume
-    if args.resume:
-        cfg.resume = True
-        cfg.load_from = None if args.resume == 'auto' else args.resume
-    if not newest:  # else it is read below, and compared with the model
+    resumed = set_resumed(cfg, args.resume)
+    if not resumed:
         check_checkpoint(cfg.get('load_from'))
     if is_distillation(cfg):
         check_optimizer(cfg)
         add_distillation_hooks(cfg)
+    make_resumable(cfg)
     runner = build_runner(cfg)
     build_training_data(runner)
     check_evaluation(runner)
-    if newest:
-        check_resumable(runner.model, newest)
+    if resumed:
+        check_resumable(runner.model, resumed)
+    log_run(runner, resumed and resumed.path)
     return runner
+
+
+def set_resumed(cfg: Config, resume: str | None) -> Resumable | None:
+    """Let the config go on from the checkpoint that `--resume` gives, or from the newest of the work dir that is whole.
+
+    Without any, the run begins at the beginning. A run without a seed goes on with the one that it drew.
+    """
+    if not resume and cfg.get('resume'):  # in the config, as MMEngine has it
+        resume = cfg.get('load_from') or 'auto'
+    if not resume:
+        return None
+    resumed = find_resumable(cfg.work_dir) if resume == 'auto' else read_resumable(resume)
+    cfg.resume, cfg.load_from = bool(resumed), resumed.path if resumed else cfg.get('load_from')
+    seed = ((resumed.content if resumed else {}).get('meta') or {}).get('seed')
+    if seed is not None and (cfg.get('randomness') or {}).get('seed') is None:
+        cfg.randomness = dict(cfg.get('randomness') or {}, seed=seed)
+    return resumed
 
 
 def prepare_testing(args: argparse.Namespace) -> Runner:
@@ -168,13 +193,3 @@ def set_inference_steps(model: nn.Module, num_steps: int) -> None:
                          'without; FM-KT^Θ leaves its flow behind')
     for flow in flows:
         flow.inference_steps = num_steps
-
-
-def set_up(prepare: Callable[[argparse.Namespace], T], args: argparse.Namespace) -> T:
-    """Prepare something; what is wrong with config, data or checkpoint ends the program with its message alone."""
-    try:
-        return prepare(args)
-    except Exception as error:
-        if args.debug:
-            raise
-        sys.exit(f'{type(error).__name__}: {error}\n(--debug shows where this was found)')

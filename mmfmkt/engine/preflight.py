@@ -7,9 +7,11 @@ from mmengine.runner import Runner
 from torch import nn
 
 from mmfmkt.models.algorithms.frozen_teacher import FrozenTeacher
-from mmfmkt.models.checkpoints import read_checkpoint, shorten
+from mmfmkt.models.checkpoints import shorten
 from mmfmkt.models.class_count import class_counts
 from mmfmkt.processes import unwrapped
+
+from .checkpoint_files import Resumable
 
 
 def find_datasets(node: object) -> Iterator[dict]:
@@ -108,12 +110,11 @@ def check_evaluation(runner: Runner) -> None:
                          '`val_evaluator` and `val_cfg`')
 
 
-def check_resumable(model: nn.Module, checkpoint: str) -> None:
+def check_resumable(model: nn.Module, resumed: Resumable) -> None:
     """Raise a ValueError if a checkpoint to go on from was not written by such a run."""
-    model = unwrapped(model)
-    weights, loaded = read_checkpoint(checkpoint, 'the checkpoint to go on from')
-    missing = [key for key in model.state_dict() if key not in weights and key not in loaded.get('distiller', {})]
-    if missing or 'optimizer' not in loaded:
+    model, content = unwrapped(model), resumed.content
+    missing = [key for key in model.state_dict() if key not in resumed.weights and key not in content.get('distiller', {})]
+    if missing or 'optimizer' not in content:
         lacks = f'the weights of {shorten(missing)}' if missing else 'an optimizer'
-        raise ValueError(f'the checkpoint to go on from must be one of this run, but {checkpoint} lacks {lacks}; to start '
+        raise ValueError(f'the checkpoint to go on from must be one of this run, but {resumed.path} lacks {lacks}; to start '
                          'from the weights of another, set load_from')

@@ -3,7 +3,7 @@ from .connectors import FlowConnector, StudentClassifier
 from .flow_transform import FlowTransform
 from .heads import flow_head
 from .losses import (BinaryKDLoss, FMKTLoss, FMKTThetaLoss, OFMKTLoss, OFMKTThetaLoss, PerChannelMetric, PerPixelMetric,
-                     StepTaskLoss)
+                     StepTaskLoss, SyncPKDLoss)
 from .meta_encoders import (ConvMetaEncoder, ConvNeXtMetaEncoder, LightMetaEncoder, MetaEncoder, MLPMetaEncoder,
                             SwinMetaEncoder)
 from .necks import FlowNeck
@@ -14,5 +14,5 @@ __all__ = [
     'EveryModuleOutputsRecorder', 'FMKTDistill', 'FMKTLoss', 'FMKTThetaLoss', 'FlowConnector', 'FlowNeck',
     'FlowTransform', 'LightMetaEncoder', 'MLPMetaEncoder', 'MetaEncoder', 'OFMKTLoss', 'OFMKTThetaDistill',
     'OFMKTThetaLoss', 'PerChannelMetric', 'PerPixelMetric', 'StepTaskLoss', 'StudentClassifier', 'SwinMetaEncoder',
-    'flow_head'
+    'SyncPKDLoss', 'flow_head'
 ]

@@ -1,11 +1,15 @@
 """The flow of a whole feature pyramid."""
+import functools
+import random
 from typing import Hashable, Sequence
 
 import torch
 from mmengine.model import BaseModule, ModuleDict
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from mmfmkt.flow import Euler, NoiseSchedule, RectifiedFlow, Solver, Trajectory, transport
+from mmfmkt.flow.solvers import Velocity
 
 from . import flow_parts  # noqa: F401 (registers schedules and solvers)
 from .build import build_part
@@ -19,11 +23,16 @@ class FlowTransform(BaseModule):
         meta_encoder: config of the velocity network; every level builds one. A list has one for each level, for pyramids
             whose levels differ in channels.
         levels: which levels of the pyramid to transport, counted from 0 (the finest).
-        num_steps: N in training, at least 1; of a list, one is drawn for every iteration, from PyTorch's generator.
+        num_steps: N in training, at least 1; of a list, one is drawn for every iteration.
         inference_steps: N at inference; `num_steps` by default, or the largest of its list.
         schedule: config of the noise schedule, a rectified flow by default.
         solver: config of the solver, Euler by default.
         shared: one meta-encoder for all levels instead of one for each.
+        with_cp: keep nothing of the meta-encoders for the backward pass but what goes into each step, and compute the rest
+            again: memory that hardly grows with N, for another forward pass of the flow.
+
+    Attributes:
+        random: what numbers of steps are drawn from. It is seeded when the flow is built, by PyTorch's seed.
 
     Raises:
         ValueError: if `levels` is empty, negative or has duplicates, if a number of steps is less than 1 or there is
@@ -38,8 +47,10 @@ class FlowTransform(BaseModule):
                  inference_steps: int | None = None,
                  schedule: dict | NoiseSchedule | None = None,
                  solver: dict | Solver | None = None,
-                 shared: bool = False) -> None:
+                 shared: bool = False,
+                 with_cp: bool = False) -> None:
         super().__init__()
+        self.with_cp, self.random = with_cp, random.Random(torch.initial_seed())
         self.levels = check_levels(levels)
         self.num_steps = num_steps
         self.inference_steps = max(self.num_steps) if inference_steps is None else inference_steps
@@ -77,7 +88,7 @@ class FlowTransform(BaseModule):
             return self.inference_steps
         if len(self.num_steps) == 1:
             return self.num_steps[0]
-        return self.num_steps[torch.randint(len(self.num_steps), ()).item()]  # drawn on the CPU: nothing waits for a GPU
+        return self.random.choice(self.num_steps)
 
     def forward(self, pyramid: Sequence[Tensor]) -> dict[int, Trajectory]:
         """Transport the chosen levels of a pyramid of L features (B, C, H_l, W_l) or (B, C): level -> trajectory.
@@ -95,9 +106,12 @@ class FlowTransform(BaseModule):
             for level in self.levels
         }
 
-    def velocity(self, level: int) -> MetaEncoder:
+    def velocity(self, level: int) -> Velocity:
         """The meta-encoder of a level."""
-        return self.meta_encoders['shared' if 'shared' in self.meta_encoders else str(level)]
+        encoder = self.meta_encoders['shared' if 'shared' in self.meta_encoders else str(level)]
+        if self.with_cp and torch.is_grad_enabled():
+            return functools.partial(checkpoint, encoder, use_reentrant=False)
+        return encoder
 
 
 def replace_levels(pyramid: Sequence[Tensor], trajectories: dict[int, Trajectory]) -> tuple[Tensor, ...]:

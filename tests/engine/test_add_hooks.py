@@ -9,7 +9,7 @@ def test_hooks_are_added_to_those_of_the_config_and_only_once():
     once = [hook.type for hook in cfg.custom_hooks]
     add_distillation_hooks(cfg)
     assert once == ['EMAHook', 'mmrazor.SplitDistillerHook', 'mmrazor.JoinDistillerHook', 'mmrazor.EvaluateTeacherHook',
-                    'mmrazor.FlowLogHook']
+                    'mmrazor.WeightScheduleHook', 'mmrazor.NonFiniteHook', 'mmrazor.FlowLogHook']
     assert [hook.type for hook in cfg.custom_hooks] == once
 
 
@@ -28,4 +28,4 @@ def test_a_config_without_a_logger_gets_them_too():
 def test_a_hook_of_the_config_is_kept():
     cfg = Config(dict(custom_hooks=[dict(type='FlowLogHook', interval=3)]))
     add_distillation_hooks(cfg)
-    assert [hook.get('interval') for hook in cfg.custom_hooks] == [3, None, None, None]
+    assert [hook.get('interval') for hook in cfg.custom_hooks] == [3, None, None, None, None, None]

@@ -5,7 +5,7 @@ import numpy as np
 import torch
 from mmengine.logging import HistoryBuffer
 
-from mmfmkt.engine.checkpoint_hooks import plain
+from mmfmkt.engine.hooks.checkpoint_hooks import plain
 
 
 def test_student_distiller_and_ema_survive_saving_and_resuming(make_runner, tmp_path):

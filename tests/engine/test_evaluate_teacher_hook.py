@@ -5,7 +5,7 @@ import pytest
 import torch
 from mmengine.evaluator import BaseMetric
 
-from mmfmkt.engine import evaluate_teacher_hook
+from mmfmkt.engine.hooks import evaluate_teacher_hook
 from mmfmkt.engine.preflight import check_evaluation
 
 HOOK = dict(type='mmrazor.EvaluateTeacherHook')

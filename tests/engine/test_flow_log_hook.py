@@ -3,7 +3,7 @@ import json
 import pytest
 import torch
 
-from mmfmkt.engine import FlowLogHook
+from mmfmkt.engine.hooks import FlowLogHook
 from mmfmkt.models.losses import fmkt_loss
 
 

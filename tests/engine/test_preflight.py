@@ -4,6 +4,7 @@ from mmengine.config import Config
 from mmrazor.registry import MODELS
 from torch import nn
 
+from mmfmkt.engine.checkpoint_files import read_resumable
 from mmfmkt.engine.preflight import check_data, check_optimizer, check_resumable, check_teacher_classes
 from mmfmkt.models.class_count import class_counts
 
@@ -94,9 +95,9 @@ def test_learning_rates_that_decay_by_layer_are_refused():
 def test_a_checkpoint_of_another_run_is_not_gone_on_from(make_runner, tmp_path, change, lacks):
     runner, file = make_runner(1, 'run'), tmp_path / 'run' / 'epoch_1.pth'
     runner.train()
-    check_resumable(runner.model, str(file))
+    check_resumable(runner.model, read_resumable(str(file)))
     checkpoint = torch.load(file)
     change(checkpoint)
     torch.save(checkpoint, file)
     with pytest.raises(ValueError, match=f'lacks {lacks}.*; to start from the weights of another, set load_from'):
-        check_resumable(runner.model, str(file))
+        check_resumable(runner.model, read_resumable(str(file)))

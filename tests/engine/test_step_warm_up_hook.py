@@ -2,7 +2,7 @@ import pytest
 from mmengine.hooks import Hook
 from mmrazor.registry import HOOKS
 
-from mmfmkt.engine import StepWarmUpHook
+from mmfmkt.engine.hooks import StepWarmUpHook
 from mmfmkt.models import FlowTransform
 
 SEEN = []

@@ -82,10 +82,10 @@ def test_steps_are_drawn_anew_for_every_iteration_and_alike_for_all_levels():
 
 
 def test_draws_follow_the_seed():
-    flow = FlowTransform(META_ENCODER, levels=(0, ), num_steps=[1, 2, 4, 8]).train()
     draws = []
     for _ in range(2):
         torch.manual_seed(5)
+        flow = FlowTransform(META_ENCODER, levels=(0, ), num_steps=[1, 2, 4, 8]).train()
         draws.append([flow.draw_num_steps() for _ in range(10)])
     assert draws[0] == draws[1]
 

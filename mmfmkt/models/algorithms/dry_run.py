@@ -2,15 +2,17 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Iterable
+from typing import TYPE_CHECKING, Iterable, Sequence
 
 import torch
 from mmengine.logging import print_log
 from mmrazor.models.distillers import ConfigurableDistiller
 from torch import Tensor
 
+from mmfmkt.flow import Trajectory
+
 from ..evaluating import evaluating, on_empty_image
-from ..losses import FMKTLoss
+from ..losses.fmkt_loss import FMKTLoss, by_level
 from .recorded_heads import HEADS, forget_records, parts_of, run_heads
 from .recorder_sources import recorder_of
 
@@ -44,8 +46,21 @@ def check_losses(algorithm: FMKTDistill) -> None:
         for name, loss in losses.items():
             records = distiller.loss_forward_mappings[name]
             if all(is_recorded(distiller, **record) for record in records.values()):
-                loss(**{argument: distiller.get_record(**record) for argument, record in records.items()})
+                arguments = {argument: distiller.get_record(**record) for argument, record in records.items()}
+                loss(**arguments)
+                print_log(f'{name} compares {describe_matched(loss, **arguments)}', 'current')
     forget_records(distiller)
+
+
+def describe_matched(loss: FMKTLoss, trajectories: dict[int, Trajectory] | Sequence[Trajectory],
+                     teacher_features: Tensor | Sequence[Tensor] = ()) -> str:
+    """The levels of student and teacher that a loss compares, with their shapes on the empty image, for the log."""
+    trajectories = by_level(trajectories)
+    sources = {level: f'level {level} {tuple(trajectory.source.shape[1:])}' for level, trajectory in trajectories.items()}
+    if not len(teacher_features):
+        return f'{", ".join(sources.values())} with their own outputs'
+    matched = loss.match(trajectories, teacher_features)
+    return ', '.join(f'{sources[level]} with {index} {tuple(target.shape[1:])}' for level, (index, target) in matched.items())
 
 
 def is_recorded(distiller: ConfigurableDistiller, recorder: str, from_student: bool, **indices) -> bool:

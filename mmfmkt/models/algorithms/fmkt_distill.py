@@ -3,12 +3,13 @@ from __future__ import annotations
 
 from typing import Any, Callable, Sequence
 
+import torch
 from mmengine.model import BaseModel
 from mmrazor.models.algorithms import BaseAlgorithm
 from mmrazor.models.task_modules import ModuleInputsRecorder
 from mmrazor.models.utils import add_prefix
 from mmrazor.registry import MODELS
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..build import build_detector
 from ..class_count import check_class_counts
@@ -18,6 +19,7 @@ from .frozen_teacher import FrozenTeacher
 from .inherit import check_inherit, inherit
 from .recorded_heads import forget_records, recorded_heads
 from .recorder_sources import check_losses_named, check_recorded, check_sources
+from .weight_schedule import WeightSchedule
 
 ROIS = 'mmfmkt.rois'  # the recorder of the boxes that the student's RoI head is trained on
 
@@ -43,7 +45,12 @@ class FMKTDistill(BaseAlgorithm):
         log_only: names of losses of the distiller that are computed and logged, and not trained; these alone may lack
             "loss" in their name.
         check_classes: refuse a teacher whose checkpoint names other classes than the data set.
+        weight_schedule: arguments of a :class:`WeightSchedule`, by which `WeightScheduleHook` sets `distill_weight`.
         data_preprocessor: that of a config which states it beside the model; the student's own comes first.
+
+    Attributes:
+        distill_weight: factor of all losses of the distiller, in [0, 1].
+        distilling: False after :meth:`stop_distillation`.
 
     Raises:
         TypeError: if there is no teacher and the distiller records one.
@@ -63,6 +70,7 @@ class FMKTDistill(BaseAlgorithm):
                  evaluate_teacher: bool = False,
                  log_only: Sequence[str] = (),
                  check_classes: bool = True,
+                 weight_schedule: dict | None = None,
                  data_preprocessor: dict | None = None,
                  **kwargs) -> None:
         if data_preprocessor and isinstance(architecture, dict):  # as a runner gives it to a detector that has none
@@ -71,6 +79,8 @@ class FMKTDistill(BaseAlgorithm):
         self.distiller = MODELS.build(distiller)
         check_losses_named(self.distiller, log_only)
         self.inherits, self.evaluate_teacher, self.check_classes = inherit, evaluate_teacher, check_classes
+        self.weight_schedule = WeightSchedule(**weight_schedule or {})
+        self.distill_weight, self.distilling = 1.0, True
         self.teacher, self.teacher_heads = None, []
         if teacher is not None or self.distiller.teacher_recorders.recorders:
             self.teacher = FrozenTeacher(teacher, teacher_ckpt, self.data_preprocessor)
@@ -115,6 +125,8 @@ class FMKTDistill(BaseAlgorithm):
 
     def loss(self, inputs: Tensor, data_samples: list) -> dict[str, Tensor]:
         """The student's losses under their own names, the distiller's under `distill.*`; images are (B, 3, H, W)."""
+        if not self.distilling:
+            return {**super().loss(inputs, data_samples), **unused(self.distiller)}
         student_recorders = self.distiller.student_recorders
         with self.distiller.teacher_recorders, student_recorders:
             features = self.teacher.extract_features(inputs, data_samples) if self.teacher else None
@@ -125,9 +137,32 @@ class FMKTDistill(BaseAlgorithm):
         check_recorded(self.distiller)
         distill_losses = self.distiller.compute_distill_losses()
         forget_records(self.distiller)
+        if self.distill_weight != 1:
+            distill_losses = {**distill_losses, **scaled(distill_losses, self.distill_weight)}
         return {**losses, **add_prefix(distill_losses, 'distill')}
+
+    def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """As MMEngine's; the gradients of a sum that is not finite are NaN, in every parameter, so that all processes know."""
+        total, log_vars = super().parse_losses(losses)
+        return total * torch.where(total.detach().isfinite(), 1.0, torch.nan), log_vars
+
+    def stop_distillation(self) -> None:
+        """From now on the losses are the student's alone, and the teacher is freed."""
+        self.distilling, self.teacher = False, None
 
     def _apply(self, fn: Callable, *args, **kwargs) -> FMKTDistill:
         if self.teacher:  # .to(device) and the like move the teacher too
             self.teacher.apply_to_tensors(fn)
         return super()._apply(fn, *args, **kwargs)
+
+
+def scaled(losses: dict, weight: float) -> dict:
+    """The losses that are trained, times a weight."""
+    return {name: [weight * part for part in value] if isinstance(value, list) else weight * value
+            for name, value in losses.items() if 'loss' in name}
+
+
+def unused(distiller: nn.Module) -> dict[str, Tensor]:
+    """A loss of 0 that reads all parameters of a distiller, because each process must compute a gradient for each."""
+    parameters = [parameter for parameter in distiller.parameters() if parameter.requires_grad]
+    return {'distill.loss_stopped': sum(0 * parameter.sum() for parameter in parameters)} if parameters else {}

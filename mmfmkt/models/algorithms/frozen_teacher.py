@@ -4,6 +4,7 @@ from __future__ import annotations
 from typing import Callable
 
 import torch
+from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from ..build import build_detector
@@ -45,6 +46,7 @@ def load_strictly(detector: nn.Module, checkpoint: str | None) -> dict:
         report = ''.join(f'\n  {len(keys)} keys {what}: {shorten(keys)}' for what, keys in problems.items() if keys)
         raise ValueError(f'`teacher_ckpt` {checkpoint} does not belong to the teacher {type(detector).__name__}:'
                          f"{report}\nGive the checkpoint that was trained with the teacher's config")
+    print_log(f'the teacher {type(detector).__name__} has {len(detector.state_dict())} weights, all from {checkpoint}', 'current')
     return loaded
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from mmfmkt.flow import Trajectory
 
 from ..flow_transform import replace_levels
-from .fmkt_distill import FMKTDistill
+from .fmkt_distill import FMKTDistill, scaled
 
 
 @MODELS.register_module()
@@ -50,6 +50,8 @@ class OFMKTThetaDistill(FMKTDistill):
     def loss(self, inputs: Tensor, data_samples: list) -> dict[str, Tensor]:
         """The losses of :class:`FMKTDistill`, and `flow.*`."""
         losses = super().loss(inputs, data_samples)
+        if not self.distilling:
+            return losses
         of_flow = head_losses(self.architecture, self.transported, data_samples)
         del self.transported
         return {**losses, **add_prefix(scaled(of_flow, self.task_weight), 'flow')}
@@ -66,7 +68,3 @@ def head_losses(detector: BaseModel, pyramid: tuple[Tensor, ...], data_samples: 
     finally:
         del detector.extract_feat  # the method of the class is seen again
 
-
-def scaled(losses: dict, weight: float) -> dict:
-    return {name: [weight * part for part in value] if isinstance(value, list) else weight * value
-            for name, value in losses.items() if 'loss' in name}

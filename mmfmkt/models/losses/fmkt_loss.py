@@ -41,6 +41,7 @@ class FMKTLoss(nn.Module):
     Attributes:
         diagnosing: whether the next forward passes leave `diagnostics` behind.
         diagnostics: level -> name -> scalar, see :func:`~mmfmkt.models.losses.diagnostics.diagnose`.
+        distances: level -> the unweighted metric of each step in the last forward pass, N scalars.
 
     Raises:
         ValueError: if a weight is negative, if `keep_pairs` is not in [0, 1], if lists differ in length, or if a config
@@ -60,7 +61,7 @@ class FMKTLoss(nn.Module):
         self.level_metrics = nn.ModuleList(
             LevelMetric(**settings) for settings in for_each_level(
                 metric=metric, transform=transform, loss_weight=loss_weight))
-        self.diagnosing, self.diagnostics = False, {}
+        self.diagnosing, self.diagnostics, self.distances = False, {}, {}
 
     def forward(self, trajectories: dict[int, Trajectory] | Sequence[Trajectory],
                 teacher_features: Tensor | Sequence[Tensor]) -> Tensor:
@@ -76,17 +77,22 @@ class FMKTLoss(nn.Module):
                 length of the levels, or if shapes differ.
         """
         trajectories = by_level(trajectories)
+        targets = {level: target for level, (_, target) in self.match(trajectories, teacher_features).items()}
+        if self.training and self.keep_pairs < 1:
+            order = decoupled_order(len(next(iter(targets.values()))), self.keep_pairs)
+            targets = {level: decouple(target, order) for level, target in targets.items()}
+        return self.compare(trajectories, targets)
+
+    def match(self, trajectories: dict[int, Trajectory],
+              teacher_features: Tensor | Sequence[Tensor]) -> dict[int, tuple[int, Tensor]]:
+        """For every level of the flow, the level of the teacher that it is compared with, and its feature."""
         teacher_features = [teacher_features] if isinstance(teacher_features, Tensor) else teacher_features
         wanted = list(trajectories if self.teacher_levels is None else self.teacher_levels)
         if len(wanted) != len(trajectories) or not 0 <= min(wanted) <= max(wanted) < len(teacher_features):
             raise ValueError(f"every level of the flow, {list(trajectories)}, must have a level of the teacher's pyramid, "
                              f'which has {len(teacher_features)}, but got {wanted}; set `levels` of the flow, or '
                              '`teacher_levels` of the loss')
-        targets = {level: teacher_features[wanted[index]] for index, level in enumerate(trajectories)}
-        if self.training and self.keep_pairs < 1:
-            order = decoupled_order(len(next(iter(targets.values()))), self.keep_pairs)
-            targets = {level: decouple(target, order) for level, target in targets.items()}
-        return self.compare(trajectories, targets)
+        return {level: (wanted[index], teacher_features[wanted[index]]) for index, level in enumerate(trajectories)}
 
     def compare(self, trajectories: dict[int, Trajectory], targets: dict[int, Tensor | None]) -> Tensor:
         """The weighted sum of the levels' losses."""
@@ -104,9 +110,15 @@ class FMKTLoss(nn.Module):
         """The unweighted loss of one level."""
         predictions = [level_metric.predict(endpoint, target) for endpoint in trajectory.endpoints]
         distances = [level_metric.distance(prediction, target) for prediction in predictions]
+        self.distances[level] = [distance.detach() for distance in distances]
         if self.diagnosing:
             self.diagnostics[level] = diagnose(predictions, trajectory.weights, distances, target)
         return sum(distances) / len(distances)
+
+    def non_finite_steps(self) -> list[str]:
+        """Of the last forward pass, the levels and steps (t = 1 first) whose metric was NaN or infinite."""
+        return [f'level {level} step {step}' for level, distances in self.distances.items()
+                for step, distance in enumerate(distances, 1) if not distance.isfinite()]
 
 
 def by_level(trajectories: dict[int, Trajectory] | Sequence[Trajectory]) -> dict[int, Trajectory]:

@@ -31,7 +31,7 @@ def build_metric(config: dict | None) -> nn.Module:
     Raises:
         ValueError: if the config is not that of a registered loss, or if the loss wants something else than features.
     """
-    metric = build_part(dict(type='mmrazor.PKDLoss') if config is None else config, nn.Module, 'metric', 'losses')
+    metric = build_part(dict(type='mmrazor.SyncPKDLoss') if config is None else config, nn.Module, 'metric', 'losses')
     parameters = inspect.signature(metric.forward).parameters.values()
     required = [p.name for p in parameters if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
     if len(required) == 2:

@@ -1,0 +1,24 @@
+"""Keeps the folder of a run tidy."""
+from mmengine.dist import is_main_process
+from mmengine.hooks import Hook
+from mmengine.runner import Runner
+from mmrazor.registry import HOOKS
+
+from ..checkpoint_files import WholeFilesBackend, remove_passed, remove_unfinished
+
+
+@HOOKS.register_module()
+class CheckpointFilesHook(Hook):
+    """Removes what a crash has left half written, and checkpoints that newer ones have replaced."""
+
+    def before_train(self, runner: Runner) -> None:
+        if is_main_process():
+            remove_unfinished(runner.work_dir)
+
+    def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
+        WholeFilesBackend.remove_outdated()
+
+    def after_train(self, runner: Runner) -> None:
+        WholeFilesBackend.remove_outdated()
+        if is_main_process():
+            remove_passed(runner.work_dir)

@@ -1,0 +1,58 @@
+"""Errors of images and annotations that say which file it was."""
+from typing import Any, Callable
+
+import torch
+from torch.utils.data import Dataset
+
+
+class SampleError(ValueError):
+    """An image or its annotations cannot be used."""
+
+
+class NamedSamples:
+    """The pipeline of a data set, whose errors name the image; boxes that are not numbers are one too.
+
+    Everything else about it is the pipeline's.
+    """
+
+    def __init__(self, pipeline: Callable) -> None:
+        self.pipeline = pipeline
+
+    def __call__(self, info: dict) -> Any:
+        name = info.get('img_path') or info.get('img_id', '?')
+        try:
+            packed = self.pipeline(info)
+        except Exception as error:
+            raise SampleError(f'{name} must be a readable image with annotations, but it is not: {reason(error)}; repair it, '
+                              'or remove it from the annotation file') from error
+        boxes = boxes_of(packed)
+        if boxes is not None and not boxes.isfinite().all():
+            raise SampleError(f'{name} must have boxes of finite numbers, but got {boxes.tolist()}; repair its annotations')
+        return packed
+
+    def __getattr__(self, name: str) -> Any:
+        if name == 'pipeline':  # not there yet while it is unpickled
+            raise AttributeError(name)
+        return getattr(self.pipeline, name)
+
+
+def reason(error: Exception) -> str:
+    """What went wrong, in one line; OpenCV's messages begin with one."""
+    lines = str(error).strip().splitlines() or ['']
+    return f'{type(error).__name__}: {lines[0]}'.rstrip(': ')
+
+
+def boxes_of(packed: Any) -> torch.Tensor | None:
+    """The boxes of the ground truth in what a pipeline returns, (G, 4), if there are some."""
+    sample = packed.get('data_samples') if isinstance(packed, dict) else None
+    boxes = getattr(getattr(sample, 'gt_instances', None), 'bboxes', None)
+    return getattr(boxes, 'tensor', boxes)
+
+
+def name_samples(dataset: Dataset) -> None:
+    """Let the pipelines of a data set, inside any wrapper, name the image of an error."""
+    for inner in [getattr(dataset, 'dataset', None), *(getattr(dataset, 'datasets', None) or [])]:
+        if inner is not None:
+            name_samples(inner)
+    if callable(getattr(dataset, 'pipeline', None)):
+        dataset.pipeline = NamedSamples(dataset.pipeline)
