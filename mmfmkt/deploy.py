@@ -59,6 +59,8 @@ def deployed_config(cfg: Config, checkpoint: str | None = None) -> Config:
     for name in ('optim_wrapper', 'train_cfg'):  # mixed precision on a CPU; resuming anywhere
         if needs_project(cfg.get(name)):
             cfg[name].type = stock_type(part_of_project(cfg[name]))
+    for key in ('runner_type', 'strategy'):  # training in shards
+        cfg.pop(key, None)
     checkpoint = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
     if checkpoint.get('backend_args') == dict(backend='whole_files'):
         checkpoint.pop('backend_args')

@@ -117,3 +117,36 @@ def digits(tmp_path_factory):
     for split, num_images in zip(SPLITS, (24, 6)):
         list(make_split(root, split, num_images, seed=0))
     return root
+
+
+@pytest.fixture(scope='session')
+def demo_teacher(tmp_path_factory):
+    """File with weights of the demo's teacher."""
+    torch.manual_seed(1)
+    path = tmp_path_factory.mktemp('teacher') / 'teacher.pth'
+    torch.save(MODELS.build(Config.fromfile(ROOT / 'configs/demo/retinanet_r34.py').model).state_dict(), path)
+    return path
+
+
+@pytest.fixture(scope='session')
+def make_config(digits, demo_teacher, tmp_path_factory):
+    """Write a config on top of one of the demo's, for the few scenes and two epochs: (name, more lines) -> file."""
+    folder = tmp_path_factory.mktemp('configs')
+
+    def write(name, *lines):
+        file = folder / f'{name}_{len(list(folder.iterdir()))}.py'
+        teacher_line = [f"model = dict(teacher_ckpt='{demo_teacher}')"] if name.startswith(('fmkt', 'pkd')) else []
+        file.write_text('\n'.join([
+            f"_base_ = '{ROOT}/configs/demo/{name}.py'",
+            'train_cfg = dict(max_epochs=2, val_interval=2)',
+            f"train_dataloader = dict(dataset=dict(data_root='{digits}/'))",
+            f"val_dataloader = dict(dataset=dict(data_root='{digits}/'))",
+            'test_dataloader = val_dataloader',
+            f"val_evaluator = dict(ann_file='{digits}/annotations/val.json')",
+            'test_evaluator = val_evaluator',
+            'randomness = dict(seed=0)',
+            *teacher_line, *lines
+        ]))
+        return file
+
+    return write

@@ -1,7 +1,6 @@
 """The real tools on a few scenes: train, resume, test, export, two processes, wrong input."""
 import pickle
 import shutil
-import socket
 import sys
 
 import pytest
@@ -13,38 +12,6 @@ from mmengine.config import Config
 
 pytestmark = pytest.mark.slow
 EPOCHS = 2
-
-
-@pytest.fixture(scope='module')
-def teacher(tmp_path_factory):
-    torch.manual_seed(1)
-    path = tmp_path_factory.mktemp('teacher') / 'teacher.pth'
-    torch.save(DETECTORS.build(Config.fromfile(ROOT / 'configs/demo/retinanet_r34.py').model).state_dict(), path)
-    return path
-
-
-@pytest.fixture(scope='module')
-def make_config(digits, teacher, tmp_path_factory):
-    """Write a config on top of one of the demo's, for the few scenes: (name, more lines) -> file."""
-    folder = tmp_path_factory.mktemp('configs')
-
-    def write(name, *lines):
-        file = folder / f'{name}_{len(list(folder.iterdir()))}.py'
-        teacher_line = [f"model = dict(teacher_ckpt='{teacher}')"] if name.startswith(('fmkt', 'pkd')) else []
-        file.write_text('\n'.join([
-            f"_base_ = '{ROOT}/configs/demo/{name}.py'",
-            f"train_cfg = dict(max_epochs={EPOCHS}, val_interval={EPOCHS})",
-            f"train_dataloader = dict(dataset=dict(data_root='{digits}/'))",
-            f"val_dataloader = dict(dataset=dict(data_root='{digits}/'))",
-            'test_dataloader = val_dataloader',
-            f"val_evaluator = dict(ann_file='{digits}/annotations/val.json')",
-            'test_evaluator = val_evaluator',
-            'randomness = dict(seed=0)',
-            *teacher_line, *lines
-        ]))
-        return file
-
-    return write
 
 
 @pytest.fixture(scope='module')
@@ -137,18 +104,6 @@ def test_exported_student_gives_the_boxes_of_the_trained_one(trained, digits, na
     for image in sorted((digits / 'val').glob('*.jpg'))[:3]:
         ours, theirs = (inference_detector(m.eval(), str(image)).pred_instances for m in (student, exported))
         assert torch.equal(ours.bboxes, theirs.bboxes) and torch.equal(ours.scores, theirs.scores)
-
-
-@pytest.mark.parametrize('name', ['fmkt-theta', 'ofmkt-theta', 'fmkt-feature-logit'])
-def test_two_processes_train_and_test(make_config, tmp_path, name):
-    with socket.socket() as free:
-        free.bind(('127.0.0.1', 0))
-        port = str(free.getsockname()[1])
-    config = make_config(name)
-    succeed(run('bash', 'tools/dist_train.sh', config, 2, '--work-dir', tmp_path, PORT=port))
-    checkpoint = tmp_path / f'epoch_{EPOCHS}.pth'
-    printed = succeed(run('bash', 'tools/dist_test.sh', config, checkpoint, 2, '--work-dir', tmp_path, PORT=port))
-    assert 'coco/bbox_mAP' in printed or 'empty' in printed
 
 
 def test_mixed_precision_trains(make_config, tmp_path):

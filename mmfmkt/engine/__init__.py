@@ -1,3 +1,3 @@
-from . import checkpoint_files, cpu, hooks, loading  # registers everything
+from . import checkpoint_files, cpu, hooks, loading, sharding  # registers everything
 
-__all__ = ['checkpoint_files', 'cpu', 'hooks', 'loading']
+__all__ = ['checkpoint_files', 'cpu', 'hooks', 'loading', 'sharding']

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from mmfmkt.files import UNFINISHED, write_whole
 from mmfmkt.models.checkpoints import read_checkpoint
+from mmfmkt.processes import is_first_process
 
 POINTER = 'last_checkpoint'  # MMEngine's file with the path of the newest checkpoint
 INTERRUPTED = 'interrupted.pth'
@@ -48,7 +49,9 @@ def read_resumable(path: str) -> Resumable:
 
 
 def find_resumable(work_dir: str) -> Resumable | None:
-    """The newest checkpoint of a run that can be read, or None if there is none yet; a warning names the others.
+    """The newest checkpoint of a run that can be read, or None if there is none yet.
+
+    A warning names newer ones that cannot, and the run names them as its newest no more.
 
     Raises:
         ValueError: if there are some, and none can be read.
@@ -62,6 +65,8 @@ def find_resumable(work_dir: str) -> Resumable | None:
             continue
         for problem in problems:
             print_log(f'{problem}; going on from {path}', 'current', logging.WARNING)
+        if path != named_newest(Path(work_dir)) and is_first_process():
+            name_newest(Path(path))
         return found
     if problems:
         raise ValueError('one of the checkpoints in the work dir must be readable to go on from, but none is:\n  '
@@ -71,12 +76,17 @@ def find_resumable(work_dir: str) -> Resumable | None:
 
 def candidates(work_dir: Path) -> list[str]:
     """The checkpoints of a run: the one that it names as its newest, then the others, the newest first."""
-    pointer = work_dir / POINTER
-    named = pointer.read_text().strip() if pointer.exists() else ''
+    named = named_newest(work_dir)
     files = [file for pattern in RESUMABLE for file in work_dir.glob(pattern)]
     files.sort(key=lambda file: file.stat().st_mtime, reverse=True)
     others = [str(file) for file in files if not named or file.resolve() != Path(named).resolve()]
     return [named] * bool(named) + others
+
+
+def named_newest(work_dir: Path) -> str:
+    """The path of the checkpoint that a run names as its newest, or nothing."""
+    pointer = work_dir / POINTER
+    return pointer.read_text().strip() if pointer.exists() else ''
 
 
 def name_newest(path: Path) -> None:

@@ -20,7 +20,7 @@ from mmfmkt.short_form import write_out
 from .add_hooks import add_distillation_hooks, make_resumable
 from .checkpoint_files import Resumable, find_resumable, read_resumable
 from .cpu import enable_amp, prepare_distributed_cpu
-from .preflight import build_training_data, check_data, check_evaluation, check_optimizer, check_resumable
+from .preflight import build_training_data, check_data, check_evaluation, check_optimizer, check_resumable, check_sharding
 from .run_log import log_run
 
 
@@ -74,7 +74,10 @@ def apply_options(cfg: Config, args: argparse.Namespace, name: str) -> Config:
 def build_runner(cfg: Config) -> Runner:
     """The config's runner, on CPUs too where several processes were asked for."""
     prepare_distributed_cpu(cfg)
-    return RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    runner = RUNNERS.build(cfg) if 'runner_type' in cfg else Runner.from_cfg(cfg)
+    if isinstance(runner.model, dict):  # a FlexibleRunner builds it when it starts, and here it is looked at before
+        runner.model = runner.strategy.build_model(runner.model)
+    return runner
 
 
 def build_test_runner(cfg: Config, checkpoint: str) -> Runner:
@@ -125,6 +128,7 @@ def build_training_runner(cfg: Config, args: argparse.Namespace) -> Runner:
     resumed = set_resumed(cfg, args.resume)
     if not resumed:
         check_checkpoint(cfg.get('load_from'))
+    check_sharding(cfg)
     if is_distillation(cfg):
         check_optimizer(cfg)
         add_distillation_hooks(cfg)

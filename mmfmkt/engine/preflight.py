@@ -9,6 +9,7 @@ from torch import nn
 from mmfmkt.models.algorithms.frozen_teacher import FrozenTeacher
 from mmfmkt.models.checkpoints import shorten
 from mmfmkt.models.class_count import class_counts
+from mmfmkt.models.config_files import type_name
 from mmfmkt.processes import unwrapped
 
 from .checkpoint_files import Resumable
@@ -59,6 +60,18 @@ def check_optimizer(cfg: Config) -> None:
         raise ValueError('`optim_wrapper.constructor` must not be one that decays learning rates by layer, because it would '
                          f'take the whole student for one layer, but got {constructor}; use `paramwise_cfg` with '
                          '`custom_keys`')
+
+
+def check_sharding(cfg: Config) -> None:
+    """Raise a ValueError if a strategy of MMEngine's FlexibleRunner cannot train or save what the config says."""
+    strategy = type_name(cfg.get('strategy') or {})
+    hooks = {type_name(hook) for hook in cfg.get('custom_hooks') or []}
+    if strategy == 'DeepSpeedStrategy' or strategy == 'FSDPStrategy':
+        raise ValueError(f"`strategy` must be dict(type='DistillFSDPStrategy') for parameters in shards, but got {strategy}, whose "
+                         'checkpoints MMDetection cannot read')
+    if strategy == 'DistillFSDPStrategy' and hooks & {'EMAHook', 'ExpMomentumEMAHook'}:
+        raise ValueError('EMAHook must not be used with FSDP, where each process would average its own shards; leave it out, '
+                         'or train without `strategy`')
 
 
 def build_training_data(runner: Runner) -> None:

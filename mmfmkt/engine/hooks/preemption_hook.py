@@ -11,6 +11,7 @@ from mmengine.runner import Runner
 from mmrazor.registry import HOOKS
 
 from ..checkpoint_files import INTERRUPTED, name_newest
+from ..loading.workers import protect_workers
 
 
 @HOOKS.register_module()
@@ -35,6 +36,8 @@ class PreemptionHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         self.previous = signal.signal(signal.SIGTERM, self.remember)
+        if runner.val_loop is not None:
+            protect_workers(runner.val_loop.dataloader)
 
     def remember(self, number: int, frame: FrameType | None) -> None:
         self.told = True

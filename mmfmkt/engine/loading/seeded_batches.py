@@ -1,7 +1,4 @@
 """Batches of images that bring their random state with them: into any worker, at any time."""
-import os
-import signal
-import threading
 from typing import Iterator, Sequence
 
 from mmengine.dist import get_rank
@@ -9,6 +6,7 @@ from mmengine.registry import DATA_SAMPLERS as ALL_DATA_SAMPLERS
 from mmrazor.registry import DATA_SAMPLERS
 from torch.utils.data import BatchSampler, Sampler
 
+from . import workers  # noqa: F401 (registers what workers start with)
 from .seeding import seeded
 
 
@@ -72,16 +70,4 @@ def seeded_loader(loader: dict, seed: int) -> dict:
     batches = dict(type='mmrazor.SeededBatchSampler', seed=seed, batch_sampler=loader.get('batch_sampler'),
                    drop_last=loader.get('drop_last', False))
     loader = {key: value for key, value in loader.items() if key not in ('drop_last', 'disable_subprocess_warning')}
-    return {'worker_init_fn': dict(type=obey_parent_alone), **loader, 'batch_sampler': batches}
-
-
-def obey_parent_alone(worker: int) -> None:
-    """Let the SIGTERM of a scheduler pass, which goes to all processes: the one that saves still needs its workers."""
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
-    threading.Thread(target=wait_for_parent, daemon=True).start()
-
-
-def wait_for_parent() -> None:
-    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
-        pass
-    os._exit(0)
+    return {'worker_init_fn': dict(type='obey_parent_alone'), **loader, 'batch_sampler': batches}

@@ -1,0 +1,29 @@
+"""Worker processes of data loaders that live until their parent ends them."""
+import functools
+import os
+import signal
+import threading
+from typing import Callable
+
+from mmengine.registry import FUNCTIONS
+from torch.utils.data import DataLoader
+
+
+def protect_workers(loader: DataLoader) -> None:
+    """Let the workers that a loader starts from now on pass over the SIGTERM of a scheduler."""
+    loader.worker_init_fn = functools.partial(obey_parent_alone, before=loader.worker_init_fn)
+
+
+@FUNCTIONS.register_module()
+def obey_parent_alone(worker: int, before: Callable[[int], None] | None = None) -> None:
+    """Schedulers send SIGTERM to all processes of a job, and the one that saves a checkpoint still needs its workers."""
+    if before:
+        before(worker)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+    threading.Thread(target=wait_for_parent, daemon=True).start()
+
+
+def wait_for_parent() -> None:
+    while signal.sigwaitinfo({signal.SIGTERM}).si_pid != os.getppid():
+        pass
+    os._exit(0)
