@@ -193,7 +193,8 @@ def chaos(folder, kills, seed):
         work_dir, runs, damaged = folder / f'run{runs}_{name}', runs + 1, set()
         while not (work_dir / FINISHED).exists():
             child = start(files[name], work_dir)
-            what = disturb(child, rng.choice(['kill', 'write', 'term']), work_dir, rng.uniform(0.2, 0.9) * seconds[name])
+            delay = rng.uniform(0.2, 0.9) * seconds[name] if done < kills else LIMIT
+            what = disturb(child, rng.choice(['kill', 'write', 'term']) if done < kills else 'kill', work_dir, delay)
             if what is None:
                 continue
             if what.startswith('failed'):

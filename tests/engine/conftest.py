@@ -25,14 +25,18 @@ class Images(Dataset):
 
 @pytest.fixture
 def make_runner(theta, batch, tmp_path):
-    """A runner of FM-KT^Θ with EMA: (epochs, folder, more options)."""
+    """A runner of FM-KT^Θ with EMA: (epochs, folder, how often the images are repeated, more options)."""
 
-    def make(epochs, folder, **options):
+    def make(epochs, folder, repeat=1, **options):
+        images, samples = batch
         loader = dict(batch_size=2, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=False),
-                      collate_fn=dict(type='pseudo_collate'), dataset=Images(*batch))
+                      collate_fn=dict(type='pseudo_collate'), dataset=Images(images.repeat(repeat, 1, 1, 1), samples * repeat))
+        names.append(f'{tmp_path.name}_{folder}_{len(names)}')
+        defaults = dict(train_cfg=dict(by_epoch=True, max_epochs=epochs), custom_hooks=HOOKS,
+                        optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.01)))
         return Runner(
-            copy.deepcopy(theta), str(tmp_path / folder), loader, train_cfg=dict(by_epoch=True, max_epochs=epochs),
-            optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.01)), default_scope='mmdet', log_level='ERROR',
-            randomness=dict(seed=0), experiment_name=f'{tmp_path.name}_{folder}{epochs}', **dict(dict(custom_hooks=HOOKS), **options))
+            copy.deepcopy(theta), str(tmp_path / folder), dict(loader, **options.pop('train_dataloader', {})),
+            default_scope='mmdet', log_level='ERROR', randomness=dict(seed=0), experiment_name=names[-1], **dict(defaults, **options))
 
+    names = []  # of the experiments, which MMEngine keeps apart by them
     return make

@@ -91,8 +91,8 @@ def gradient_norm(wrapper: OptimWrapper) -> Tensor:
     """The norm of all gradients, from the log if clipping has just computed it."""
     if wrapper.clip_grad_kwargs and wrapper.grad_name == 'grad_norm':
         return torch.tensor(wrapper.message_hub.get_scalar('train/grad_norm').current())
-    parameters = [parameter for group in wrapper.optimizer.param_groups for parameter in group['params']]
-    return nn.utils.clip_grad_norm_(parameters, float('inf'))  # clips nothing
+    gradients = [parameter.grad for group in wrapper.optimizer.param_groups for parameter in group['params']]
+    return torch.stack([gradient.norm() for gradient in gradients if gradient is not None]).norm()
 
 
 def non_finite_losses(model: nn.Module, losses: dict[str, Tensor]) -> Iterator[str]:

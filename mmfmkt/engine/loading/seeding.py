@@ -13,7 +13,8 @@ import torch
 
 def derived_seed(*numbers: int) -> int:
     """A seed in [0, 2^32) that is independent of those of all other numbers (each at least 0)."""
-    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
+    # how many there are comes first, because NumPy passes over zeros at the end
+    return int(np.random.SeedSequence((len(numbers), *numbers)).generate_state(1)[0])
 
 
 def seed_generators(*numbers: int) -> None:
