@@ -57,13 +57,13 @@ UNUSED = ('conv_flow', 'light_flow', 'light_head_flow', 'flow', 'distiller', 'te
           'pipeline', 'train_pipeline', 'test_pipeline', 'max_epochs')
 ARGUMENTS = dict(train=['config.py'], distill=['config.py', 'teacher.py', 'teacher.pth'], test=['config.py', 'student.pth'],
                  export_student=['config.py', 'student.pth', 'out.pth'])
-LIMIT, MEMORY = 60, 12 << 30  # seconds and bytes, of address space, of a case
+LIMIT, MEMORY = 60, 6 << 30  # seconds and bytes, of address space, of a case
 SHARES = dict(config=4, command=1, checkpoint=2, image=1, annotation=2)  # of the families of damages
 DAMAGES = collections.defaultdict(list)  # family -> functions of a case that return what they have done
 HINT = re.compile(r'\(--debug shows where this was found\)|\(the traceback is in |^\S+\.py: error: ', re.MULTILINE)
 TRACEBACK = 'Traceback (most recent call last)'
-INTERNAL = re.compile(r'(Assertion|Attribute|Index|Key|Memory|Name|NotImplemented|OS|Overflow|Recursion|Runtime|Type|UnboundLocal|'
-                      r'Unicode\w*|Value|ZeroDivision)?[eE]rror\b')
+INTERNAL = re.compile(r'(Assertion|Attribute|Index|JSONDecode|Key|Memory|Name|NotImplemented|OS|Overflow|Recursion|Runtime|'
+                      r'Type|UnboundLocal|Unicode\w*|Value|ZeroDivision)?[eE]rror\b')
 EXECUTED = 'executed'  # the file that the code in a checkpoint would write
 
 
@@ -72,8 +72,13 @@ class Code(str):
     __repr__ = str.__str__
 
 
+def part(name, **settings):
+    return dict(type=name, **settings)
+
+
 NAN, INF = Code("float('nan')"), Code("float('inf')")
-VALUES = (None, -1, 0, 10**6, 1.5, 'nonsense', '', [], {}, [1, 'a'], True, NAN, INF)
+VALUES = (None, -1, 0, 10**6, 1.5, 'nonsense', '', [], {}, [1, 'a'], True, NAN, INF, ..., ...)  # ... is a key that is missing
+TYPES = ('Nowhere', 'mmrazor.Nowhere', 'mmdet.ResNet', 'a.b', 'torch.save', 'VOCDataset')
 # where a huge number is no mistake: a long run, or more processes than a machine should have
 LONG = {'max_epochs', 'num_workers', 'stacked_convs', 'num_outs', 'num_steps', 'scales_per_octave'}
 
@@ -94,16 +99,20 @@ class Case:
             self.cfg['model'] = self.cfg['model']['architecture']
 
     def name(self, *words):
-        self.words.update(str(word).lower() for word in words if not str(word).isdecimal() and len(str(word)) > 1)
+        self.words.update(word.lower() for word in words if isinstance(word, str) and len(word) > 1 and word != 'type')
 
     def set(self, path, value):
+        """Set what stands at a path of the config, or remove it with `...`; return what was done."""
         *parents, last = path
         node = self.cfg
         for key in parents:
             node = node.setdefault(key, {}) if isinstance(node, dict) else node[key]
-        node[last] = value
+        if value is ...:
+            del node[last]
+        else:
+            node[last] = value
         self.name(*path[-2:], value)
-        return f'{".".join(map(str, path))} = {value!r}'
+        return f'{".".join(map(str, path))} {"missing" if value is ... else f"= {value!r}"}'
 
     def run(self):
         text = ''.join(f'{key} = {value!r}\n' for key, value in self.cfg.items())
@@ -125,117 +134,67 @@ def walk(node, path=()):
         yield from walk(value, (*path, key))
 
 
-@damage('config', 3)
+@damage('config', 5)
 def wrong_value(case):
-    path, _ = case.rng.choice(list(walk(case.cfg)))
-    return case.set(path, case.rng.choice([value for value in VALUES if value != 10**6 or not LONG & set(path)]))
+    """A wrong value of any setting, or of one of the distillation; one that is missing, or one too many."""
+    paths = list(walk(case.cfg))
+    path, old = case.rng.choice(case.rng.choice([paths, [entry for entry in paths if 'distiller' in entry[0]] or paths]))
+    if isinstance(old, dict) and case.rng.random() < 0.5:
+        path += (case.rng.choice(['num_stepz', 'foo']), )
+    values = TYPES if path[-1] == 'type' else [value for value in VALUES if value != 10**6 or not LONG & set(path)]
+    return case.set(path, case.rng.choice(values))
 
 
-@damage('config')
-def removed_key(case):
-    path, _ = case.rng.choice(list(walk(case.cfg)))
-    node = case.cfg
-    for key in path[:-1]:
-        node = node[key]
-    del node[path[-1]]
-    case.name(*path[-2:])
-    return f'no {".".join(map(str, path))}'
-
-
-@damage('config')
-def unknown_key(case):
-    path = case.rng.choice([path for path, value in walk(case.cfg) if isinstance(value, dict)])
-    return case.set((*path, case.rng.choice(['num_stepz', 'foo'])), case.rng.choice([1, 'a', None]))
-
-
-@damage('config')
-def unknown_type(case):
-    path = case.rng.choice([path for path, _ in walk(case.cfg) if path[-1] == 'type'])
-    return case.set(path, case.rng.choice(['Nowhere', 'mmrazor.Nowhere', 'mmdet.ResNet', 'Conv2d', 'a.b', 'torch.save', 'VOCDataset']))
-
-
-FLOW, LOSS = 'model.distiller.connectors.flow.flow.', 'model.distiller.distill_losses.loss_fmkt.'
-RECORD, DATA = 'model.distiller.loss_forward_mappings.loss_fmkt.', 'train_dataloader.dataset.'
-LIGHT, LOAD = dict(type='mmrazor.LightMetaEncoder'), [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations', with_bbox=True)]
+LOAD, LIGHT, RECORDED = part('LoadImageFromFile'), part('mmrazor.LightMetaEncoder'), dict(from_student=True, recorder='pyramid')
+NARROW = part('mmrazor.ConvModuleConnector', in_channel=64, out_channel=8)
+# place in the config -> setting -> values that are wrong in another way than by their type; some are right
 WRONG = {
-    FLOW + 'levels': [(0, 7), (), (0, 0), -1, 'all', (0.5, )],
-    FLOW + 'num_steps': [0, -2, 1.5, '4', [], [1, 0], [[1]], True],
-    FLOW + 'inference_steps': [0, 'two'],
-    FLOW + 'schedule': ['VPODE', dict(type='mmrazor.Cosine'), dict(type='mmrazor.VPODE', beta=3)],
-    FLOW + 'solver': ['Heun', dict(type='RK45'), dict(type='mmrazor.Euler', order=3)],
-    FLOW + 'meta_encoder': ['light', dict(type='FPN'), LIGHT, [], dict(LIGHT, channels=7), dict(LIGHT, channels=-64),
-                            [dict(LIGHT, channels=64)], dict(LIGHT, channels='a'), dict(type='mmrazor.SwinMetaEncoder', channels=64)],
-    LOSS + 'metric': ['mse', dict(type='FocalLoss'), dict(type='mmdet.MSELoss', foo=1), dict(type='mmdet.FocalLoss'), [],
-                      dict(type='mmrazor.BinaryKDLoss', tau=0), dict(type='mmrazor.FMKTLoss'), dict(type='mmdet.CrossEntropyLoss')],
-    LOSS + 'loss_weight': [-1, 'ten', [1, 2], [], NAN, INF, 1e30],
-    LOSS + 'transform': ['conv', [None], dict(type='mmrazor.ConvModuleConnector', in_channel=64, out_channel=8)],
-    LOSS + 'teacher_levels': [(0, ), (0, 1, 9), (-1, 0, 1), 'all', (0, 0, 0)],
-    LOSS + 'keep_pairs': [-1, 2, 'half'],
-    'model.weight_schedule': [3, 'linear', dict(foo=1), dict(warm_up_iters=-1), dict(warm_up_iters='a'), dict(stop_epoch='never')],
-    'model.distiller.student_recorders.pyramid.source': ['nek', '', 'neck.nowhere', 'backbone', 'bbox_head.retina_cls'],
-    'model.distiller.teacher_recorders.pyramid.source': ['nek', 'backbone.conv1', 'backbone', 'bbox_head'],
-    'model.distiller.teacher_recorders': [{}, dict(other=dict(type='mmrazor.ModuleOutputs', source='neck'))],
-    'model.distiller.connectors': [{}, dict(flow=None), dict(flow=dict(type='mmrazor.ConvModuleConnector'))],
-    RECORD + 'trajectories': [{}, 'pyramid', dict(from_student=True, recorder='nowhere'), dict(from_student=True, recorder='pyramid')],
-    RECORD + 'teacher_features': [{}, dict(from_student=True, recorder='pyramid'), dict(from_student=False, recorder=3),
-                                  dict(from_student=False, recorder='pyramid', data_idx=9), dict(recorder='pyramid')],
-    'model.distiller.loss_forward_mappings': [{}, dict(loss_other={}), dict(loss_fmkt={})],
-    'model.distiller.distill_losses': [{}, dict(fmkt=dict(type='mmdet.MSELoss')), dict(loss_fmkt={})],
-    'model.inherit': ['necks', ['neck', 'tail'], 3, 'head'],
-    'model.log_only': ['loss_nowhere', ['loss_nowhere'], 3],
-    'model.teacher': ['nowhere.py', 'mmdet::nowhere.py', 'nowhere::a.py', 'annotations', 'teacher.pth', 'config.py',
-                      dict(type='mmdet.ResNet', depth=18), dict(type='Nowhere'), 'mmdet::rpn/rpn_r50_fpn_1x_coco.py'],
-    'model.teacher_ckpt': ['nowhere.pth', 'annotations', 'teacher.py', 'http://127.0.0.1:9/a.pth', 'torchvision://nowhere', 'student.pth'],
-    'optim_wrapper': [dict(type='Nowhere'), dict(optimizer=dict(type='AdamW', lr=1e-3)), dict(type='AmpOptimWrapper')],
-    'optim_wrapper.optimizer': [dict(type='Adamm', lr=1), dict(type='AdamW', lr=-1), dict(type='SGD', lr='a'), dict(lr=1),
-                                dict(type='AdamW', lr=1e30), dict(type='SGD', lr=1e-3, betas=3)],
-    'optim_wrapper.clip_grad': [3, dict(norm=3), dict(max_norm='a')],
-    'optim_wrapper.accumulative_counts': [0, -1, 'a', 100],
-    'optim_wrapper.paramwise_cfg': [3, dict(custom_keys=3), dict(custom_keys=dict(neck=3)), dict(foo=1)],
-    'optim_wrapper.constructor': ['Nowhere', 'LearningRateDecayOptimizerConstructor', 3],
-    'param_scheduler': [3, [dict(type='LinearLR', start_factor=-1)], [dict(type='MultiStepLR')], [dict(type='StepLR', step_size='a')]],
-    'custom_hooks': [3, [3], [dict(type='EMAHook', momentum=7)], dict(type='EMAHook'), [dict(type='EarlyStoppingHook', monitor='a')],
-                     [dict(type='mmrazor.StepWarmUpHook', num_steps=[(0, 'a')])], [dict(type='mmrazor.NonFiniteHook', action='go')]],
-    'default_hooks.checkpoint': [dict(type='CheckpointHook', interval='a'), dict(type='CheckpointHook', save_best='AP'),
-                                 dict(type='CheckpointHook', interval=0), dict(type='CheckpointHook', interval=1, out_dir='config.py')],
-    'train_dataloader.sampler': [dict(type='DefaultSampler', seed='a'), dict(type='ClassAwareSampler', num_sample_class=0)],
-    'train_dataloader.batch_sampler': [dict(type='Nowhere'), dict(type='AspectRatioBatchSampler'), 3],
-    'train_dataloader.batch_size': [0, -1, 'a', 2.5],
-    'train_dataloader.collate_fn': [dict(type='nowhere'), 3, dict(type='default_collate')],
-    DATA + 'type': ['VOCDataset', 'RepeatDataset', 'ConcatDataset', 'LVISV1Dataset', 'CocoMetric'],
-    DATA + 'metainfo': [dict(classes=('cat', 'dog')), dict(classes=()), dict(classes=3), dict(classes='0123')],
-    DATA + 'pipeline': [[], [dict(type='PackDetInputs')], ['LoadImageFromFile'], [LOAD[0], dict(type='PackDetInputs')], LOAD,
-                        [*LOAD, dict(type='RandomCrop', crop_size=(0, 0)), dict(type='PackDetInputs')]],
-    DATA + 'backend_args': [dict(backend='nowhere'), 3, dict(backend='petrel')],
-    DATA + 'indices': [0, [99], 'a'],
-    'val_evaluator': [dict(type='CocoMetric', metric='accuracy'), dict(type='VOCMetric'), dict(type='CocoMetric', ann_file='nowhere.json'),
-                      dict(type='CocoMetric', ann_file='teacher.pth')],
-    'train_cfg': [dict(by_epoch=True), dict(by_epoch=False, max_iters=0), dict(by_epoch=True, max_epochs='a')],
-    'visualizer.vis_backends': [[dict(type='Nowhere')], [dict(type='WandbVisBackend')]],
-    'env_cfg': [dict(mp_cfg=dict(mp_start_method='nonsense')), dict(dist_cfg=3), {}],
-    'custom_imports': [dict(imports=['nowhere']), dict(imports=3), dict(imports=[]), 'mmfmkt'],
-    'default_scope': ['nowhere', 'mmrazor', 'mmengine'],
-    'launcher': ['pytorch', 'nowhere'],
-    'load_from': ['nowhere.pth', 'annotations', 'config.py', 'http://127.0.0.1:9/a.pth', 's3://bucket/a.pth'],
-    'randomness': [dict(seed='a'), dict(seed=-1), dict(seed=1.5), dict(foo=1), dict(seed=10**20)],
-    'work_dir': ['config.py', '/proc/nowhere'],
-    'model.architecture.bbox_head.num_classes': [0, -1, 3, 'ten'],
-    'model.architecture.backbone': [dict(type='ResNet', depth=19), dict(type='FPN'), dict(
-        type='ResNet', depth=18, init_cfg=dict(type='Pretrained', checkpoint='nowhere.pth'))],
-    'model.architecture.neck.in_channels': [[8, 16, 32], [8, 16, 32, 63], 'a', [0, 0, 0, 0]],
-    'model.architecture.data_preprocessor': [{}, dict(type='DetDataPreprocessor', mean=[1], std=[0])],
-    'model.architecture': [{}, dict(type='ResNet', depth=18), 'config.py', dict(type='mmrazor.FMKTDistill')],
-    'model': [{}, 3, dict(type='Nowhere'), dict(type='mmrazor.FMKTDistill'), dict(type='mmrazor.FMKTPair')]}
-SHORT = dict(variant=['fmkt', 'ofmkt', 'logit', None, ['fmkt']], flow=[3, dict(foo=1), dict(levels=(9, )), dict(num_steps=0)],
-             loss=[3, dict(foo=1), dict(metric=3), dict(type='Nowhere'), dict(loss_weight=-1)], foo=[1], inherit=['tail'],
-             distiller=[3, dict(foo=1), dict(student_recorders=3), dict(connectors=dict(flow=None))], task_weight=[3, 'a'],
-             teacher=['nowhere.py', None, 3, {}], teacher_ckpt=[None, 'nowhere.pth', 3], init_cfg=[3], architecture=[3, {}, None])
+    'model.distiller.connectors.flow.flow': dict(
+        levels=[(0, 7), (0, 0), (0.5, )], num_steps=[1.5, '4', [1, 0], [[1]]], inference_steps=[0, 'a'],
+        meta_encoder=[part('FPN'), LIGHT, dict(LIGHT, channels=7), dict(LIGHT, channels=-64), [dict(LIGHT, channels=64)]],
+        solver=['Heun'], schedule=['VPODE', part('mmrazor.VPODE', beta=3)]),
+    'model.distiller.distill_losses.loss_fmkt': dict(
+        metric=[part('mmdet.MSELoss', foo=1), part('mmdet.FocalLoss'), part('mmrazor.FMKTLoss')], keep_pairs=[2, 'a'],
+        loss_weight=[[1, 2], 1e30], transform=[[None], NARROW], teacher_levels=[(0, ), (0, 1, 9), (-1, 0, 1), 3]),
+    'model.distiller.loss_forward_mappings.loss_fmkt': dict(
+        trajectories=[dict(RECORDED, recorder='nowhere'), RECORDED], teacher_features=[RECORDED, dict(RECORDED, data_idx=9)]),
+    'model.distiller.student_recorders.pyramid': dict(source=['neck.nowhere', 'backbone', 'bbox_head.retina_cls']),
+    'model.distiller.teacher_recorders.pyramid': dict(source=['nek', 'backbone.conv1', 'backbone', 'bbox_head']),
+    'model': dict(
+        weight_schedule=[{key: value} for key in ('foo', 'warm_up_iters', 'stop_epoch') for value in (-1, 'a')],
+        inherit=['necks', ['neck', 'tail'], 'head'], log_only=['loss_nowhere', 3],
+        teacher=['nowhere.py', 'mmdet::a.py', 'annotations', 'config.py', part('ResNet'), 'mmdet::rpn/rpn_r50_fpn_1x_coco.py'],
+        teacher_ckpt=['nowhere.pth', 'annotations', 'teacher.py', 'http://127.0.0.1:9/a.pth', 'torchvision://a', 'student.pth'],
+        architecture=[part('ResNet', depth=18), 'config.py', part('mmrazor.FMKTDistill')], type=['mmrazor.FMKTPair']),
+    'optim_wrapper': dict(
+        optimizer=[part('AdamW', lr=-1), part('AdamW', lr=1e30), part('SGD', lr=1, betas=3)], accumulative_counts=[0, 'a', 9],
+        paramwise_cfg=[3, dict(custom_keys=dict(neck=3))], constructor=['LearningRateDecayOptimizerConstructor']),
+    'train_dataloader': dict(
+        sampler=[part('ClassAwareSampler', num_sample_class=0)], batch_sampler=[part('AspectRatioBatchSampler'), 3],
+        collate_fn=[part('nowhere'), part('default_collate')]),
+    'train_dataloader.dataset': dict(
+        type=['VOCDataset', 'RepeatDataset', 'ConcatDataset', 'CocoMetric'], indices=[0, [99]],
+        metainfo=[dict(classes=('cat', 'dog')), dict(classes='0123')], backend_args=[dict(backend='nowhere')],
+        pipeline=[['LoadImageFromFile'], [LOAD, part('PackDetInputs')]]),
+    '': dict(
+        param_scheduler=[[part('LinearLR', start_factor=-1)], [part('MultiStepLR')]], default_scope=['nowhere', 'mmrazor'],
+        custom_hooks=[[3], [part('EMAHook', momentum=7)], part('EMAHook'), [part('EarlyStoppingHook', monitor='a')]],
+        val_evaluator=[part('CocoMetric', metric='accuracy'), part('VOCMetric'), part('CocoMetric', ann_file='nowhere.json')],
+        train_cfg=[dict(by_epoch=True), dict(by_epoch=False, max_iters=0)], launcher=['pytorch'], work_dir=['config.py'],
+        load_from=['nowhere.pth', 'annotations', 'config.py', 's3://bucket/a.pth'], randomness=[dict(seed='a'), dict(seed=-1)],
+        env_cfg=[dict(mp_cfg=dict(mp_start_method='a')), {}], custom_imports=[dict(imports=['nowhere']), dict(imports=3)]),
+    'default_hooks': dict(checkpoint=[part('CheckpointHook', interval='a'), part('CheckpointHook', out_dir='config.py')])}
+SHORT = dict(
+    variant=['fmkt', 'ofmkt', 'logit', None, ['fmkt']], flow=[3, dict(foo=1), dict(levels=(9, )), dict(num_steps=0)], foo=[1],
+    loss=[3, dict(foo=1), dict(metric=3), part('Nowhere')], distiller=[3, dict(foo=1), dict(connectors=dict(flow=None))],
+    teacher=['nowhere.py', None, 3, {}], teacher_ckpt=[None, 'nowhere.pth', 3], task_weight=['a'], architecture=[3, {}, None])
 
 
-@damage('config', 4)
+@damage('config', 5)
 def wrong_setting(case):
-    place = case.rng.choice([place for place in WRONG if case.tool != 'distill' or not place.startswith('model')])
-    return case.set(place.split('.'), copy.deepcopy(case.rng.choice(WRONG[place])))
+    places = [place for place in WRONG if case.tool != 'distill' or not place.startswith('model')]
+    place, key = case.rng.choice([(place, key) for place in places for key in WRONG[place]])
+    return case.set((*filter(None, place.split('.')), key), copy.deepcopy(case.rng.choice(WRONG[place][key])))
 
 
 @damage('config')
@@ -250,34 +209,35 @@ def wrong_short_setting(case):
 @damage('config')
 def broken_config(case):
     kind = case.rng.choice(["_base_ = 'nowhere.py'\n{}", "_base_ = 'config.py'\n{}", '{}\nmodel = detector', '{}\nx = (1,', '',
-                            'import nowhere\n{}', '{}\n\0', '{}\nx = 1 / 0', '{}\n  x = 1', '{}\nimport sys\nsys.exit(3)',
-                            '{}\nx = "\xff"', '_base_ = 3\n{}', 'x = dict(a=1)', "_base_ = ['a::b.py']\n{}", 'half'])
+                            'import nowhere\n{}', '{}\n\0', '{}\nx = 1 / 0', '{}\n  x = 1', '{}\nx = "\xff"', '_base_ = 3\n{}',
+                            'x = dict(a=1)', "_base_ = ['a::b.py']\n{}", 'half'])
     case.edit = lambda text: text[:len(text) // 2] if kind == 'half' else kind.replace('{}', text)
     case.name('config')
     return f'config.py: {kind!r}'
 
 
 OPTIONS = ('model', 'model=', '=3', 'x=[1', 'x=(1,2', 'train_cfg=3', 'model.foo=1', 'model.bbox_head.foo=1', 'a.b.c=1', '..=',
-           'train_dataloader.batch_size=a', 'optim_wrapper.optimizer.lr=[1,', 'param_scheduler.9.end=1', 'custom_hooks.3=1', 'x={1:',
+           'train_dataloader.batch_size=a', 'optim_wrapper.optimizer.lr=[1,', 'param_scheduler.9.end=1', 'custom_hooks.3=1',
            'train_dataloader.dataset.pipeline.a=1', 'model.type=Nowhere', 'train_cfg.max_epochs=None', 'work_dir.a=1')
-PLACES = ('nowhere.py', 'nowhere.pth', 'annotations', '', 'teacher.pth', 'config.py', 'train/000000.jpg', 'annotations/train.json',
-          'mmdet::nowhere.py', '::', 'nowhere::a.py', '/dev/null', 'http://127.0.0.1:9/a.pth', '/proc/a/b.pth', '--', None)
-OF_TRAINING = ('--resume nowhere.pth', '--resume annotations', '--resume teacher.pth', '--resume config.py', '--resume', '--amp',
-               '--auto-scale-lr', '--launcher pytorch', '--launcher slurm', '--launcher mpi', '--work-dir config.py',
-               '--work-dir /proc/a', '--local_rank a', '--foo')
+PLACES = ('nowhere.py', 'nowhere.pth', 'annotations', '', 'teacher.pth', 'config.py', 'train/000000.jpg', '--', None,
+          'annotations/train.json', 'mmdet::nowhere.py', 'nowhere::a.py', 'http://127.0.0.1:9/a.pth', '/proc/a/b.pth')
+TRAINING = ('--resume nowhere.pth', '--resume annotations', '--resume teacher.pth', '--resume config.py', '--resume', '--amp',
+            '--auto-scale-lr', '--launcher pytorch', '--launcher slurm', '--launcher mpi', '--work-dir config.py',
+            '--work-dir /proc/a', '--local_rank a', '--foo')
 FLAGS = dict(
-    train=OF_TRAINING, export_student=('--ema', '--live', '--ema --live', '--foo'),
-    distill=(*OF_TRAINING, '--variant a', '--variant fmkt', '--variant ofmkt --inherit neck', '--inherit tail', '--inherit neck head',
-             '--save a.txt', '--save annotations', '--save /proc/a.py', '--dry-run --save config.py/a.py', '--evaluate-teacher'),
-    test=('--out a.txt', '--out nowhere/a.pkl', '--out config.py', '--out /proc/a.pkl', '--num-steps 0', '--num-steps 2', '--tta',
-          '--num-steps a', '--show-dir shown', '--show-dir config.py', '--work-dir config.py', '--launcher pytorch', '--foo', '--show'))
+    train=TRAINING, export_student=('--ema', '--live', '--ema --live', '--foo'),
+    distill=(*TRAINING, '--variant a', '--variant fmkt', '--variant ofmkt --inherit neck', '--inherit tail', '--save a.txt',
+             '--inherit neck head', '--save annotations', '--save /proc/a.py', '--save config.py/a.py', '--evaluate-teacher'),
+    test=('--out a.txt', '--out nowhere/a.pkl', '--out config.py', '--out /proc/a.pkl', '--num-steps 0', '--num-steps 2',
+          '--num-steps a', '--show', '--show-dir shown', '--show-dir config.py', '--work-dir config.py', '--tta'))
 
 
 @damage('command')
 def wrong_option(case):
-    flag = case.rng.choice([*FLAGS[case.tool]] + [f'--cfg-options {option}' for option in OPTIONS if case.tool != 'export_student'])
+    options = [f'--cfg-options {option}' for option in OPTIONS if case.tool != 'export_student']
+    flag = case.rng.choice([*FLAGS[case.tool], *options])
     case.options += flag.split(' ')
-    case.name(flag, *flag.split(' '), *re.split('[ .=]', flag))
+    case.name(*re.split('[ .=]', flag))
     return flag
 
 
@@ -299,8 +259,7 @@ class Evil:
         return open, (str(self.file), 'w')
 
 
-def other_weights(rng):
-    """Those of another detector."""
+def other_detector(old, rng):
     model = Config.fromfile(ROOT / 'configs/demo/retinanet_r34.py').model
     return DETECTORS.build(dict(model, _scope_='mmdet')).state_dict()
 
@@ -310,7 +269,7 @@ BYTES = dict(
     text=lambda old, rng: b'version https://git-lfs.github.com/spec/v1\n' * 9, json=lambda old, rng: b'{"state_dict": {}}',
     flipped=lambda old, rng: old[:500] + rng.randbytes(300) + old[800:])
 WEIGHTS = dict(
-    other_detector=lambda old, rng: other_weights(rng), nan=lambda old, rng: {key: value * float('nan') for key, value in old.items()},
+    other_detector=other_detector, nan=lambda old, rng: {key: value * float('nan') for key, value in old.items()},
     missing=lambda old, rng: {key: value for key, value in old.items() if rng.random() < 0.9},
     extra=lambda old, rng: {**old, 'foo.weight': torch.zeros(3)},
     shapes=lambda old, rng: {key: value[None] if rng.random() < 0.1 else value for key, value in old.items()},
@@ -323,7 +282,8 @@ def broken_checkpoint(case):
     """A checkpoint that the tool reads."""
     options = [('teacher.pth', [])]
     if case.tool == 'train':
-        options += [('student.pth', ['--resume', 'student.pth']), ('student.pth', ['--cfg-options', 'load_from=student.pth'])]
+        options += [('student.pth', ['--resume', 'student.pth', '--cfg-options', 'train_cfg.max_epochs=2']),
+                    ('student.pth', ['--cfg-options', 'load_from=student.pth'])]
     elif case.tool != 'distill':
         options = [('student.pth', [])]
     (name, option), kind = case.rng.choice(options), case.rng.choice([*BYTES, *WEIGHTS, 'code', 'entry', 'entry', 'directory'])
@@ -371,15 +331,16 @@ def broken_images(case):
     return f'{len(files)} of {files[0].parent.name}: {kind}'
 
 
-BOXES = [[500, 500, 20, 20], [-90, -90, 20, 20], [5, 5, -10, 10], [5, 5, 0, 0], [float('nan')] * 4, [5, 5, float('inf'), 9], [1, 2, 3],
-         [1, 2, 3, 4, 5], ['1', '2', '3', '4'], 'box', [0, 0, 1e30, 1e30], [0, 0, 10**9, 10**9], None, [], {}, [[1, 2], [3, 4]],
-         [5, 5, 1e-9, 1e-9]]
-ITEMS = {
-    'annotations': dict(bbox=BOXES * 2, category_id=[77, -1, 'cat', None], image_id=[99, 0, 'a'], id=[1, 0, 'a'], area=['big', None, -1],
-                        iscrowd=[1, 'no', None]),
-    'images': dict(id=[1, 'a', None, 3.5], file_name=['nowhere.jpg', 'ü 图.jpg', '/nowhere/a.jpg', '../../a.jpg', '', None, 3, '.', 'a\0b'],
-                   width=[1, 0, -5, 'a', None, 10**9], height=[1, 0, -5, 'a', None, 10**9]),
-    'categories': dict(name=['cat', 1, None], id=[1, 'a', None])}
+BOXES = [[500, 500, 20, 20], [-90, -90, 20, 20], [5, 5, -10, 10], [5, 5, 0, 0], [float('nan')] * 4, [5, 5, float('inf'), 9],
+         [1, 2, 3], [1, 2, 3, 4, 5], ['1', '2', '3', '4'], 'box', [0, 0, 1e30, 1e30], [0, 0, 10**9, 10**9], None, [], {},
+         [[1, 2], [3, 4]], [5, 5, 1e-9, 1e-9]]
+NAMES = ['nowhere.jpg', 'ü 图.jpg', '/nowhere/a.jpg', '../../a.jpg', '', None, 3, '.', 'a\0b']
+SIZES = [1, 0, -5, 'a', None, 10**9]
+ITEMS = dict(
+    annotations=dict(bbox=BOXES, category_id=[77, -1, 'cat', None], image_id=[99, 0, 'a'], id=[1, 0, 'a'],
+                     area=['big', None, -1], iscrowd=[1, 'no', None]),
+    images=dict(id=[1, 'a', None, 3.5], file_name=NAMES, width=SIZES, height=SIZES),
+    categories=dict(name=['cat', 1, None], id=[1, 'a', None]))
 TEXTS = {'cut': lambda text: text[:-20], 'byte order mark': lambda text: '\ufeff' + text, 'twice': lambda text: text * 2,
          **{text: lambda old, text=text: text for text in ('', '[]', '3', 'null', '<annotation></annotation>', '{}')}}
 
@@ -391,32 +352,24 @@ def broken_file(case):
     return file, json.loads(file.read_text()), case.rng.choice([*ITEMS, 'annotations'])
 
 
-@damage('annotation', 4)
+@damage('annotation', 5)
 def wrong_items(case):
-    """A value in all items of a group, or in some, or none."""
+    """A value in all items of a group, or in some; or the group itself."""
     file, data, group = broken_file(case)
-    key, share = case.rng.choice(list(ITEMS[group])), case.rng.choice([1, 0.2])
-    value = case.rng.choice([*ITEMS[group][key], ...])
-    for item in data[group]:
-        if case.rng.random() < share:
-            item.pop(key) if value is ... else item.update({key: value})
+    key, share = case.rng.choice([*ITEMS[group], None]), case.rng.choice([1, 0.2])
+    value = case.rng.choice([*(ITEMS[group][key] if key else [[], None, {}, 'nonsense', [3], data[group] * 2]), ...])
+    for item, place in ((item, key) for item in data[group]) if key else [(data, group)]:
+        if key is None or case.rng.random() < share:
+            item.pop(place) if value is ... else item.update({place: value})
     file.write_text(json.dumps(data))
-    return f'{file.name}: {key} of {share:.0%} of the {group} is {"missing" if value is ... else repr(value)}'
-
-
-@damage('annotation')
-def wrong_group(case):
-    file, data, group = broken_file(case)
-    value = case.rng.choice([[], None, {}, 'nonsense', [3], data[group][:1], data[group] * 2, ...])
-    data.pop(group) if value is ... else data.update({group: value})
-    file.write_text(json.dumps(data))
-    return f'{file.name}: {group} {"missing" if value is ... else f"= {str(value)[:30]}"}'
+    place = f'{key} of {share:.0%} of the {group}' if key else group
+    return f'{file.name}: {place} {"missing" if value is ... else f"= {str(value)[:40]!r}"}'
 
 
 @damage('annotation')
 def wrong_text(case):
-    file, kind = broken_file(case)[0], case.rng.choice(list(TEXTS))
-    file.write_text(TEXTS[kind](file.read_text()))
+    (file, data, _), kind = broken_file(case), case.rng.choice(list(TEXTS))
+    file.write_text(TEXTS[kind](json.dumps(data)))
     return f'{file.name}: {kind!r}'
 
 
@@ -486,9 +439,9 @@ def judge(case, code):
         return 'success', ''
     if code > 2 or len(hints) != 1:
         return 'no message', f'exit code {code} {stderr or stdout[-300:]}'
-    short = len(stderr[:hints[0].start()].partition(':')[2].strip()) < 25
-    named = 'must' in stderr or any(word in stderr.lower() for word in case.words)
-    poor = INTERNAL.match(stderr) and (short or not named)
+    text = stderr[:hints[0].start()].partition(':')[2].strip().lower()
+    named = any(word in text for word in (' must ', ' could not be read', ' cannot be distilled', *case.words))
+    poor = INTERNAL.match(stderr) and (len(text) < 25 or not named)
     return ('poor' if poor else 'error'), stderr
 
 
@@ -549,7 +502,8 @@ def fuzz(folder, numbers, seed, jobs, show):
                 running.remove(entry)
                 verdict, text = judge(case, code)
                 found[verdict].append((number, done, text))
-                print(f'{number:4} {verdict:10} {time.monotonic() - begin:4.1f} s  {done}  |  {" ".join(text.split())[:150]}', flush=True)
+                seconds, line = time.monotonic() - begin, ' '.join(text.split())[:150]
+                print(f'{number:4} {verdict:10} {seconds:4.1f} s  {done}  |  {line}', flush=True)
                 if show:
                     print(*((case.folder / name).read_text(errors='replace') for name in ('stdout', 'stderr')), sep='\n')
                 shutil.rmtree(case.folder)

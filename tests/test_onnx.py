@@ -15,7 +15,7 @@ from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmrazor.registry import MODELS
 
-from mmfmkt.engine.launch import set_up
+from mmfmkt.engine.errors import set_up
 from mmfmkt.onnx_export import export_onnx, trace, verify
 
 LEVELS = range(5)

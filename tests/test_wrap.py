@@ -157,7 +157,7 @@ def test_levels_channels_and_projections_are_written_into_the_config(pair):
 
 def test_what_agrees_is_not_written_and_two_stages_weigh_less(pair):
     loss = pair('faster_rcnn', 'cascade_rcnn').distiller.distill_losses.loss_fmkt
-    assert loss == dict(type='mmrazor.FMKTThetaLoss', loss_weight=6.0, student_weight=1.0, metric=dict(type='mmrazor.PKDLoss'))
+    assert loss == dict(type='mmrazor.FMKTThetaLoss', loss_weight=6.0, student_weight=1.0, metric=dict(type='mmrazor.SyncPKDLoss'))
 
 
 def test_settings_of_flow_and_loss_are_changed(pair):

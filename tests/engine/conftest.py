@@ -3,6 +3,7 @@ import copy
 
 import pytest
 import torch
+from mmengine.evaluator import BaseMetric
 from mmengine.runner import Runner
 from torch.utils.data import Dataset
 
@@ -21,6 +22,29 @@ class Images(Dataset):
 
     def __getitem__(self, index):
         return dict(inputs=self.images[index], data_samples=copy.deepcopy(self.samples[index]))
+
+
+class SumOfScores(BaseMetric):
+    """A metric that tells detectors apart."""
+    default_prefix = 'toy'
+
+    def process(self, data_batch, data_samples):
+        self.results += [sample['pred_instances']['scores'].sum().item() for sample in data_samples]
+
+    def compute_metrics(self, results):
+        return dict(scores=sum(results))
+
+
+@pytest.fixture
+def validated():
+    """Lets a runner validate on its training images after every epoch."""
+
+    def add(runner):
+        runner._val_dataloader = copy.deepcopy(runner._train_dataloader)
+        runner._val_loop, runner._val_evaluator = dict(), [SumOfScores()]
+        return runner
+
+    return add
 
 
 @pytest.fixture

@@ -45,6 +45,19 @@ def test_the_logs_of_a_resumed_run_go_on_where_they_were(make_runner, tmp_path):
     assert history.data[0][:2].tolist() == logs['train/loss']['log_history']
 
 
+def test_a_validation_changes_neither_the_weights_nor_their_average(make_runner, validated, tmp_path):
+    """They are swapped for it, and swapped back."""
+    make_runner(3, 'without').train()
+    runner = validated(make_runner(3, 'with'))
+    runner.train()
+    assert runner.message_hub.get_scalar('val/toy/scores').data[0].size == 3
+    without, found = (torch.load(tmp_path / folder / 'epoch_3.pth') for folder in ('without', 'with'))
+    for part in ('state_dict', 'distiller', 'ema_state_dict'):
+        assert all(torch.equal(value, found[part][key]) for key, value in without[part].items())
+    for key, value in runner.model.state_dict().items():  # MMEngine saves the average in the place of the live weights
+        assert torch.equal(value, found['ema_state_dict'][f'module.{key}']), key
+
+
 def test_numbers_of_numpy_become_those_of_python():
     found = plain(dict(a=np.float64(0.5), b=[np.int64(2), (np.array([1, 2]), 'x', None)], c=HistoryBuffer([1.0], [2])))
     assert found == dict(a=0.5, b=[2, ([1, 2], 'x', None)], c=dict(log_history=[1.0], count_history=[2]))

@@ -1,25 +1,11 @@
 """The teacher's own metrics, before training."""
-import copy
-
 import pytest
 import torch
-from mmengine.evaluator import BaseMetric
 
 from mmfmkt.engine.hooks import evaluate_teacher_hook
 from mmfmkt.engine.preflight import check_evaluation
 
 HOOK = dict(type='mmrazor.EvaluateTeacherHook')
-
-
-class SumOfScores(BaseMetric):
-    """A metric that tells detectors apart."""
-    default_prefix = 'toy'
-
-    def process(self, data_batch, data_samples):
-        self.results += [sample['pred_instances']['scores'].sum().item() for sample in data_samples]
-
-    def compute_metrics(self, results):
-        return dict(scores=sum(results))
 
 
 @pytest.fixture
@@ -30,15 +16,13 @@ def printed(monkeypatch):
 
 
 @pytest.fixture
-def train(make_runner, theta, batch, printed):
+def train(make_runner, validated, theta, printed):
     theta.architecture.test_cfg.score_thr = 0.0
     theta.teacher.test_cfg.score_thr = 0.0
 
     def run(epochs, evaluate=True, **options):
         theta.evaluate_teacher = evaluate
-        runner = make_runner(epochs, 'run', custom_hooks=[HOOK], **options)
-        runner._val_dataloader = copy.deepcopy(runner._train_dataloader)
-        runner._val_loop, runner._val_evaluator = dict(), [SumOfScores()]
+        runner = validated(make_runner(epochs, 'run', custom_hooks=[HOOK], **options))
         runner.train()
         return runner
 

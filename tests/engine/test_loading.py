@@ -14,6 +14,7 @@ from mmdet.structures import DetDataSample
 from mmengine.dataset import DefaultSampler, InfiniteSampler
 from mmengine.runner import Runner
 from mmengine.structures import InstanceData
+from PIL import Image
 from torch.utils.data import BatchSampler, Dataset
 
 from mmfmkt.engine.loading.sample_errors import NamedSamples, SampleError, name_samples
@@ -178,6 +179,16 @@ def test_an_image_that_cannot_be_read_is_named(scenes, damage, wrap):
     with pytest.raises(SampleError, match=f'{file} must be a readable image with annotations, but it is not: .*; repair it') as error:
         images[0]
     assert '\n' not in str(error.value)
+
+
+@pytest.mark.parametrize('mode', ['L', 'RGBA', 'CMYK', 'I;16', '1', 'P'])
+def test_images_of_any_mode_have_three_channels(scenes, mode):
+    file = sorted((scenes / 'train').glob('*.jpg'))[0]
+    image = Image.open(file)
+    if mode == 'I;16':
+        image = Image.fromarray(np.asarray(image.convert('L')).astype(np.uint16) * 256)
+    (image if mode == 'I;16' else image.convert(mode)).save(file, 'JPEG' if mode == 'CMYK' else 'PNG')
+    assert dataset(scenes, nothing)[0]['inputs'].shape == (3, 64, 64)
 
 
 @pytest.mark.parametrize('number', [float('nan'), float('inf')])
