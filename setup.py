@@ -43,5 +43,5 @@ setup(
     packages=find_packages(include=['mmfmkt', 'mmfmkt.*']),
     python_requires='>=3.10',
     install_requires=requirements(),
-    extras_require=dict(demo=['scikit-learn'], onnx=ONNX, tests=['pytest', 'scikit-learn', *ONNX]),
+    extras_require=dict(demo=['scikit-learn'], onnx=ONNX, tests=['pytest', 'pytest-xdist', 'scikit-learn', *ONNX]),
     cmdclass=dict(build_py=BuildWithMim))

@@ -12,11 +12,26 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 
-def run(*command, **environment):
-    """Start a program in the project's root; the tools find `python` where this test's is."""
+def surroundings(**environment):
+    """The tools find `python` where this test's is."""
     path = f'{Path(sys.executable).parent}{os.pathsep}{os.environ["PATH"]}'
-    return subprocess.run([str(part) for part in command], cwd=ROOT, text=True, capture_output=True, timeout=600,
-                          env=dict(os.environ, PATH=path, OMP_NUM_THREADS='1', **environment))
+    return dict(cwd=ROOT, text=True, env=dict(os.environ, PATH=path, OMP_NUM_THREADS='1', **environment))
+
+
+def run(*command, **environment):
+    """Run a program in the project's root."""
+    return subprocess.run([str(part) for part in command], capture_output=True, timeout=600, **surroundings(**environment))
+
+
+@contextlib.contextmanager
+def start(*command, **environment):
+    """Start a program as the first of a group of processes, and read what it prints meanwhile."""
+    with subprocess.Popen([str(part) for part in command], stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+                          start_new_session=True, **surroundings(**environment)) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def tool(name, *arguments):

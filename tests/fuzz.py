@@ -111,7 +111,7 @@ class Case:
             del node[last]
         else:
             node[last] = value
-        self.name(*path[-2:], value)
+        self.name(*path[-2:], *(value if isinstance(value, dict) else [value]))
         return f'{".".join(map(str, path))} {"missing" if value is ... else f"= {value!r}"}'
 
     def run(self):
@@ -363,7 +363,7 @@ def wrong_items(case):
             item.pop(place) if value is ... else item.update({place: value})
     file.write_text(json.dumps(data))
     place = f'{key} of {share:.0%} of the {group}' if key else group
-    return f'{file.name}: {place} {"missing" if value is ... else f"= {str(value)[:40]!r}"}'
+    return f'{file.name}: {place} {"missing" if value is ... else f"= {repr(value)[:40]}"}'
 
 
 @damage('annotation')

@@ -1,12 +1,13 @@
 """Several processes, on CPUs: the same numbers as one, the launchers, parameters in shards."""
 import json
 import os
+import signal
 import socket
 import stat
 
 import pytest
 import torch
-from commands import ROOT, fail, run, succeed, tool
+from commands import ROOT, fail, run, start, succeed, tool
 from mmdet.registry import MODELS as DETECTORS
 from mmengine.config import Config
 
@@ -56,6 +57,20 @@ def test_two_processes_train_and_test(make_config, tmp_path, port, name):
                 'model.weight_schedule.stop_epoch=1', PORT=port))
     printed = succeed(run('bash', 'tools/dist_test.sh', config, tmp_path / 'epoch_2.pth', 2, '--work-dir', tmp_path, PORT=port))
     assert 'coco/bbox_mAP' in printed or 'empty' in printed
+
+
+def test_processes_that_are_told_to_end_agree_on_the_iteration_and_go_on(make_config, tmp_path, port):
+    command = ['bash', 'tools/dist_train.sh', make_config('fmkt-theta'), 2, '--work-dir', tmp_path, '--cfg-options',
+               'train_dataloader.batch_size=1', 'default_hooks.logger.interval=1']  # twelve iterations an epoch
+    with start(*command, PORT=port) as group:
+        for line in group.stdout:
+            if 'Epoch(train)' in line:
+                os.killpg(group.pid, signal.SIGTERM)  # also to the workers of the data loaders
+                break
+        assert 'stopped by SIGTERM after iteration 10' in group.stdout.read()
+    assert torch.load(tmp_path / 'interrupted.pth')['meta']['iter'] == 10
+    printed = succeed(run(*command[:6], '--resume', *command[6:], PORT=port))
+    assert '[1][10/12]' not in printed and '[1][11/12]' in printed and '[2][12/12]' in printed
 
 
 def test_slurm_trains_and_tests(make_config, tmp_path, port, slurm, monkeypatch):

@@ -84,8 +84,9 @@ def test_the_warm_up_is_that_of_the_iterations(make_runner, theta):
         def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
             weights.append(runner.model.distill_weight)
 
-    make_runner(5, 'run', custom_hooks=[WeightScheduleHook(), Weights()]).train()
-    assert weights == [0.25, 0.5, 0.75, 1, 1]
+    runner = make_runner(5, 'run', custom_hooks=[WeightScheduleHook(), Weights()])
+    runner.train()
+    assert weights == [0.25, 0.5, 0.75, 1, 1] == runner.message_hub.get_scalar('train/distill_weight').data[0].tolist()
 
 
 def test_a_stopped_distillation_still_gives_every_parameter_a_gradient_for_other_processes(theta, batch):

@@ -3,6 +3,7 @@ from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmrazor.registry import HOOKS
 
+from mmfmkt.models.algorithms.weight_schedule import WeightSchedule
 from mmfmkt.processes import unwrapped
 
 
@@ -10,13 +11,15 @@ from mmfmkt.processes import unwrapped
 class WeightScheduleHook(Hook):
     """Gives the algorithm the factor that its `weight_schedule` has for the iteration, and ends the distillation with it.
 
-    It is logged as `distill_weight`. Epochs of a training that counts iterations are passes over its data.
+    One that changes is logged as `distill_weight`. Epochs of a training that counts iterations are passes over its data.
     """
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
         model = unwrapped(runner.model)
         schedule, epoch = model.weight_schedule, runner.iter / len(runner.train_dataloader)
         model.distill_weight = schedule(runner.iter, epoch)
+        if schedule != WeightSchedule():
+            runner.message_hub.update_scalar('train/distill_weight', model.distill_weight)
         if model.distilling and schedule.stop_epoch is not None and epoch >= schedule.stop_epoch:
             model.stop_distillation()
             runner.logger.info(f'distillation ends before iteration {runner.iter + 1}; the teacher is freed')

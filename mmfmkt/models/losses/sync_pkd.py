@@ -1,10 +1,11 @@
 """PKD with the statistics of the whole batch."""
+from typing import Any
+
 import torch
-from mmengine.dist import get_world_size
+from mmengine.dist import all_reduce, get_world_size
 from mmrazor.models.losses import PKDLoss
 from mmrazor.registry import MODELS
 from torch import Tensor
-from torch.distributed.nn.functional import all_reduce
 
 EPS = 1e-6  # MMRazor's
 
@@ -42,8 +43,24 @@ def statistics(rows: Tensor) -> tuple[Tensor, Tensor]:
 def joined_statistics(rows: Tensor) -> tuple[Tensor, Tensor]:
     """Those of the rows of all processes (C, n_r), with gradients. Every process must call it."""
     count = rows.new_tensor([rows.shape[1]])
-    total = all_reduce(torch.cat([rows.sum(1), count]))
+    total = SumOverProcesses.apply(torch.cat([rows.sum(1), count]))
     count, mean = total[-1].detach(), (total[:-1] / total[-1].detach())[:, None]
-    squares = all_reduce((rows - mean).square().sum(1, keepdim=True))
+    squares = SumOverProcesses.apply((rows - mean).square().sum(1, keepdim=True))
     variance = squares / (count - 1).clamp(min=1)
     return mean, variance.clamp(min=EPS**4).sqrt()  # the root has no gradient at 0
+
+
+class SumOverProcesses(torch.autograd.Function):
+    """The sum of a tensor over all processes; its gradient is the sum of theirs. PyTorch has deprecated its own."""
+
+    @staticmethod
+    def forward(ctx: Any, tensor: Tensor) -> Tensor:
+        total = tensor.clone()
+        all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        total = gradient.clone()
+        all_reduce(total)
+        return total
