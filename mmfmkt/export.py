@@ -11,7 +11,7 @@ from torch import Tensor
 
 from mmfmkt.deploy import deployed_config, student_weights
 from mmfmkt.models.build import build_detector
-from mmfmkt.models.checkpoints import without_repeated
+from mmfmkt.models.checkpoints import load_exactly
 from mmfmkt.models.config_files import type_name
 
 SIZE = 512  # pixels of the image on which a detector is tried
@@ -64,7 +64,7 @@ def check_targets(sources: Sequence[str | None], targets: Sequence[Path]) -> Non
 def load_detector(model: dict, weights: dict) -> BaseModel:
     """A detector in eval mode that has exactly these weights."""
     detector = build_detector(model)
-    detector.load_state_dict(without_repeated(weights, detector), strict=True)
+    load_exactly(detector, weights, 'the checkpoint', 'Give it with the config of its run')
     return detector.eval()
 
 

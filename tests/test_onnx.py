@@ -211,7 +211,7 @@ def test_a_size_of_nothing_is_refused(out):
 
 
 def test_weights_of_another_detector_are_refused(save, out):
-    with pytest.raises(RuntimeError, match='size mismatch'):
+    with pytest.raises(ValueError, match='of another shape'):
         export_onnx(Config(dict(model=tiny('retinanet'))), save(tiny('retinanet', 3))[1], out)
 
 

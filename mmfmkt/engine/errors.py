@@ -9,6 +9,7 @@ from mmengine.dist import get_rank
 from mmengine.runner import Runner
 
 T = TypeVar('T')
+UNEXPECTED = (AssertionError, AttributeError, IndexError, KeyError, NameError, TypeError)
 
 
 def set_up(prepare: Callable[[argparse.Namespace], T], args: argparse.Namespace) -> T:
@@ -36,8 +37,18 @@ def run(start: Callable[[], object], runner: Runner, args: argparse.Namespace) -
 
 
 def message(error: Exception) -> str:
-    """The type of an error and what it says; of one from a worker of a data loader, what it said there."""
+    """The type of an error and what it says; of one from a worker of a data loader, what it said there.
+
+    Errors that say little to a user, because nobody has expected them, say where they come from.
+    """
     name, text = type(error).__name__, str(error).strip()
     if 'DataLoader worker' in text and 'Traceback' in text:
         text = text.rsplit(f'{name}: ', 1)[-1]
-    return f'{name}: {text}' if text else name
+    where = f' ({place(error)})' if isinstance(error, UNEXPECTED) and error.__traceback__ else ''
+    return (f'{name}: {text}' if text else name) + where
+
+
+def place(error: Exception) -> str:
+    """The function that has raised an error, with its file and line."""
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f'in {frame.name}, {"/".join(Path(frame.filename).parts[-3:])}:{frame.lineno}'

@@ -6,21 +6,23 @@ from pathlib import Path
 from mmdet.engine.hooks.utils import trigger_visualization_hook
 from mmdet.evaluation import DumpDetResults
 from mmengine.config import Config, DictAction
+from mmengine.model import BaseTTAModel
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
-from mmengine.runner.checkpoint import load_state_dict
-from torch import nn
+from torch import Tensor, nn
 
 from mmfmkt.deploy import deployed_config, is_distillation, student_weights
-from mmfmkt.models.checkpoints import read_checkpoint, without_repeated
+from mmfmkt.models.checkpoints import load_exactly, read_checkpoint
 from mmfmkt.models.config_files import read_config
 from mmfmkt.models.flow_transform import find_flows
+from mmfmkt.processes import unwrapped
 from mmfmkt.short_form import write_out
 
 from .add_hooks import add_distillation_hooks, make_resumable
 from .checkpoint_files import Resumable, find_resumable, read_resumable
 from .cpu import enable_amp, prepare_distributed_cpu
-from .preflight import build_training_data, check_data, check_evaluation, check_optimizer, check_resumable, check_sharding
+from .preflight import (build_data, check_classes, check_data, check_evaluation, check_kinds, check_launcher, check_optimizer,
+                        check_resumable, check_sharding, check_start)
 from .run_log import log_run
 
 
@@ -65,8 +67,8 @@ def apply_options(cfg: Config, args: argparse.Namespace, name: str) -> Config:
     os.environ.setdefault('LOCAL_RANK', str(args.local_rank))
     cfg.launcher = args.launcher
     cfg.merge_from_dict(args.cfg_options or {})
-    if not cfg.get('model'):
-        raise ValueError(f'the config must be that of a detector, with a `model`, but it has {", ".join(cfg) or "nothing"}')
+    check_launcher(cfg.launcher)
+    check_kinds(cfg)
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / name)
     return cfg
 
@@ -85,22 +87,18 @@ def build_test_runner(cfg: Config, checkpoint: str) -> Runner:
 
     Raises:
         FileNotFoundError: if the checkpoint, an annotation file or an image folder is not there.
-        RuntimeError: if the checkpoint's weights are not exactly those of the detector.
+        ValueError: if the checkpoint's weights are not exactly those of the detector, or if the data cannot be read.
     """
     cfg = deployed_config(cfg, checkpoint)
     check_data(cfg, 'test_dataloader')
     cfg.load_from, cfg.resume = checkpoint, False  # the config that a resumed run leaves says resume = True
     runner = build_runner(cfg)
     # `test` loads once more, not strictly, after hooks such as EMA are ready
-    load_state_dict(runner.model, without_repeated(student_weights(checkpoint)[0], runner.model), strict=True)
-    runner.test_loop  # built now: what is wrong with data or metric belongs to the set-up
+    model = unwrapped(runner.model)
+    load_exactly(model.module if isinstance(model, BaseTTAModel) else model, student_weights(checkpoint)[0],
+                 f'the checkpoint {checkpoint}', 'Give it with the config of its run')
+    build_data(runner, 'test')
     return runner
-
-
-def check_checkpoint(path: str | None) -> None:
-    """Read a local checkpoint to start from, because the runner reads it only when everything else is done."""
-    if path and '://' not in path:
-        read_checkpoint(path, 'the checkpoint to start from, set by --resume or `load_from`,')
 
 
 def prepare_training(args: argparse.Namespace) -> Runner:
@@ -126,20 +124,29 @@ def build_training_runner(cfg: Config, args: argparse.Namespace) -> Runner:
                              'size over all GPUs that its learning rate was chosen for')
         cfg.auto_scale_lr.enable = True
     resumed = set_resumed(cfg, args.resume)
-    if not resumed:
-        check_checkpoint(cfg.get('load_from'))
+    start = None if resumed else read_start(cfg.get('load_from'))
     check_sharding(cfg)
     if is_distillation(cfg):
         check_optimizer(cfg)
         add_distillation_hooks(cfg)
     make_resumable(cfg)
     runner = build_runner(cfg)
-    build_training_data(runner)
+    build_data(runner, 'train', 'val')
+    check_classes(runner)
     check_evaluation(runner)
     if resumed:
         check_resumable(runner.model, resumed)
+    if start:
+        check_start(runner, cfg.load_from, start)
+    if isinstance(runner, Runner):  # the strategies of others build it with the model that they wrap
+        runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
     log_run(runner, resumed and resumed.path)
     return runner
+
+
+def read_start(path: str | None) -> dict[str, Tensor] | None:
+    """The weights of a local checkpoint to start from; the runner reads it only when everything else is done."""
+    return read_checkpoint(path, 'the checkpoint to start from, set by `load_from`,')[0] if path and '://' not in path else None
 
 
 def set_resumed(cfg: Config, resume: str | None) -> Resumable | None:

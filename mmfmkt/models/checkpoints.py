@@ -34,7 +34,8 @@ def read_checkpoint(path: str, option: str) -> tuple[dict[str, Tensor], dict]:
         raise ValueError(f'{option} {path} could not be read; it is damaged, or no checkpoint. PyTorch says: '
                          f'{reason(error)}') from error
     weights = loaded.get('state_dict', loaded) if isinstance(loaded, dict) else None
-    if not weights or not all(isinstance(value, Tensor) for value in weights.values()):
+    if not isinstance(weights, dict) or not weights or not all(
+            isinstance(key, str) and isinstance(value, Tensor) for key, value in weights.items()):
         content = f'a dict with {shorten(list(map(str, loaded)))}' if isinstance(loaded, dict) else type(loaded).__name__
         raise ValueError(f'{option} {path} must hold weights, a dict of tensors or one under the key `state_dict`, but it '
                          f'holds {content}')
@@ -54,6 +55,43 @@ def without_repeated(weights: dict[str, Tensor], detector: nn.Module) -> dict[st
                    for other in weights)
 
     return {key: value for key, value in weights.items() if key in own or not repeats(key)}
+
+
+def load_exactly(detector: nn.Module, weights: dict[str, Tensor], what: str, remedy: str) -> None:
+    """Load every weight of a detector.
+
+    Args:
+        what: what the weights are, for the message.
+        remedy: what to give instead.
+
+    Raises:
+        ValueError: if they belong to another detector, in which case the message lists the keys, or if some are not finite.
+    """
+    weights = without_repeated(weights, detector)
+    # not PyTorch's own strict mode: it misses counters that checkpoints of old versions do not have
+    try:
+        missing, unknown = detector.load_state_dict(weights, strict=False)
+        mismatched = []
+    except RuntimeError:  # of another shape
+        own = detector.state_dict()
+        missing, unknown = ([key for key in first if key not in second] for first, second in ((own, weights), (weights, own)))
+        mismatched = misshapen(own, weights)
+        if not mismatched:  # a module refuses its weights for a reason of its own
+            raise
+    missing = [key for key in missing if not key.endswith('num_batches_tracked')]
+    problems = {'missing from the checkpoint': missing, 'unknown to the detector': unknown, 'of another shape': mismatched}
+    if any(problems.values()):
+        report = ''.join(f'\n  {len(keys)} keys {how}: {shorten(keys)}' for how, keys in problems.items() if keys)
+        raise ValueError(f'{what} does not belong to {type(detector).__name__}:{report}\n{remedy}')
+    broken = [key for key, value in weights.items() if value.is_floating_point() and not value.isfinite().all()]
+    if broken:
+        raise ValueError(f'{what} must have weights that are finite, but {shorten(broken)} are not; give one of an earlier epoch')
+
+
+def misshapen(own: dict[str, Tensor], weights: dict[str, Tensor]) -> list[str]:
+    """The weights that have another shape than a model's own of the same name, with both."""
+    return [f'{key} {tuple(weights[key].shape)} instead of {tuple(value.shape)}' for key, value in own.items()
+            if key in weights and weights[key].shape != value.shape]
 
 
 def reason(error: Exception) -> str:

@@ -1,3 +1,5 @@
+import json
+
 import pytest
 import torch
 from mmengine.config import Config
@@ -5,7 +7,8 @@ from mmrazor.registry import MODELS
 from torch import nn
 
 from mmfmkt.engine.checkpoint_files import read_resumable
-from mmfmkt.engine.preflight import check_data, check_optimizer, check_resumable, check_teacher_classes
+from mmfmkt.engine.preflight import (build_data, check_classes, check_data, check_kinds, check_launcher, check_optimizer,
+                                     check_resumable, check_start, check_teacher_classes)
 from mmfmkt.models.class_count import class_counts
 
 
@@ -88,9 +91,13 @@ def test_learning_rates_that_decay_by_layer_are_refused():
 
 
 @pytest.mark.parametrize('change, lacks', [
-    (lambda checkpoint: checkpoint.pop('optimizer'), 'an optimizer'),
-    (lambda checkpoint: checkpoint.pop('distiller'), 'the weights of distiller.connectors.flow'),
-    (lambda checkpoint: checkpoint['state_dict'].popitem(), 'the weights of bbox_head'),
+    (lambda checkpoint: checkpoint.pop('optimizer'), 'lacks `optimizer`'),
+    (lambda checkpoint: checkpoint.update(optimizer=[], meta=3), 'lacks `meta` and `optimizer`'),
+    (lambda checkpoint: checkpoint['meta'].pop('iter'), 'lacks `meta`'),
+    (lambda checkpoint: checkpoint['state_dict'].update({'backbone.conv1.weight': torch.zeros(2, 3)}),
+     r'has weights of another shape: backbone.conv1.weight \(2, 3\) instead of \(4, 3, 7, 7\)'),
+    (lambda checkpoint: checkpoint.pop('distiller'), 'lacks the weights of distiller.connectors.flow'),
+    (lambda checkpoint: checkpoint['state_dict'].popitem(), 'lacks the weights of bbox_head'),
 ])
 def test_a_checkpoint_of_another_run_is_not_gone_on_from(make_runner, tmp_path, change, lacks):
     runner, file = make_runner(1, 'run'), tmp_path / 'run' / 'epoch_1.pth'
@@ -99,5 +106,68 @@ def test_a_checkpoint_of_another_run_is_not_gone_on_from(make_runner, tmp_path, 
     checkpoint = torch.load(file)
     change(checkpoint)
     torch.save(checkpoint, file)
-    with pytest.raises(ValueError, match=f'lacks {lacks}.*; to start from the weights of another, set load_from'):
+    with pytest.raises(ValueError, match=f'{lacks}.*; to start from the weights of another, set load_from'):
         check_resumable(runner.model, read_resumable(str(file)))
+
+
+def test_a_checkpoint_of_which_nothing_fits_is_not_started_from(make_runner):
+    runner = make_runner(1, 'run')
+    check_start(runner, 'x.pth', {'backbone.conv1.weight': torch.zeros(4, 3, 7, 7)})
+    with pytest.raises(ValueError, match='nothing of x.pth fits; it has backbone.conv1.weight, other, and the student backbone'):
+        check_start(runner, 'x.pth', {'backbone.conv1.weight': torch.zeros(1), 'other': torch.zeros(1)})
+
+
+@pytest.mark.parametrize('settings, message', [
+    (dict(train_cfg=3), '`train_cfg` must be a dict, but got 3'),
+    (dict(default_hooks=True), '`default_hooks` must be a dict, but got True'),
+    (dict(custom_hooks=[3]), r'`custom_hooks` must be a list of dict\(type=...\), but got \[3\]'),
+    (dict(model=None), 'must be that of a detector, with a `model`, but it has model, x'),
+])
+def test_settings_of_another_kind_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        check_kinds(Config(dict(dict(model=dict(type='RetinaNet'), x=1), **settings)))
+
+
+def test_several_processes_that_nobody_has_started_are_refused(monkeypatch):
+    for launcher, variable in (('pytorch', 'RANK'), ('slurm', 'SLURM_PROCID')):
+        monkeypatch.delenv(variable, raising=False)
+        with pytest.raises(ValueError, match=f'--launcher {launcher} must be started by .*, but {variable} is not in the'):
+            check_launcher(launcher)
+        monkeypatch.setenv(variable, '0')
+        check_launcher(launcher)
+    check_launcher('none')
+
+
+@pytest.fixture
+def runner_on(make_runner, digits, tmp_path):
+    """A runner on changed annotations."""
+
+    def make(change):
+        annotations = json.loads((digits / 'annotations/train.json').read_text())
+        change(annotations)
+        (tmp_path / 'changed.json').write_text(json.dumps(annotations))
+        dataset = dict(
+            type='CocoDataset', ann_file=str(tmp_path / 'changed.json'), data_prefix=dict(img=f'{digits}/train/'),
+            metainfo=dict(classes=tuple('0123456789')), pipeline=[])
+        loader = dict(dataset=dataset)
+        return make_runner(1, 'run', train_dataloader=loader, cfg=dict(train_dataloader=loader))
+
+    return make
+
+
+@pytest.mark.parametrize('change, reason', [
+    (lambda annotations: annotations['annotations'][0].pop('area'), "KeyError: 'area'"),
+    (lambda annotations: annotations['images'][0].pop('id'), "KeyError: 'id'"),
+    (lambda annotations: annotations.update(categories=None), 'TypeError'),
+    (lambda annotations: annotations['images'].clear(), ''),
+])
+def test_annotations_that_are_not_cocos_are_named(runner_on, change, reason):
+    with pytest.raises(ValueError, match=f'data of `train_dataloader` could not be read: {reason}.*has .*changed.json images with'):
+        build_data(runner_on(change), 'train')
+
+
+def test_classes_that_the_annotations_lack_are_refused(runner_on):
+    runner = runner_on(lambda annotations: annotations['categories'].pop())
+    build_data(runner, 'train')
+    with pytest.raises(ValueError, match='every class must be a category of the annotation file, but .* has 9 of the 10 classes'):
+        check_classes(runner)

@@ -163,7 +163,7 @@ def test_a_teacher_checkpoint_that_is_not_there_is_named(config):
 
 def test_a_checkpoint_of_another_detector_is_refused_with_its_keys(config):
     config.teacher.backbone.depth = 34
-    with pytest.raises(ValueError, match=r'does not belong to the teacher RetinaNet:\s+\d+ keys missing.*backbone\.layer1'):
+    with pytest.raises(ValueError, match=r'does not belong to RetinaNet:\s+\d+ keys missing.*backbone\.layer1'):
         MODELS.build(config)
 
 
@@ -192,3 +192,28 @@ def test_a_teacher_of_other_classes_is_refused(config, tmp_path):
 def test_a_teacher_that_is_no_detector_is_refused(config):
     with pytest.raises(ValueError, match='has no model with a `type`'):
         MODELS.build(dict(config, teacher=dict(lr=0.1)))
+
+
+@pytest.mark.parametrize('part, value, message', [
+    ('connectors', 0.5, '`connectors` of the distiller must be a dict, but got 0.5'),
+    ('distill_losses', dict(loss_fmkt=3), r'`distill_losses.loss_fmkt` of the distiller must be dict\(type=...\), but got 3'),
+    ('teacher_recorders', dict(pyramid=None), r'`teacher_recorders.pyramid` of the distiller must be dict\(type=...\), but got None'),
+    ('loss_forward_mappings', dict(loss_fmkt=[]), r'`loss_forward_mappings.loss_fmkt` of the distiller must be dict\(...\)'),
+])
+def test_a_distiller_of_other_kinds_is_refused(config, part, value, message):
+    with pytest.raises(ValueError, match=message):
+        MODELS.build(dict(config, distiller=dict(config.distiller, **{part: value})))
+
+
+def test_a_teacher_of_nan_is_refused(config, teacher_ckpt):
+    checkpoint = torch.load(teacher_ckpt)
+    checkpoint['state_dict']['backbone.conv1.weight'][0] = float('nan')
+    torch.save(checkpoint, teacher_ckpt)
+    with pytest.raises(ValueError, match='must have weights that are finite, but backbone.conv1.weight are not'):
+        MODELS.build(config)
+
+
+def test_a_mapping_without_its_flow_is_refused(theta):
+    del theta.distiller.loss_forward_mappings.loss_fmkt.trajectories['connector']
+    with pytest.raises(ValueError, match="`trajectories` must be those of a flow.*it needs connector='flow'"):
+        MODELS.build(theta)

@@ -2,7 +2,6 @@
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from mmrazor.registry import LOOPS
 
-from .sample_errors import name_samples
 from .seeded_batches import seeded_loader
 
 VALIDATED = 'epoch_validated'
@@ -20,7 +19,6 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
 
     def __init__(self, runner: Runner, dataloader: dict, **kwargs) -> None:
         super().__init__(runner, seeded_loader(dataloader, runner.seed), **kwargs)
-        name_samples(self.dataloader.dataset)
 
     def run(self) -> None:
         """Train; a checkpoint is written before the validation of its epoch, which may be due."""
@@ -67,4 +65,3 @@ class ResumableIterLoop(IterBasedTrainLoop):
 
     def __init__(self, runner: Runner, dataloader: dict, **kwargs) -> None:
         super().__init__(runner, seeded_loader(dataloader, runner.seed), **kwargs)
-        name_samples(self.dataloader.dataset)

@@ -18,7 +18,7 @@ from .dry_run import check_losses
 from .frozen_teacher import FrozenTeacher
 from .inherit import check_inherit, inherit
 from .recorded_heads import forget_records, recorded_heads
-from .recorder_sources import check_losses_named, check_recorded, check_sources
+from .recorder_sources import check_distiller, check_losses_named, check_recorded, check_sources
 from .weight_schedule import WeightSchedule
 
 ROIS = 'mmfmkt.rois'  # the recorder of the boxes that the student's RoI head is trained on
@@ -76,6 +76,7 @@ class FMKTDistill(BaseAlgorithm):
         if data_preprocessor and isinstance(architecture, dict):  # as a runner gives it to a detector that has none
             architecture = {'data_preprocessor': data_preprocessor, **architecture}
         super().__init__(build_detector(architecture), **kwargs)
+        check_distiller(distiller)
         self.distiller = MODELS.build(distiller)
         check_losses_named(self.distiller, log_only)
         self.inherits, self.evaluate_teacher, self.check_classes = inherit, evaluate_teacher, check_classes

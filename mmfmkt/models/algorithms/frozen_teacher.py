@@ -8,7 +8,7 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from ..build import build_detector
-from ..checkpoints import read_checkpoint, shorten, without_repeated
+from ..checkpoints import load_exactly, read_checkpoint
 from ..config_files import read_detector_config
 from ..pyramid import find_source
 from .recorded_heads import run_heads
@@ -28,32 +28,16 @@ def load_strictly(detector: nn.Module, checkpoint: str | None) -> dict:
         raise ValueError(f'`teacher_ckpt` must be a file or an address of the trained teacher, but got {checkpoint!r}; '
                          'a teacher with random weights has nothing to teach')
     weights, loaded = read_checkpoint(checkpoint, '`teacher_ckpt`')
-    weights = without_repeated(weights, detector)
-    # not PyTorch's own strict mode: it misses counters that no frozen teacher uses in checkpoints of old versions
-    try:
-        missing, unknown = detector.load_state_dict(weights, strict=False)
-        mismatched = []
-    except RuntimeError:  # of another shape
-        own = detector.state_dict()
-        missing, unknown = ([key for key in first if key not in second] for first, second in ((own, weights), (weights, own)))
-        mismatched = [f'{key} {tuple(weights[key].shape)} instead of {tuple(value.shape)}' for key, value in own.items()
-                      if key in weights and weights[key].shape != value.shape]
-        if not mismatched:  # a module refuses its weights for a reason of its own
-            raise
-    missing = [key for key in missing if not key.endswith('num_batches_tracked')]
-    problems = {'missing from the checkpoint': missing, 'unknown to the detector': unknown, 'of another shape': mismatched}
-    if any(problems.values()):
-        report = ''.join(f'\n  {len(keys)} keys {what}: {shorten(keys)}' for what, keys in problems.items() if keys)
-        raise ValueError(f'`teacher_ckpt` {checkpoint} does not belong to the teacher {type(detector).__name__}:'
-                         f"{report}\nGive the checkpoint that was trained with the teacher's config")
+    load_exactly(detector, weights, f'`teacher_ckpt` {checkpoint}', "Give the checkpoint that was trained with the teacher's config")
     print_log(f'the teacher {type(detector).__name__} has {len(detector.state_dict())} weights, all from {checkpoint}', 'current')
     return loaded
 
 
 def trained_classes(checkpoint: dict) -> tuple[str, ...] | None:
     """The names of the classes that a checkpoint of MMDetection 3 or 2 was trained on, if it says so."""
-    meta = checkpoint.get('meta') or {}
-    classes = (meta.get('dataset_meta') or meta).get('classes', (meta.get('dataset_meta') or meta).get('CLASSES'))
+    meta = checkpoint.get('meta')
+    meta = meta.get('dataset_meta') or meta if isinstance(meta, dict) else {}
+    classes = meta.get('classes', meta.get('CLASSES')) if isinstance(meta, dict) else None
     return tuple(classes) if isinstance(classes, (list, tuple)) else None
 
 

@@ -8,6 +8,18 @@ from mmrazor.models.task_modules.recorder.base_recorder import BaseRecorder
 from torch import nn
 
 
+def check_distiller(config: dict) -> None:
+    """Raise a ValueError if a part of a distiller's config is no dict of dicts."""
+    for part in ('student_recorders', 'teacher_recorders', 'connectors', 'distill_losses', 'loss_forward_mappings'):
+        entries = config.get(part) or {}
+        if not isinstance(entries, dict):
+            raise ValueError(f'`{part}` of the distiller must be a dict, but got {entries!r}')
+        for name, entry in entries.items():
+            if not isinstance(entry, dict) or part != 'loss_forward_mappings' and 'type' not in entry:
+                raise ValueError(f'`{part}.{name}` of the distiller must be dict({"type=" * (part != "loss_forward_mappings")}...), '
+                                 f'but got {entry!r}')
+
+
 def check_sources(recorders: RecorderManager, model: nn.Module, side: str) -> None:
     """Raise a ValueError if a recorder of modules listens to one that the model lacks; it lists the closest names."""
     names = [name for name, _ in model.named_modules() if name]
@@ -24,6 +36,8 @@ def closest(name: str, names: list[str], most: int = 5) -> list[str]:
 
 def check_losses_named(distiller: ConfigurableDistiller, log_only: Iterable[str]) -> None:
     """Raise a ValueError if a loss would not be trained: its name lacks "loss", or nothing is mapped to its arguments."""
+    if not isinstance(log_only, (list, tuple)):
+        raise ValueError(f'`log_only` must list names of losses, but got {log_only!r}')
     losses, mapped, log_only = list(distiller.distill_losses), distiller.loss_forward_mappings, set(log_only)
     for name in losses:
         if 'loss' not in name and name not in log_only:

@@ -55,8 +55,8 @@ class FMKTLoss(nn.Module):
                  teacher_levels: Sequence[int] | None = None,
                  keep_pairs: float = 1.0) -> None:
         super().__init__()
-        if not 0 <= keep_pairs <= 1:
-            raise ValueError(f'`keep_pairs` must lie in [0, 1], but got {keep_pairs}')
+        if not isinstance(keep_pairs, (int, float)) or not 0 <= keep_pairs <= 1:
+            raise ValueError(f'`keep_pairs` must lie in [0, 1], but got {keep_pairs!r}')
         self.teacher_levels, self.keep_pairs = teacher_levels, keep_pairs
         self.level_metrics = nn.ModuleList(
             LevelMetric(**settings) for settings in for_each_level(
@@ -122,10 +122,14 @@ class FMKTLoss(nn.Module):
 
 
 def by_level(trajectories: dict[int, Trajectory] | Sequence[Trajectory]) -> dict[int, Trajectory]:
-    if not trajectories:
+    if not len(trajectories):
         raise ValueError('there must be a trajectory, but none was recorded: the `source` of the recorder is a flow that '
                          'did not run')
-    return trajectories if isinstance(trajectories, dict) else dict(enumerate(trajectories))
+    trajectories = trajectories if isinstance(trajectories, dict) else dict(enumerate(trajectories))
+    if not all(isinstance(trajectory, Trajectory) for trajectory in trajectories.values()):
+        raise ValueError('`trajectories` must be those of a flow, but got features: in `loss_forward_mappings`, its recorder must '
+                         "listen to the flow of a neck or head, or it needs connector='flow'")
+    return trajectories
 
 
 def for_each_level(**settings) -> list[dict]:

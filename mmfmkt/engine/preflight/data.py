@@ -7,12 +7,11 @@ from mmengine.runner import Runner
 from torch import nn
 
 from mmfmkt.models.algorithms.frozen_teacher import FrozenTeacher
-from mmfmkt.models.checkpoints import shorten
 from mmfmkt.models.class_count import class_counts
-from mmfmkt.models.config_files import type_name
 from mmfmkt.processes import unwrapped
 
-from .checkpoint_files import Resumable
+from ..errors import message
+from ..loading.sample_errors import name_samples
 
 
 def find_datasets(node: object) -> Iterator[dict]:
@@ -50,49 +49,45 @@ def check_path(root: str, name: str, what: str, option: str) -> None:
                                 f'`data_root` or `{option}` of the dataset in the config or with --cfg-options')
 
 
-def check_optimizer(cfg: Config) -> None:
-    """Raise a ValueError if the optimizer tells layers apart by the place of `backbone` at the head of their names.
-
-    In a distillation the names of the student's parameters begin with `architecture`.
-    """
-    constructor = (cfg.get('optim_wrapper') or {}).get('constructor') or ''
-    if 'LearningRateDecay' in constructor or 'LayerDecay' in constructor:
-        raise ValueError('`optim_wrapper.constructor` must not be one that decays learning rates by layer, because it would '
-                         f'take the whole student for one layer, but got {constructor}; use `paramwise_cfg` with '
-                         '`custom_keys`')
-
-
-def check_sharding(cfg: Config) -> None:
-    """Raise a ValueError if a strategy of MMEngine's FlexibleRunner cannot train or save what the config says."""
-    strategy = type_name(cfg.get('strategy') or {})
-    hooks = {type_name(hook) for hook in cfg.get('custom_hooks') or []}
-    if strategy == 'DeepSpeedStrategy' or strategy == 'FSDPStrategy':
-        raise ValueError(f"`strategy` must be dict(type='DistillFSDPStrategy') for parameters in shards, but got {strategy}, whose "
-                         'checkpoints MMDetection cannot read')
-    if strategy == 'DistillFSDPStrategy' and hooks & {'EMAHook', 'ExpMomentumEMAHook'}:
-        raise ValueError('EMAHook must not be used with FSDP, where each process would average its own shards; leave it out, '
-                         'or train without `strategy`')
-
-
-def build_training_data(runner: Runner) -> None:
-    """Build the loops of training and validation, with their data sets and metrics, and compare the classes.
+def build_data(runner: Runner, *loops: str) -> None:
+    """Build the named loops of a runner, 'train', 'val' or 'test', with data set and metric; their images are named in errors.
 
     Raises:
-        ValueError: if a data set cannot be read, or has other classes than the heads of the detector.
+        ValueError: if a data set cannot be read.
         FileNotFoundError: if the annotation file of a metric is not there.
     """
-    try:
-        loops = [loop for loop in (runner.train_loop, runner.val_loop) if loop is not None]
-    except ValueError as error:
-        raise ValueError(f'the data could not be read: {error}; does the annotation file have images with boxes, and '
-                         'are the classes in the `metainfo` of the dataset named as in that file?') from error
+    for name in loops:
+        try:
+            loop = getattr(runner, f'{name}_loop')
+        except FileNotFoundError:
+            raise
+        except Exception as error:
+            loader = runner.cfg.get(f'{name}_dataloader')
+            files = ' and '.join(dataset['ann_file'] for dataset in find_datasets(loader)) or 'the annotation file'
+            raise ValueError(
+                f'the data of `{name}_dataloader` could not be read: {message(error)}; are the settings those of its types, has '
+                f'{files} images with boxes (id, file_name, width, height; id, image_id, category_id, bbox, area), and are the '
+                'classes in the `metainfo` of the dataset named as in that file?') from error
+        if loop is not None:
+            name_samples(loop.dataloader.dataset)
+
+
+def check_classes(runner: Runner) -> None:
+    """Raise a ValueError if data and heads differ in their classes, or data and annotations, or data and teacher."""
     of_heads = class_counts(runner.model)
-    for loop in loops:
+    for loop in (runner.train_loop, runner.val_loop):
+        if loop is None:
+            continue
         classes = loop.dataloader.dataset.metainfo.get('classes')
         if classes and of_heads and of_heads != {len(classes)}:
             raise ValueError(f'the data set has {len(classes)} classes ({", ".join(classes[:3])}, ...), but the heads of '
                              f'the detector have num_classes={sorted(of_heads)}; set num_classes of every head, or '
                              '`metainfo=dict(classes=...)` of the dataset')
+        of_file = getattr(loop.dataloader.dataset, 'cat_ids', None)
+        if classes and of_file is not None and len(of_file) != len(classes):
+            raise ValueError(f'every class must be a category of the annotation file, but {loop.dataloader.dataset.ann_file} has '
+                             f'{len(of_file)} of the {len(classes)} classes ({", ".join(classes[:3])}, ...); set '
+                             '`metainfo=dict(classes=...)` of the dataset to names of the file')
         check_teacher_classes(runner.model, classes)
 
 
@@ -121,13 +116,3 @@ def check_evaluation(runner: Runner) -> None:
     if getattr(unwrapped(runner.model), 'evaluate_teacher', False) and runner.val_loop is None:
         raise ValueError('`evaluate_teacher` must be used with validation data, but there are none; set `val_dataloader`, '
                          '`val_evaluator` and `val_cfg`')
-
-
-def check_resumable(model: nn.Module, resumed: Resumable) -> None:
-    """Raise a ValueError if a checkpoint to go on from was not written by such a run."""
-    model, content = unwrapped(model), resumed.content
-    missing = [key for key in model.state_dict() if key not in resumed.weights and key not in content.get('distiller', {})]
-    if missing or 'optimizer' not in content:
-        lacks = f'the weights of {shorten(missing)}' if missing else 'an optimizer'
-        raise ValueError(f'the checkpoint to go on from must be one of this run, but {resumed.path} lacks {lacks}; to start '
-                         'from the weights of another, set load_from')
