@@ -97,7 +97,7 @@ def build_test_runner(cfg: Config, checkpoint: str) -> Runner:
     model = unwrapped(runner.model)
     load_exactly(model.module if isinstance(model, BaseTTAModel) else model, student_weights(checkpoint)[0],
                  f'the checkpoint {checkpoint}', 'Give it with the config of its run')
-    build_data(runner, 'test')
+    check_classes(runner.model, build_data(runner, 'test'))
     return runner
 
 
@@ -131,8 +131,7 @@ def build_training_runner(cfg: Config, args: argparse.Namespace) -> Runner:
         add_distillation_hooks(cfg)
     make_resumable(cfg)
     runner = build_runner(cfg)
-    build_data(runner, 'train', 'val')
-    check_classes(runner)
+    check_classes(runner.model, build_data(runner, 'train', 'val'))
     check_evaluation(runner)
     if resumed:
         check_resumable(runner.model, resumed)

@@ -1,9 +1,9 @@
 """What can be known to be wrong with the data before training starts."""
 from pathlib import Path
-from typing import Iterator, Sequence
+from typing import Iterable, Iterator, Sequence
 
 from mmengine.config import Config
-from mmengine.runner import Runner
+from mmengine.runner import BaseLoop, Runner
 from torch import nn
 
 from mmfmkt.models.algorithms.frozen_teacher import FrozenTeacher
@@ -49,14 +49,15 @@ def check_path(root: str, name: str, what: str, option: str) -> None:
                                 f'`data_root` or `{option}` of the dataset in the config or with --cfg-options')
 
 
-def build_data(runner: Runner, *loops: str) -> None:
-    """Build the named loops of a runner, 'train', 'val' or 'test', with data set and metric; their images are named in errors.
+def build_data(runner: Runner, *names: str) -> list[BaseLoop]:
+    """Build loops of a runner, 'train', 'val' or 'test', with data set and metric; their images are named in errors.
 
     Raises:
         ValueError: if a data set cannot be read.
         FileNotFoundError: if the annotation file of a metric is not there.
     """
-    for name in loops:
+    loops = []
+    for name in names:
         try:
             loop = getattr(runner, f'{name}_loop')
         except FileNotFoundError:
@@ -70,14 +71,14 @@ def build_data(runner: Runner, *loops: str) -> None:
                 'classes in the `metainfo` of the dataset named as in that file?') from error
         if loop is not None:
             name_samples(loop.dataloader.dataset)
+            loops.append(loop)
+    return loops
 
 
-def check_classes(runner: Runner) -> None:
+def check_classes(model: nn.Module, loops: Iterable[BaseLoop]) -> None:
     """Raise a ValueError if data and heads differ in their classes, or data and annotations, or data and teacher."""
-    of_heads = class_counts(runner.model)
-    for loop in (runner.train_loop, runner.val_loop):
-        if loop is None:
-            continue
+    of_heads = class_counts(model)
+    for loop in loops:
         classes = loop.dataloader.dataset.metainfo.get('classes')
         if classes and of_heads and of_heads != {len(classes)}:
             raise ValueError(f'the data set has {len(classes)} classes ({", ".join(classes[:3])}, ...), but the heads of '
@@ -88,7 +89,7 @@ def check_classes(runner: Runner) -> None:
             raise ValueError(f'every class must be a category of the annotation file, but {loop.dataloader.dataset.ann_file} has '
                              f'{len(of_file)} of the {len(classes)} classes ({", ".join(classes[:3])}, ...); set '
                              '`metainfo=dict(classes=...)` of the dataset to names of the file')
-        check_teacher_classes(runner.model, classes)
+        check_teacher_classes(model, classes)
 
 
 def check_teacher_classes(model: nn.Module, classes: Sequence[str] | None) -> None:
