@@ -3,9 +3,9 @@ import argparse
 
 import mmfmkt  # noqa: F401 (registers everything)
 from mmdet.utils import setup_cache_size_limit_of_dynamo
+from mmfmkt.engine.arguments import add_training_arguments
 from mmfmkt.engine.distill import prepare_distillation
 from mmfmkt.engine.errors import run, set_up
-from mmfmkt.engine.launch import add_training_arguments
 from mmfmkt.wrap import ALGORITHMS
 
 

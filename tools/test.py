@@ -3,8 +3,9 @@ import argparse
 
 import mmfmkt  # noqa: F401 (registers everything)
 from mmdet.utils import setup_cache_size_limit_of_dynamo
+from mmfmkt.engine.arguments import add_common_arguments
 from mmfmkt.engine.errors import run, set_up
-from mmfmkt.engine.launch import add_common_arguments, prepare_testing
+from mmfmkt.engine.testing import prepare_testing
 
 
 def parse_args() -> argparse.Namespace:

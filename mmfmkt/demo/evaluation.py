@@ -9,7 +9,7 @@ from mmengine.analysis import get_model_complexity_info
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from mmfmkt.engine.launch import build_test_runner
+from mmfmkt.engine.testing import build_test_runner
 from mmfmkt.files import write_whole
 from mmfmkt.models import FlowNeck
 

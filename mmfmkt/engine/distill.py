@@ -10,7 +10,8 @@ from mmfmkt.processes import is_first_process
 from mmfmkt.short_form import write_out
 
 from .add_hooks import import_project
-from .launch import apply_options, build_training_runner
+from .arguments import apply_options
+from .training import build_training_runner
 
 
 def distillation_config(args: argparse.Namespace) -> Config:

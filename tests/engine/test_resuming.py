@@ -11,7 +11,7 @@ from mmengine.hooks import CheckpointHook, Hook
 from mmfmkt.engine.add_hooks import make_resumable
 from mmfmkt.engine.checkpoint_files import INTERRUPTED, WholeFilesBackend, find_resumable, name_newest, named_newest
 from mmfmkt.engine.hooks import PreemptionHook
-from mmfmkt.engine.launch import set_resumed
+from mmfmkt.engine.training import set_resumed
 from mmfmkt.files import write_whole
 
 ON_DISK = dict(checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=1, backend_args=dict(backend='whole_files')))
