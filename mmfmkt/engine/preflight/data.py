@@ -31,14 +31,18 @@ def check_data(cfg: Config, *loaders: str) -> None:
 
     Raises:
         FileNotFoundError: if one is not there; the message says how to set it.
+        ValueError: if a folder is none.
     """
     for loader in loaders:
         for dataset in find_datasets(cfg.get(loader)):
             if dataset.get('backend_args'):  # MMEngine may map the paths to a server
                 continue
-            root = dataset.get('data_root') or ''
+            root, folders = dataset.get('data_root') or '', dataset.get('data_prefix') or {}
+            if not isinstance(root, str) or not isinstance(folders, dict):
+                raise ValueError(f'`data_root` and `data_prefix` of a dataset must be a folder and a dict of folders below it, but '
+                                 f'got {root!r} and {folders!r}')
             check_path(root, dataset['ann_file'], f'{loader}: the annotation file', 'ann_file')
-            for folder in (dataset.get('data_prefix') or {}).values():
+            for folder in folders.values():
                 check_path(root, folder, f'{loader}: the image folder', 'data_prefix')
 
 
