@@ -61,9 +61,9 @@ def deployed_config(cfg: Config, checkpoint: str | None = None) -> Config:
             cfg[name].type = stock_type(part_of_project(cfg[name]))
     for key in ('runner_type', 'strategy'):  # training in shards
         cfg.pop(key, None)
-    checkpoint = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
-    if checkpoint.get('backend_args') == dict(backend='whole_files'):
-        checkpoint.pop('backend_args')
+    saving = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    if saving.get('backend_args') == dict(backend='whole_files'):
+        saving.pop('backend_args')
     for key in list(cfg):
         if key == 'teacher' or key != 'model' and needs_project(cfg[key]):
             cfg.pop(key)

@@ -1,4 +1,5 @@
 """Files that stand for finished work."""
+import contextlib
 import os
 from pathlib import Path
 
@@ -11,11 +12,20 @@ def write_whole(file: Path, content: str | bytes) -> None:
     unfinished = file.with_name(file.name + UNFINISHED)
     with unfinished.open('wb') as stream:
         stream.write(content.encode() if isinstance(content, str) else content)
-        stream.flush()
-        os.fsync(stream.fileno())
+    finish(unfinished, file)
+
+
+def finish(unfinished: Path, file: Path) -> None:
+    """Force a file to the disk, and give it its name."""
+    force_to_disk(unfinished)
     unfinished.replace(file)
-    folder = os.open(file.parent, os.O_RDONLY)
+    with contextlib.suppress(OSError):  # not every file system has this for folders
+        force_to_disk(file.parent)
+
+
+def force_to_disk(path: Path) -> None:
+    number = os.open(path, os.O_RDONLY)
     try:
-        os.fsync(folder)
+        os.fsync(number)
     finally:
-        os.close(folder)
+        os.close(number)

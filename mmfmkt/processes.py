@@ -1,6 +1,8 @@
-"""Several processes: which of them this is, before PyTorch knows, and the model that each has wrapped."""
+"""Several processes: which of them this is, before PyTorch knows, the model that each has wrapped, and what one of them knows."""
 import os
 
+import torch
+from mmengine.dist import all_reduce, get_world_size
 from mmengine.model import is_model_wrapper
 from torch import nn
 
@@ -13,3 +15,12 @@ def is_first_process() -> bool:
 def unwrapped(model: nn.Module) -> nn.Module:
     """The model itself, which several processes wrap."""
     return model.module if is_model_wrapper(model) else model
+
+
+def any_process(flag: bool) -> bool:
+    """Is it so in one of the processes? All of them must ask."""
+    if get_world_size() == 1:
+        return flag
+    total = torch.tensor(float(flag), device='cuda' if torch.cuda.is_available() else 'cpu')
+    all_reduce(total)
+    return total.item() > 0

@@ -7,7 +7,7 @@ from mmengine.config import Config
 
 from mmfmkt.models.config_files import type_name
 
-RESUMABLE = {'EpochBasedTrainLoop': 'mmrazor.ResumableEpochLoop', 'IterBasedTrainLoop': 'mmrazor.ResumableIterLoop'}
+LOOPS = {'EpochBasedTrainLoop': 'mmrazor.ResumableEpochLoop', 'IterBasedTrainLoop': 'mmrazor.ResumableIterLoop'}
 
 
 def add_distillation_hooks(cfg: Config) -> None:
@@ -26,11 +26,13 @@ def make_resumable(cfg: Config) -> None:
     loop = cfg.get('train_cfg') or {}
     if 'type' not in loop and 'by_epoch' in loop:
         loop.type = 'EpochBasedTrainLoop' if loop.pop('by_epoch') else 'IterBasedTrainLoop'
-    if type_name(loop) in RESUMABLE:
-        loop.type = RESUMABLE[type_name(loop)]
-    checkpoint = (cfg.get('default_hooks') or {}).get('checkpoint')
-    if checkpoint and not {'backend_args', 'file_client_args'} & set(checkpoint) and '://' not in checkpoint.get('out_dir', ''):
-        checkpoint.backend_args = dict(backend='whole_files')
+    if type_name(loop) in LOOPS:
+        loop.type = LOOPS[type_name(loop)]
+    # MMEngine's own default, written out to set where it saves
+    cfg.default_hooks = {'checkpoint': dict(type='CheckpointHook', interval=1), **(cfg.get('default_hooks') or {})}
+    checkpoint = cfg.default_hooks.checkpoint or {}
+    if not {'backend_args', 'file_client_args'} & set(checkpoint) and '://' not in (checkpoint.get('out_dir') or ''):
+        checkpoint['backend_args'] = dict(backend='whole_files')
     add_hooks(cfg, dict(type='mmrazor.RandomnessHook'), dict(type='mmrazor.CheckpointFilesHook'),
               dict(type='mmrazor.PreemptionHook'))
     import_project(cfg)

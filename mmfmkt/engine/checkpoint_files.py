@@ -86,7 +86,9 @@ def candidates(work_dir: Path) -> list[str]:
 def named_newest(work_dir: Path) -> str:
     """The path of the checkpoint that a run names as its newest, or nothing."""
     pointer = work_dir / POINTER
-    return pointer.read_text().strip() if pointer.exists() else ''
+    named = pointer.read_text().strip() if pointer.exists() else ''
+    moved = work_dir / Path(named).name  # with the whole folder
+    return str(moved) if named and not Path(named).exists() and moved.exists() else named
 
 
 def name_newest(path: Path) -> None:

@@ -32,7 +32,6 @@ def run(start: Callable[[], object], runner: Runner, args: argparse.Namespace) -
         file = Path(runner.log_dir) / f'traceback_{get_rank()}.txt'
         file.parent.mkdir(parents=True, exist_ok=True)
         file.write_text(traceback.format_exc())
-        runner.logger.error(message(error))
         sys.exit(f'{message(error)}\n(the traceback is in {file})')
 
 

@@ -6,6 +6,8 @@
 What MMEngine 0.10.7 lacks for it stands here: arguments that PyTorch has changed since 2.0, processes without a GPU, clipping,
 state dicts whose keys are renamed, and a teacher that is no module.
 """
+from pathlib import Path
+
 import torch
 from mmdet.models.layers import ResLayer
 from mmdet.models.necks import FPN
@@ -17,6 +19,7 @@ from mmengine.registry import FUNCTIONS, STRATEGIES
 from torch import Tensor, nn
 from torch.distributed.fsdp import FullyShardedDataParallel as FSDP
 
+from mmfmkt.files import UNFINISHED, finish
 from mmfmkt.models import FlowTransform
 
 # PyTorch 2.13 hands out memory that it frees if it is told to move to the CPU what is there
@@ -58,6 +61,12 @@ class DistillFSDPStrategy(FSDPStrategy):
                 return {}
             tensors = dict([*self.model.named_parameters(), *self.model.named_buffers()])
             return {key: tensors[name].detach().cpu().clone() for key, name in self.names.items()}
+
+    def save_checkpoint(self, filename: str, **kwargs) -> None:
+        """Save a checkpoint in a file that is whole or as it was; MMEngine knows no file backend here."""
+        super().save_checkpoint(filename + UNFINISHED, **kwargs)
+        if is_main_process():
+            finish(Path(filename + UNFINISHED), Path(filename))
 
     def build_optim_wrapper(self, optim_wrapper: dict | OptimWrapper, model: nn.Module | None = None) -> OptimWrapper:
         """The optimizer, clipping by the norm of the whole model and not of the shards that are here."""

@@ -13,7 +13,7 @@ from .add_hooks import add_distillation_hooks, make_resumable
 from .arguments import load_config
 from .checkpoint_files import Resumable, find_resumable, read_resumable
 from .cpu import enable_amp
-from .preflight import (build_data, check_classes, check_data, check_evaluation, check_optimizer, check_resumable, check_sharding,
+from .preflight import (build_data, check_agreement, check_classes, check_data, check_evaluation, check_optimizer, check_resumable, check_sharding,
                         check_start)
 from .run_log import log_run
 from .runner import build_runner
@@ -37,7 +37,7 @@ def build_training_runner(cfg: Config, args: argparse.Namespace) -> Runner:
     if args.amp:
         enable_amp(cfg)
     if args.auto_scale_lr:
-        if 'base_batch_size' not in cfg.get('auto_scale_lr', {}):
+        if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
             raise ValueError('--auto-scale-lr needs auto_scale_lr = dict(base_batch_size=...) in the config: the batch '
                              'size over all GPUs that its learning rate was chosen for')
         cfg.auto_scale_lr.enable = True
@@ -49,6 +49,7 @@ def build_training_runner(cfg: Config, args: argparse.Namespace) -> Runner:
         add_distillation_hooks(cfg)
     make_resumable(cfg)
     runner = build_runner(cfg)
+    check_agreement(resumed)
     check_classes(runner.model, build_data(runner, 'train', 'val'))
     check_evaluation(runner)
     if resumed:

@@ -9,16 +9,16 @@ import time
 import numpy as np
 import pytest
 import torch
+from mmdet.datasets.samplers import AspectRatioBatchSampler
 from mmdet.registry import DATASETS
 from mmdet.structures import DetDataSample
-from mmengine.dataset import DefaultSampler, InfiniteSampler
 from mmengine.runner import Runner
 from mmengine.structures import InstanceData
 from PIL import Image
-from torch.utils.data import BatchSampler, Dataset
+from torch.utils.data import Dataset
 
 from mmfmkt.engine.loading.sample_errors import NamedSamples, SampleError, name_samples
-from mmfmkt.engine.loading.seeded_batches import SeededBatchSampler, seeded_loader
+from mmfmkt.engine.loading.seeded_batches import seeded_loader
 from mmfmkt.engine.loading.seeding import derived_seed, seed_generators, seeded
 from mmfmkt.engine.loading.workers import protect_workers
 
@@ -100,11 +100,13 @@ def test_a_last_batch_that_is_not_full_can_be_left_out(drop_last, batches):
     assert [len(batch[0]) for batch in drawn(loader_of(drop_last=drop_last))] == batches
 
 
-def test_another_batch_sampler_makes_the_batches():
-    config = dict(batch_size=3, dataset=Draws(), sampler=InfiniteSampler(Draws(), seed=0), batch_sampler=dict(type='BatchSampler'))
-    assert seeded_loader(config, 0)['batch_sampler']['batch_sampler'] == dict(type='BatchSampler')
-    sampler = SeededBatchSampler(DefaultSampler(Draws(), shuffle=False), 4, seed=0)
-    assert isinstance(sampler.batches, BatchSampler) and [batch.indices for batch in sampler][-1] == [8, 9]
+def test_another_batch_sampler_makes_the_batches(digits):
+    images = dataset(digits, nothing)
+    config = dict(batch_size=5, num_workers=0, dataset=images, sampler=dict(type='DefaultSampler', shuffle=False),
+                  batch_sampler=dict(type='AspectRatioBatchSampler', drop_last=True))
+    sampler = Runner.build_dataloader(seeded_loader(config, 0), seed=0).batch_sampler
+    assert isinstance(sampler.batches, AspectRatioBatchSampler)
+    assert [batch.indices for batch in sampler] == [list(range(start, start + 5)) for start in (0, 5, 10, 15)]
 
 
 class Pids(Dataset):

@@ -126,3 +126,10 @@ def test_finite_numbers_pass(runner_of):
 def test_other_settings_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         NonFiniteHook(**settings)
+
+
+def test_a_loss_of_an_accumulation_is_named_at_its_end(make_runner):
+    optimizer = dict(optimizer=dict(type='SGD', lr=0.01), accumulative_counts=2, clip_grad=dict(max_norm=10))
+    runner = make_runner(4, 'run', optim_wrapper=optimizer, custom_hooks=[NonFiniteHook(), Poison(step_metric(NAN), 0)])
+    with pytest.raises(NonFiniteError, match=r'in iteration 2 the losses distill.loss_fmkt \(level 2 step 2\) are not'):
+        runner.train()

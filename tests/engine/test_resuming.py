@@ -1,16 +1,17 @@
 """A run that goes on anywhere."""
 import os
 import signal
+import stat
 
 import pytest
 import torch
 from mmengine.config import Config
 from mmengine.fileio import get_file_backend
-from mmengine.hooks import CheckpointHook, Hook
+from mmengine.hooks import Hook
 
 from mmfmkt.engine.add_hooks import make_resumable
 from mmfmkt.engine.checkpoint_files import INTERRUPTED, WholeFilesBackend, find_resumable, name_newest, named_newest
-from mmfmkt.engine.hooks import PreemptionHook
+from mmfmkt.engine.preflight import check_agreement, resuming
 from mmfmkt.engine.training import set_resumed
 from mmfmkt.files import write_whole
 
@@ -24,7 +25,7 @@ class Told(Hook):
     def __init__(self, iteration):
         self.iteration = iteration
 
-    def before_train_iter(self, runner, batch_idx, data_batch=None):
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
         if runner.iter == self.iteration:
             os.kill(os.getpid(), signal.SIGTERM)
 
@@ -49,6 +50,7 @@ def runner_of(make_runner, theta):
         cfg = Config(dict(train_cfg=dict(by_epoch=True, max_epochs=epochs), custom_hooks=[]))
         make_resumable(cfg)
         loader = dict(batch_size=1, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=True))
+        loader.update(options.pop('train_dataloader', {}))
         return make_runner(epochs, folder, train_cfg=cfg.train_cfg, train_dataloader=loader, repeat=2,
                            **dict(dict(custom_hooks=list(cfg.custom_hooks) + list(hooks), default_hooks=ON_DISK), **options))
 
@@ -219,11 +221,58 @@ def test_checkpoints_elsewhere_are_left_to_their_backend(checkpoint):
     assert cfg.default_hooks.checkpoint == checkpoint
 
 
-def test_a_preemption_hook_that_never_asks_is_refused():
-    with pytest.raises(ValueError, match='`interval` of PreemptionHook must be at least 1, but got 0'):
-        PreemptionHook(interval=0)
+@pytest.mark.parametrize('batch_size, length', [(2, 2), (1, 4)])
+def test_a_run_that_goes_on_with_another_batch_size_is_at_the_same_point_of_its_epochs(runner_of, tmp_path, batch_size, length):
+    before = 4 if batch_size == 2 else 2  # batches of an epoch
+    with pytest.raises(SystemExit):
+        runner_of('run', Told(before + before // 2 - 1), train_dataloader=dict(batch_size=3 - batch_size)).train()
+    draws = Draws()
+    resumed = runner_of('run', draws, resume=True, load_from=str(tmp_path / 'run' / INTERRUPTED),
+                        train_dataloader=dict(batch_size=batch_size))
+    resumed.train()
+    assert [batch for batch, *_ in draws.drawn.values()] == list(range(length // 2, length)) and resumed.iter == 2 * length
 
 
-def test_the_files_of_a_run_are_written_whole(runner_of):
-    hook = next(hook for hook in runner_of('run').hooks if isinstance(hook, CheckpointHook))
-    assert hook.backend_args == dict(backend='whole_files')
+def test_sigterm_before_the_first_iteration_ends_a_run_as_ever(runner_of):
+
+    handlers = []
+
+    class Look(Hook):
+
+        def before_train_epoch(self, runner):
+            handlers.append(signal.getsignal(signal.SIGTERM))
+
+    runner_of('run', Look()).train()
+    assert handlers[0] is signal.SIG_DFL is not handlers[1]
+
+
+def test_a_folder_that_was_moved_names_its_own_newest_checkpoint(folder, tmp_path):
+    (folder / 'last_checkpoint').write_text('/nowhere/epoch_1.pth')
+    assert find_resumable(str(folder)).path == str(folder / 'epoch_1.pth')
+
+
+def test_a_file_system_that_cannot_force_folders_to_the_disk_is_no_error(tmp_path, monkeypatch):
+    force = os.fsync
+
+    def fsync(number):
+        if stat.S_ISDIR(os.fstat(number).st_mode):
+            raise OSError(22, 'Invalid argument')
+        force(number)
+
+    monkeypatch.setattr(os, 'fsync', fsync)
+    write_whole(tmp_path / 'file', 'text')
+    assert (tmp_path / 'file').read_text() == 'text'
+
+
+@pytest.mark.parametrize('hooks', [{}, dict(checkpoint=dict(type='CheckpointHook', interval=3))])
+def test_checkpoints_are_written_whole(hooks):
+    cfg = Config(dict(train_cfg=dict(by_epoch=True, max_epochs=1), default_hooks=hooks))
+    make_resumable(cfg)
+    assert cfg.default_hooks.checkpoint.backend_args == dict(backend='whole_files')
+
+
+def test_processes_that_go_on_from_different_checkpoints_are_refused(monkeypatch):
+    check_agreement(None)
+    monkeypatch.setattr(resuming, 'all_gather_object', lambda path: [path, 'epoch_2.pth'])
+    with pytest.raises(ValueError, match=r"the same checkpoint, but got \['None', 'epoch_2.pth'\]; let the machines share"):
+        check_agreement(None)

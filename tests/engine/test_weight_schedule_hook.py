@@ -4,7 +4,7 @@ import weakref
 import pytest
 import torch
 from helpers import total
-from mmengine.hooks import Hook
+from mmengine.hooks import EMAHook, Hook
 from mmrazor.registry import MODELS
 
 from mmfmkt.engine.hooks import FlowLogHook, NonFiniteHook, WeightScheduleHook
@@ -45,13 +45,13 @@ class Watch(Hook):
         self.seen.append((outputs.get('distill.loss_fmkt'), self.weight() is not None))
 
 
-@pytest.mark.parametrize('variant', ['theta', 'fmkt'])
+@pytest.mark.parametrize('variant', ['theta', 'fmkt'])  # the average of the weights is a copy of the model
 def test_a_stopped_distillation_runs_no_teacher_and_frees_it(make_runner, theta, request, variant):
     config = dict(request.getfixturevalue(variant), weight_schedule=dict(stop_epoch=2))
     theta.clear()
     theta.update(config)
     watch = Watch()
-    make_runner(4, 'run', custom_hooks=[WeightScheduleHook(), NonFiniteHook(), FlowLogHook(interval=1), watch]).train()
+    make_runner(4, 'run', custom_hooks=[WeightScheduleHook(), NonFiniteHook(), FlowLogHook(interval=1), EMAHook(), watch]).train()
     assert watch.calls == [0, 1]
     assert [(loss is not None, there) for loss, there in watch.seen] == [(True, True)] * 2 + [(False, False)] * 2
 
@@ -96,3 +96,13 @@ def test_a_stopped_distillation_still_gives_every_parameter_a_gradient_for_other
     total(losses).backward()
     assert losses['distill.loss_stopped'] == 0
     assert all(parameter.grad is not None and not parameter.grad.any() for parameter in model.distiller.parameters())
+
+
+def test_epochs_of_a_training_that_counts_iterations_are_passes_over_its_data(make_runner, theta):
+    theta.weight_schedule = dict(stop_epoch=2)
+    watch = Watch()
+    loader = dict(batch_size=1, sampler=dict(type='InfiniteSampler'))
+    runner = make_runner(0, 'run', repeat=2, train_dataloader=loader, custom_hooks=[WeightScheduleHook(), watch],
+                         train_cfg=dict(type='mmrazor.ResumableIterLoop', max_iters=10))
+    runner.train()
+    assert watch.calls == list(range(8))  # two passes over four images

@@ -5,14 +5,14 @@ from typing import Iterator
 import torch
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
-from mmengine.optim import OptimWrapper
+from mmengine.optim import OptimWrapper, OptimWrapperDict
 from mmengine.runner import Runner
 from mmrazor.registry import HOOKS
 from torch import Tensor, nn
 
 from mmfmkt.models import FMKTLoss
 from mmfmkt.models.checkpoints import shorten
-from mmfmkt.processes import unwrapped
+from mmfmkt.processes import any_process, unwrapped
 
 COUNTER = 'skipped_iterations'
 
@@ -26,9 +26,9 @@ class NonFiniteHook(Hook):
     """Keeps losses and gradients that are not finite away from the weights.
 
     Before every step of the optimizer the gradients are looked at: their norm, which clipping has computed, or else all of
-    them. If they are not finite, the step is not made. Gradients are summed over the processes, so all of them decide
-    alike; a loss that is not finite makes them NaN (:meth:`FMKTDistill.parse_losses`). Under float16 it is the loss scaler
-    that leaves out steps whose gradients overflow, which is normal; there only losses are looked at.
+    them. If they are not finite in one process, none makes the step. A loss that is not finite makes them NaN
+    (:meth:`FMKTDistill.parse_losses`). Under float16 it is the loss scaler that leaves out steps whose gradients overflow,
+    which is normal; there only losses are looked at.
 
     Args:
         action: 'stop', or 'skip' to leave out the step and go on with the next batch.
@@ -48,20 +48,21 @@ class NonFiniteHook(Hook):
         self.action, self.limit = action, limit
 
     def before_train(self, runner: Runner) -> None:
-        self.found: list[str] | None = None  # the parameters whose gradients were not finite in this iteration
+        self.losses: list[str] = []  # that were not finite, since the last step
+        self.parameters: list[str] | None = None  # whose gradients were not, if there was something wrong in this step
         self.scales_losses = hasattr(runner.optim_wrapper, 'loss_scaler')
-        if isinstance(runner.optim_wrapper, OptimWrapper) and not self.scales_losses:
+        if not self.scales_losses and not isinstance(runner.optim_wrapper, OptimWrapperDict):
             runner.optim_wrapper.optimizer.register_step_pre_hook(
                 lambda *args: self.look_at_gradients(unwrapped(runner.model), runner.optim_wrapper))
 
     def look_at_gradients(self, model: nn.Module, wrapper: OptimWrapper) -> None:
         """Forget them if they are not finite: the optimizer leaves out parameters without a gradient."""
-        if gradient_norm(wrapper).isfinite():
+        if not any_process(not gradient_norm(wrapper).isfinite()):
             return
         with_gradient = [(name, parameter) for name, parameter in model.named_parameters() if parameter.grad is not None]
-        self.found = [name for name, parameter in with_gradient if not parameter.grad.isfinite().all()]
-        if len(self.found) == len(with_gradient):  # clipping has spread it
-            self.found = ['all parameters']
+        self.parameters = [name for name, parameter in with_gradient if not parameter.grad.isfinite().all()]
+        if len(self.parameters) == len(with_gradient):  # clipping has spread it
+            self.parameters = ['all parameters']
         wrapper.optimizer.zero_grad(set_to_none=True)
 
     def after_train_iter(self,
@@ -69,13 +70,14 @@ class NonFiniteHook(Hook):
                          batch_idx: int,
                          data_batch: dict | None = None,
                          outputs: dict | None = None) -> None:
-        found, self.found = self.found, None
-        if found is None and not self.scales_losses:
+        if outputs and not outputs['loss'].isfinite():
+            self.losses += non_finite_losses(unwrapped(runner.model), outputs)
+        if not (any_process(bool(self.losses)) if self.scales_losses else self.parameters is not None):
             return
-        losses = list(non_finite_losses(unwrapped(runner.model), outputs or {}))
-        if found is None and not losses:
-            return
-        what = f'the losses {shorten(losses, 12)}' if losses else f'the gradients of {shorten(found)}'
+        losses, parameters = self.losses, self.parameters
+        self.losses, self.parameters = [], None
+        what = (f'the losses {shorten(losses, 12)}' if losses else
+                f'the gradients of {shorten(parameters)}' if parameters else 'those of another process')
         message = f'losses and gradients must be finite, but in iteration {runner.iter + 1} {what} are not'
         skipped = runner.message_hub.runtime_info.get(COUNTER, 0)
         if self.action == 'stop' or skipped == self.limit:

@@ -1,5 +1,5 @@
 """Random numbers of the training itself: dropout, sampling of anchors and boxes, Pair Decoupling, steps of the flow."""
-from mmengine.dist import get_rank
+from mmengine.dist import broadcast_object_list, get_rank
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmrazor.registry import HOOKS
@@ -20,8 +20,10 @@ class RandomnessHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         self.flows = find_flows(runner.model)
+        self.shared = [runner.seed]  # processes may have different ones (diff_rank_seed)
+        broadcast_object_list(self.shared)
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
         for flow in self.flows:
-            flow.random.seed(derived_seed(runner.seed, runner.iter))
+            flow.random.seed(derived_seed(*self.shared, runner.iter))
         seed_generators(runner.seed, runner.iter, get_rank())

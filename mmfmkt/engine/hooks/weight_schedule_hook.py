@@ -1,6 +1,7 @@
 """Warm-up, decay and end of the distillation."""
+from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
-from mmengine.runner import Runner
+from mmengine.runner import IterBasedTrainLoop, Runner
 from mmrazor.registry import HOOKS
 
 from mmfmkt.models.algorithms.weight_schedule import WeightSchedule
@@ -16,10 +17,18 @@ class WeightScheduleHook(Hook):
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
         model = unwrapped(runner.model)
-        schedule, epoch = model.weight_schedule, runner.iter / len(runner.train_dataloader)
+        schedule, epoch = model.weight_schedule, runner.iter / self.epoch_length(runner)
         model.distill_weight = schedule(runner.iter, epoch)
         if schedule != WeightSchedule():
             runner.message_hub.update_scalar('train/distill_weight', model.distill_weight)
         if model.distilling and schedule.stop_epoch is not None and epoch >= schedule.stop_epoch:
             model.stop_distillation()
             runner.logger.info(f'distillation ends before iteration {runner.iter + 1}; the teacher is freed')
+
+    @staticmethod
+    def epoch_length(runner: Runner) -> float:
+        """Iterations of a pass over the data; an endless sampler does not say how many its process has."""
+        loader = runner.train_dataloader
+        if isinstance(runner.train_loop, IterBasedTrainLoop):
+            return len(loader.dataset) / (loader.batch_sampler.batch_size * get_world_size())
+        return len(loader)

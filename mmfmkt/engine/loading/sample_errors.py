@@ -54,5 +54,6 @@ def name_samples(dataset: Dataset) -> None:
     for inner in [getattr(dataset, 'dataset', None), *(getattr(dataset, 'datasets', None) or [])]:
         if inner is not None:
             name_samples(inner)
-    if callable(getattr(dataset, 'pipeline', None)):
+    pipeline = getattr(dataset, 'pipeline', None)
+    if callable(pipeline) and not isinstance(pipeline, NamedSamples):
         dataset.pipeline = NamedSamples(dataset.pipeline)

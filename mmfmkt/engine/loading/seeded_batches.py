@@ -70,4 +70,4 @@ def seeded_loader(loader: dict, seed: int) -> dict:
     batches = dict(type='mmrazor.SeededBatchSampler', seed=seed, batch_sampler=loader.get('batch_sampler'),
                    drop_last=loader.get('drop_last', False))
     loader = {key: value for key, value in loader.items() if key not in ('drop_last', 'disable_subprocess_warning')}
-    return {'worker_init_fn': dict(type='obey_parent_alone'), **loader, 'batch_sampler': batches}
+    return {'worker_init_fn': dict(type='start_worker'), **loader, 'batch_sampler': batches}

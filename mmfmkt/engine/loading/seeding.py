@@ -20,21 +20,22 @@ def derived_seed(*numbers: int) -> int:
 def seed_generators(*numbers: int) -> None:
     """Seed those of Python, NumPy and PyTorch, on the GPU too if it is in use."""
     seed = derived_seed(*numbers)
+    seed_cpu(seed)
+    if torch.cuda.is_initialized():
+        torch.cuda.manual_seed(seed)
+
+
+def seed_cpu(seed: int) -> None:
     random.seed(seed)
     np.random.seed(seed)
     torch.default_generator.manual_seed(seed)
-    if torch.cuda.is_initialized():
-        torch.cuda.manual_seed(seed)
 
 
 @contextmanager
 def seeded(*numbers: int) -> Iterator[None]:
     """Seeded inside; outside, the generators of the CPU go on as if nothing had been drawn."""
     states = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    seed = derived_seed(*numbers)
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.default_generator.manual_seed(seed)
+    seed_cpu(derived_seed(*numbers))
     try:
         yield
     finally:

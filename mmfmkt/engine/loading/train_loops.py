@@ -1,10 +1,14 @@
 """MMEngine's loops of training, which go on anywhere as if they had never been interrupted."""
+import logging
+
+from mmengine.logging import print_log
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from mmrazor.registry import LOOPS
+from torch import nn
 
 from .seeded_batches import seeded_loader
 
-VALIDATED = 'epoch_validated'
+VALIDATED, LENGTH = 'epoch_validated', 'epoch_length'
 
 
 @LOOPS.register_module()
@@ -20,8 +24,9 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
     def __init__(self, runner: Runner, dataloader: dict, **kwargs) -> None:
         super().__init__(runner, seeded_loader(dataloader, runner.seed), **kwargs)
 
-    def run(self) -> None:
+    def run(self) -> nn.Module:
         """Train; a checkpoint is written before the validation of its epoch, which may be due."""
+        self.fit_epoch_length()
         self.runner.call_hook('before_train')
         if self._iter == self._epoch * len(self.dataloader):
             self.validate()
@@ -30,6 +35,16 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
             self.validate()
         self.runner.call_hook('after_train')
         return self.runner.model
+
+    def fit_epoch_length(self) -> None:
+        """Let a run that goes on with another batch size or other processes be at the same point of its epochs as before."""
+        info, length = self.runner.message_hub.runtime_info, len(self.dataloader)
+        before = info.get(LENGTH) or (self._iter / self._epoch if self._epoch else length)
+        if before != length:
+            resumed, self._iter = self._iter, round(self._iter / before * length)
+            print_log(f'an epoch has {length} iterations and had {before:g} before: iteration {resumed} is now {self._iter}',
+                      'current', logging.WARNING)
+        self.runner.message_hub.update_info(LENGTH, length)
 
     def validate(self) -> None:
         """Validate, if this epoch ends with a validation that was not done."""

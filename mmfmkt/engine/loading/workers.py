@@ -1,4 +1,4 @@
-"""Worker processes of data loaders that live until their parent ends them."""
+"""Worker processes of data loaders: their errors name the image, and they live until their parent ends them."""
 import functools
 import os
 import signal
@@ -6,19 +6,26 @@ import threading
 from typing import Callable
 
 from mmengine.registry import FUNCTIONS
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, get_worker_info
+
+from .sample_errors import name_samples
 
 
 def protect_workers(loader: DataLoader) -> None:
     """Let the workers that a loader starts from now on pass over the SIGTERM of a scheduler."""
-    loader.worker_init_fn = functools.partial(obey_parent_alone, before=loader.worker_init_fn)
+    loader.worker_init_fn = functools.partial(start_worker, before=loader.worker_init_fn)
 
 
 @FUNCTIONS.register_module()
-def obey_parent_alone(worker: int, before: Callable[[int], None] | None = None) -> None:
-    """Schedulers send SIGTERM to all processes of a job, and the one that saves a checkpoint still needs its workers."""
+def start_worker(worker: int, before: Callable[[int], None] | None = None) -> None:
+    """What a worker begins with, after what it began with `before`.
+
+    Schedulers send SIGTERM to all processes of a job, and the one that saves a checkpoint still needs its workers: they obey
+    their parent alone.
+    """
     if before:
         before(worker)
+    name_samples(get_worker_info().dataset)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     threading.Thread(target=wait_for_parent, daemon=True).start()
 

@@ -36,6 +36,7 @@ def check_optimizer(cfg: Config) -> None:
     In a distillation the names of the student's parameters begin with `architecture`.
     """
     constructor = (cfg.get('optim_wrapper') or {}).get('constructor') or ''
+    constructor = getattr(constructor, '__name__', constructor)
     if 'LearningRateDecay' in constructor or 'LayerDecay' in constructor:
         raise ValueError('`optim_wrapper.constructor` must not be one that decays learning rates by layer, because it would '
                          f'take the whole student for one layer, but got {constructor}; use `paramwise_cfg` with '
@@ -49,6 +50,6 @@ def check_sharding(cfg: Config) -> None:
     if strategy == 'DeepSpeedStrategy' or strategy == 'FSDPStrategy':
         raise ValueError(f"`strategy` must be dict(type='DistillFSDPStrategy') for parameters in shards, but got {strategy}, whose "
                          'checkpoints MMDetection cannot read')
-    if strategy == 'DistillFSDPStrategy' and hooks & {'EMAHook', 'ExpMomentumEMAHook'}:
+    if strategy == 'DistillFSDPStrategy' and hooks & {'EMAHook'}:
         raise ValueError('EMAHook must not be used with FSDP, where each process would average its own shards; leave it out, '
                          'or train without `strategy`')

@@ -1,4 +1,5 @@
 """Is a checkpoint one to go on from, or to start from?"""
+from mmengine.dist import all_gather_object
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
@@ -9,6 +10,14 @@ from ..checkpoint_files import Resumable
 
 # what a runner reads of a checkpoint to go on from, and what it looks for in there
 PARTS = dict(meta=('epoch', 'iter'), optimizer=(), message_hub=('log_scalars', 'runtime_info'))
+
+
+def check_agreement(resumed: Resumable | None) -> None:
+    """Raise a ValueError if the processes, on several machines perhaps, do not go on from the same checkpoint."""
+    paths = all_gather_object(resumed and resumed.path)
+    if len(set(paths)) > 1:
+        raise ValueError(f'all processes must go on from the same checkpoint, but got {sorted(set(map(str, paths)))}; let the '
+                         'machines share their --work-dir, or give the checkpoint: --resume CHECKPOINT')
 
 
 def check_resumable(model: nn.Module, resumed: Resumable) -> None:

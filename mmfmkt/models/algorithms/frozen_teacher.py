@@ -45,7 +45,7 @@ class FrozenTeacher:
     """A trained detector of which only what is needed runs, in eval mode and without gradients.
 
     It is not an `nn.Module`: a module that has it as an attribute shows it in no state dict and gives it to no
-    optimizer or DDP bucket, and a deep copy of that module (an EMA model, say) shares it.
+    optimizer or DDP bucket, and a deep copy of that module (an EMA model, say) has none.
 
     Args:
         config: a config file, a 'package::' config or a config dict.
@@ -65,8 +65,8 @@ class FrozenTeacher:
         # before any recorder's hook, which then sees what this one leaves
         getattr(self.detector, find_source(self.detector)).register_forward_hook(self.crop)
 
-    def __deepcopy__(self, memo: dict) -> FrozenTeacher:
-        return self
+    def __deepcopy__(self, memo: dict) -> None:
+        return None
 
     def apply_to_tensors(self, fn: Callable[[Tensor], Tensor]) -> None:
         """What `nn.Module._apply` does to the tensors of a model: moving them to a device, say."""
