@@ -233,6 +233,14 @@ def test_a_run_that_goes_on_with_another_batch_size_is_at_the_same_point_of_its_
     assert [batch for batch, *_ in draws.drawn.values()] == list(range(length // 2, length)) and resumed.iter == 2 * length
 
 
+@pytest.mark.parametrize('epoch, iteration, expected', [(0, 0, 0), (0, 3, 3), (1, 6, 6), (2, 8, 8), (2, 4, 8), (3, 24, 12)])
+def test_an_old_checkpoint_says_the_length_of_an_epoch_by_its_iterations(runner_of, epoch, iteration, expected):
+    loop = runner_of('run').train_loop
+    loop._epoch, loop._iter = epoch, iteration
+    loop.fit_epoch_length()
+    assert loop.iter == expected
+
+
 def test_sigterm_before_the_first_iteration_ends_a_run_as_ever(runner_of):
 
     handlers = []

@@ -39,7 +39,8 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
     def fit_epoch_length(self) -> None:
         """Let a run that goes on with another batch size or other processes be at the same point of its epochs as before."""
         info, length = self.runner.message_hub.runtime_info, len(self.dataloader)
-        before = info.get(LENGTH) or (self._iter / self._epoch if self._epoch else length)
+        fits = self._epoch * length <= self._iter <= (self._epoch + 1) * length  # of a checkpoint that does not say it
+        before = info.get(LENGTH) or (length if fits else self._iter / self._epoch)
         if before != length:
             resumed, self._iter = self._iter, round(self._iter / before * length)
             print_log(f'an epoch has {length} iterations and had {before:g} before: iteration {resumed} is now {self._iter}',
