@@ -203,7 +203,9 @@ def chaos(folder, kills, seed):
             done += 1
             broken = [file.name for file in work_dir.glob('*.pth') if not readable(file) and identity(file) not in damaged]
             faults += len(broken)
-            print(f'{done:3} {work_dir.name}: {what}{damage(work_dir, rng, damaged)}'
+            if not (work_dir / FINISHED).exists():
+                what += damage(work_dir, rng, damaged)
+            print(f'{done:3} {work_dir.name}: {what}'
                   + (f'; UNREADABLE {broken}' if broken else ''), flush=True)
         different = compare(newest(work_dir), peaceful[name])
         faults += len(different)

@@ -35,8 +35,11 @@ class PreemptionHook(Hook):
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
         if self.previous is None:
             self.previous = signal.signal(signal.SIGTERM, self.remember)
+            # workers inherit this, and begin without a moment in which the signal would end them
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
 
     def remember(self, number: int, frame: FrameType | None) -> None:
+        """The signal has come to another thread, which does not block it."""
         self.told = True
 
     def after_train_iter(self,
@@ -44,7 +47,7 @@ class PreemptionHook(Hook):
                          batch_idx: int,
                          data_batch: dict | None = None,
                          outputs: dict | None = None) -> None:
-        self.stopping = self.stopping or any_process(self.told)
+        self.stopping = self.stopping or any_process(self.told or signal.SIGTERM in signal.sigpending())
         wrapper = runner.optim_wrapper
         if not self.stopping or not isinstance(wrapper, OptimWrapperDict) and not wrapper.should_update():
             return
@@ -57,4 +60,6 @@ class PreemptionHook(Hook):
 
     def after_train(self, runner: Runner) -> None:
         if self.previous is not None:
+            signal.sigtimedwait({signal.SIGTERM}, 0)  # it has done its work
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
             signal.signal(signal.SIGTERM, self.previous)
