@@ -185,7 +185,7 @@ def chaos(folder, kills, seed):
     for name, file in files.items():
         begin = time.monotonic()
         code = finish(start(file, folder / f'peaceful_{name}'))
-        assert code == 0, f'the undisturbed run failed; see {folder}/peaceful_{name}/console.log'
+        assert code == 0, (folder / f'peaceful_{name}' / 'console.log').read_text()[-3000:]
         peaceful[name], seconds[name] = newest(folder / f'peaceful_{name}'), time.monotonic() - begin
         print(f'{name}: undisturbed in {seconds[name]:.0f} s', flush=True)
     while done < kills:
@@ -198,7 +198,7 @@ def chaos(folder, kills, seed):
             if what is None:
                 continue
             if what.startswith('failed'):
-                print(f'{work_dir.name}: {what}; see its console.log', flush=True)
+                print(f'{work_dir.name}: {what}\n{(work_dir / "console.log").read_text()[-3000:]}', flush=True)
                 return faults + 1
             done += 1
             broken = [file.name for file in work_dir.glob('*.pth') if not readable(file) and identity(file) not in damaged]
