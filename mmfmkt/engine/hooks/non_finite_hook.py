@@ -101,6 +101,7 @@ def non_finite_losses(model: nn.Module, losses: dict[str, Tensor]) -> Iterator[s
     """The names of the losses that are not finite; of one of FM-KT with its levels and steps."""
     for name, value in losses.items():
         if name != 'loss' and not value.isfinite().all():
-            loss = model.distiller.distill_losses[name.removeprefix('distill.')] if name.startswith('distill.') else None
+            of_distiller, own_name = model.distiller.distill_losses, name.removeprefix('distill.')
+            loss = of_distiller[own_name] if own_name != name and own_name in of_distiller else None
             steps = loss.non_finite_steps() if isinstance(loss, FMKTLoss) else []
             yield f'{name} ({", ".join(steps)})' if steps else name
