@@ -9,12 +9,13 @@ import mmdet
 import mmengine
 import mmrazor
 import torch
-from mmengine.dist import get_world_size
+from mmengine.dist import get_world_size, master_only
 from mmengine.runner import Runner
 
 from mmfmkt.version import __version__
 
 
+@master_only
 def log_run(runner: Runner, resumed: str | None) -> None:
     """Log versions, the revision of the project, seeds, and the checkpoint that the run goes on from.
 
