@@ -1,5 +1,6 @@
 """Toys that the tests share: the demo's detectors at a small width, and a few of its scenes."""
 import copy
+import functools
 from pathlib import Path
 
 import pytest
@@ -7,6 +8,7 @@ import torch
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 from mmengine.config import Config
+from mmengine.config import utils as config_utils
 from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 
@@ -20,6 +22,14 @@ CHANNELS = 16
 @pytest.fixture(autouse=True, scope='session')
 def mmdet_scope():
     init_default_scope('mmdet')
+
+
+@pytest.fixture(autouse=True, scope='session')
+def metafiles_read_once():
+    """MMEngine reads all metafiles of MMDetection, most of a second, for every `mmdet::` config."""
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        monkeypatch.setattr(config_utils, 'load', functools.lru_cache(maxsize=None)(config_utils.load))
+        yield
 
 
 @pytest.fixture

@@ -86,7 +86,7 @@ SIZES = dict(
     num_groups=4, stacked_convs=1, num_convs=1, num_layers=2, stack_times=1, num_modules=1, num_blocks=1,
     stage_blocks=1, num=32, num_queries=20, num_proposals=20, num_dn_queries=4, max_per_img=20,
     score_thr=0.0, filter_thr=0.0)  # whatever an untrained detector says is a prediction
-WIDTHS = ('embed_dims', 'num_feats', 'widen_factor', 'num_deconv_filters', 'rfp_inplanes')  # and every '*channel*'
+WIDTHS = ('embed_dims', 'num_feats', 'num_deconv_filters', 'rfp_inplanes')  # and every '*channel*'
 # type -> arguments that a config leaves to mmdet's default
 GROUP_NORM = ('FCOS', 'GFL', 'ATSS', 'TOOD', 'VFNet', 'PAA', 'DDOD', 'CenterNetUpdate', 'AutoAssign', 'CondInstBbox')
 DEFAULTS = dict(
@@ -127,6 +127,21 @@ def tiny(name, num_classes=CLASSES):
     return model
 
 
+def tiny_version(model, num_classes=CLASSES):
+    """Config of a tiny version of the detector of any config."""
+    sizes, changes = dict(SIZES, num_classes=num_classes), {}
+    if model.type == 'DINO':
+        sizes, changes = dict(sizes, **SIZES_OF['dino']), OVERRIDES['dino']
+    if model.type == 'RTMDet':
+        changes = OVERRIDES['rtmdet']
+    if model.backbone.type == 'ResNeXt':
+        changes = OVERRIDES['retinanet_x101']
+    small = shrink(model, sizes)
+    small.backbone = shrink(model.backbone, SIZES)
+    small.merge(copy.deepcopy(changes))
+    return small
+
+
 @functools.lru_cache(maxsize=None)
 def full(name):
     """Config of mmdet's own."""
@@ -143,6 +158,8 @@ def shrink(config, sizes):
     for key, value in config.items():
         if key in sizes:
             small[key] = on_each(lambda size: sizes[key], value)
+        elif key == 'widen_factor':
+            small[key] = value / SHRINK
         elif key in WIDTHS or 'channel' in key:
             small[key] = on_each(narrow, value)
         elif key not in ('frozen_stages', 'pretrained') and not (key == 'init_cfg' and 'checkpoint' in value):

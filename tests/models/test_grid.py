@@ -56,7 +56,7 @@ def make(toy, tmp_path_factory):
     """(variant, flow, metric) -> the algorithm."""
     teacher = dict(teacher=toy, teacher_ckpt=str(tmp_path_factory.mktemp('grid') / 'teacher.pth'))
     torch.save(DETECTORS.build(toy).state_dict(), teacher['teacher_ckpt'])
-    distillers = {variant: Config.fromfile(ROOT / f'configs/_base_/{variant}.py').distiller for variant in VARIANTS}
+    distillers = {variant: Config.fromfile(ROOT / f'configs/_base_/methods/{variant}.py').distiller for variant in VARIANTS}
 
     def build(variant, flow, metric):
         architecture, distiller = copy.deepcopy(toy), copy.deepcopy(distillers[variant])

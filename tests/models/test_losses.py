@@ -92,7 +92,7 @@ def test_lists_for_the_levels_of_different_lengths_are_refused(settings):
 
 
 def test_lists_for_more_levels_than_the_flow_has_are_refused(source, target, curved):
-    with pytest.raises(ValueError, match='for each of the 1 levels of the flow, but got 2'):
+    with pytest.raises(ValueError, match='for each of the 1 levels, but got 2'):
         FMKTLoss(loss_weight=[1.0, 2.0])({0: transport(source, curved, 1)}, [target])
 
 
@@ -239,7 +239,7 @@ def test_levels_are_compared_with_the_levels_of_the_teacher_that_are_named(sourc
 @pytest.mark.parametrize('teacher_levels', [[0], [0, 3], [-1, 0]])
 def test_levels_that_the_teacher_lacks_are_refused(source, target, teacher_levels):
     trajectory = transport(source, lambda state, t: 0 * state, 1)
-    with pytest.raises(ValueError, match=r'every level of the flow, \[0, 1\], must have a level .* which has 3, but got'):
+    with pytest.raises(ValueError, match=r'every level of the student that is compared, \[0, 1\], must have a level .* which has 3, but got'):
         FMKTLoss(teacher_levels=teacher_levels)({0: trajectory, 1: trajectory}, [target] * 3)
 
 

@@ -16,12 +16,12 @@ def full(retinanet, flow, root):
     return Config(dict(model=dict(
         type='mmrazor.FMKTDistill',
         architecture=dict(retinanet, neck=dict(type='mmdet.FlowNeck', neck=retinanet.neck, flow=flow)),
-        distiller=Config.fromfile(root / 'configs/_base_/ofmkt.py').distiller))).model
+        distiller=Config.fromfile(root / 'configs/_base_/methods/ofmkt.py').distiller))).model
 
 
 @pytest.fixture
 def online_theta(retinanet, flow, root):
-    distiller = Config.fromfile(root / 'configs/_base_/ofmkt-theta.py').distiller
+    distiller = Config.fromfile(root / 'configs/_base_/methods/ofmkt-theta.py').distiller
     distiller.connectors.flow.flow = flow
     return Config(dict(model=dict(type='mmrazor.OFMKTThetaDistill', architecture=retinanet, distiller=distiller))).model
 

@@ -2,18 +2,21 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING, Iterable, Sequence
+from typing import TYPE_CHECKING, Any, Iterable
 
 import torch
+from mmdet.structures import DetDataSample
 from mmengine.logging import print_log
+from mmengine.model import BaseModel
+from mmengine.structures import InstanceData
 from mmrazor.models.distillers import ConfigurableDistiller
 from torch import Tensor
 
-from mmfmkt.flow import Trajectory
-
 from ..evaluating import evaluating, on_empty_image
-from ..losses.fmkt_loss import FMKTLoss, by_level
-from .recorded_heads import HEADS, forget_records, parts_of, run_heads
+from ..losses.cross_head_loss import CrossHeadLoss
+from ..losses.level_loss import LevelLoss
+from ..losses.logit_loss import LogitLoss
+from .recorded_heads import HEADS, forget_records, hand_over, parts_of, run_heads
 from .recorder_sources import recorder_of
 
 if TYPE_CHECKING:
@@ -22,8 +25,16 @@ if TYPE_CHECKING:
 ROIS = ((0, 0, 0, 64, 64), (0, 32, 32, 128, 128))
 
 
+def check_fit(distiller: ConfigurableDistiller, student: BaseModel, teacher: BaseModel) -> None:
+    """Raise a ValueError if a loss says that it cannot compare the two."""
+    for name, loss in distiller.distill_losses.items():
+        reason = loss.misfit(student, teacher) if hasattr(loss, 'misfit') else None
+        if reason:
+            raise ValueError(f'{name} ({type(loss).__name__}) must fit student and teacher, but {reason}')
+
+
 def check_losses(algorithm: FMKTDistill) -> None:
-    """Compute the losses of FM-KT on an empty image, which finds channels, strides or anchors that do not agree.
+    """Compute the losses of this project on an empty image, which finds channels, strides or anchors that do not agree.
 
     Detectors that do not run on a CPU are not checked; a warning says so, and the error would come with the first batch.
 
@@ -33,7 +44,7 @@ def check_losses(algorithm: FMKTDistill) -> None:
     """
     distiller = algorithm.distiller
     losses = {name: loss for name, loss in distiller.distill_losses.items()
-              if isinstance(loss, FMKTLoss) and name in distiller.loss_forward_mappings}
+              if isinstance(loss, (LevelLoss, LogitLoss, CrossHeadLoss)) and name in distiller.loss_forward_mappings}
     if not losses:
         return
     with evaluating(algorithm), distiller.student_recorders, distiller.teacher_recorders:
@@ -48,19 +59,20 @@ def check_losses(algorithm: FMKTDistill) -> None:
             if all(is_recorded(distiller, **record) for record in records.values()):
                 arguments = {argument: distiller.get_record(**record) for argument, record in records.items()}
                 loss(**arguments)
-                print_log(f'{name} compares {describe_matched(loss, **arguments)}', 'current')
+                if isinstance(loss, LevelLoss):
+                    print_log(f'{name} compares {describe_matched(loss, arguments)}', 'current')
     forget_records(distiller)
 
 
-def describe_matched(loss: FMKTLoss, trajectories: dict[int, Trajectory] | Sequence[Trajectory],
-                     teacher_features: Tensor | Sequence[Tensor] = ()) -> str:
+def describe_matched(loss: LevelLoss, arguments: dict[str, Any]) -> str:
     """The levels of student and teacher that a loss compares, with their shapes on the empty image, for the log."""
-    trajectories = by_level(trajectories)
-    sources = {level: f'level {level} {tuple(trajectory.source.shape[1:])}' for level, trajectory in trajectories.items()}
+    sources = loss.sources(arguments.get('trajectories', arguments.get('student_features')))
+    teacher_features = arguments.get('teacher_features', ())
+    shapes = {level: f'level {level} {tuple(source.shape[1:])}' for level, source in sources.items()}
     if not len(teacher_features):
-        return f'{", ".join(sources.values())} with their own outputs'
-    matched = loss.match(trajectories, teacher_features)
-    return ', '.join(f'{sources[level]} with {index} {tuple(target.shape[1:])}' for level, (index, target) in matched.items())
+        return f'{", ".join(shapes.values())} with their own outputs'
+    matched = loss.match(sources, teacher_features)
+    return ', '.join(f'{shapes[level]} with {index} {tuple(target.shape[1:])}' for level, (index, target) in matched.items())
 
 
 def is_recorded(distiller: ConfigurableDistiller, recorder: str, from_student: bool, **indices) -> bool:
@@ -76,6 +88,7 @@ def run_detectors(algorithm: FMKTDistill, losses: Iterable[str], images: Tensor)
     """Run what these losses read of student and teacher."""
     distiller = algorithm.distiller
     forget_records(distiller)  # of an image that was too small
+    hand_over(distiller.student_recorders, [nothing_on(images)])
     read = [record for name in losses for record in distiller.loss_forward_mappings[name].values()]
     recorders = [distiller.student_recorders.get_recorder(record['recorder']) for record in read if record['from_student']]
     student, rois = algorithm.architecture, torch.tensor(ROIS, dtype=torch.float32)
@@ -83,3 +96,9 @@ def run_detectors(algorithm: FMKTDistill, losses: Iterable[str], images: Tensor)
     run_heads(student, [head for head in HEADS if head in parts], student.extract_feat(images), rois)
     if algorithm.teacher:
         algorithm.teacher.run_heads(algorithm.teacher_heads, algorithm.teacher.extract_features(images), rois)
+
+
+def nothing_on(images: Tensor) -> DetDataSample:
+    """The ground truth of the empty image: no boxes."""
+    return DetDataSample(
+        metainfo=dict(batch_input_shape=tuple(images.shape[2:])), gt_instances=InstanceData(bboxes=images.new_zeros(0, 4)))

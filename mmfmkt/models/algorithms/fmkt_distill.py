@@ -14,10 +14,10 @@ from torch import Tensor, nn
 from ..build import build_detector
 from ..class_count import check_class_counts
 from ..transparent import show_child_as_own
-from .dry_run import check_losses
+from .dry_run import check_fit, check_losses
 from .frozen_teacher import FrozenTeacher
 from .inherit import check_inherit, inherit
-from .recorded_heads import forget_records, recorded_heads
+from .recorded_heads import forget_records, hand_over, recorded_heads
 from .recorder_sources import check_distiller, check_losses_named, check_recorded, check_sources
 from .weight_schedule import WeightSchedule
 
@@ -38,7 +38,8 @@ class FMKTDistill(BaseAlgorithm):
             loss may read one.
         teacher_ckpt: file or address of the teacher's weights, which are loaded strictly.
         distiller: config of a `ConfigurableDistiller` of MMRazor. A connector or loss in it that has a method
-            `prepare_from_student(student)` is shown the student once.
+            `prepare_from_student(student)` or `prepare_from_teacher(teacher)` is shown the detector once; a loss with a static
+            method `misfit(student, teacher)` says there why it cannot compare the two, or returns None.
         inherit: 'neck', 'head' or both: parts of the student that start with the teacher's weights, as far as they fit.
             A checkpoint that is loaded into the student comes after it.
         evaluate_teacher: measure the teacher on the validation data before training, and print it.
@@ -55,8 +56,8 @@ class FMKTDistill(BaseAlgorithm):
     Raises:
         TypeError: if there is no teacher and the distiller records one.
         ValueError: if the checkpoint is not given or is not the teacher's, if student and teacher differ in classes, if
-            a recorder listens to what is not there or does not run, if a loss would not be trained, if a loss of FM-KT
-            cannot compare the two, or if nothing of the teacher's fits into a part that inherits it.
+            a recorder listens to what is not there or does not run, if a loss would not be trained, if a loss cannot
+            compare the two, or if nothing of the teacher's fits into a part that inherits it.
         FileNotFoundError: if the checkpoint is not there.
         ConnectionError: if its address cannot be reached.
     """
@@ -98,16 +99,22 @@ class FMKTDistill(BaseAlgorithm):
         check_inherit(self.architecture, teacher, self.inherits)
         check_sources(recorders, teacher, 'teacher')
         self.teacher_heads = recorded_heads(recorders, teacher)
+        check_fit(self.distiller, self.architecture, teacher)
         self.distiller.prepare_from_teacher(teacher)
+        self.introduce('prepare_from_teacher', teacher)
+
+    def introduce(self, method: str, detector: BaseModel) -> None:
+        """Show student or teacher to the connectors and losses that have this method."""
+        for module in self.distiller.modules():
+            if module is not self.distiller and hasattr(module, method):
+                getattr(module, method)(detector)
 
     def prepare_from_student(self) -> None:
         if 'roi_head' in self.teacher_heads:
             self.distiller.student_recorders.recorders[ROIS] = ModuleInputsRecorder('roi_head.bbox_roi_extractor')
         check_sources(self.distiller.student_recorders, self.architecture, 'student')
         self.distiller.prepare_from_student(self.architecture)
-        for module in self.distiller.modules():
-            if module is not self.distiller and hasattr(module, 'prepare_from_student'):
-                module.prepare_from_student(self.architecture)
+        self.introduce('prepare_from_student', self.architecture)
 
     def init_weights(self) -> None:
         """Initialise the student and what distillation adds; then let the student inherit."""
@@ -130,6 +137,7 @@ class FMKTDistill(BaseAlgorithm):
             return {**super().loss(inputs, data_samples), **unused(self.distiller)}
         student_recorders = self.distiller.student_recorders
         with self.distiller.teacher_recorders, student_recorders:
+            hand_over(student_recorders, data_samples)
             features = self.teacher.extract_features(inputs, data_samples) if self.teacher else None
             losses = super().loss(inputs, data_samples)
             if self.teacher_heads:

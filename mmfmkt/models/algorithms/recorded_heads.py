@@ -7,6 +7,8 @@ from mmrazor.models.task_modules import ModuleOutputsRecorder, RecorderManager
 from mmrazor.models.task_modules.recorder.base_recorder import BaseRecorder
 from torch import Tensor, nn
 
+from ..recorders import DataSamplesRecorder
+
 HEADS = ('bbox_head', 'roi_head')
 PARTS = ('backbone', 'neck', *HEADS)
 
@@ -21,6 +23,13 @@ def forget_records(distiller: ConfigurableDistiller) -> None:
     for manager in (distiller.student_recorders, distiller.teacher_recorders):
         for recorder in manager.recorders.values():
             recorder.reset_data_buffer()
+
+
+def hand_over(recorders: RecorderManager, data_samples: list) -> None:
+    """Give the data samples of a batch to those who record them."""
+    for recorder in recorders.recorders.values():
+        if isinstance(recorder, DataSamplesRecorder):
+            recorder.record(data_samples)
 
 
 def recorded_heads(recorders: RecorderManager, detector: nn.Module) -> list[str]:

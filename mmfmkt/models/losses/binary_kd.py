@@ -13,23 +13,33 @@ class BinaryKDLoss(nn.Module):
     summed over the classes (and anchors) and averaged over images and locations: what distillation with a softmax
     (arXiv:1503.02531) becomes for heads with focal loss, where an anchor is of several classes or of none.
 
+    Almost all anchors are background, on which the two agree soon. With `reduction='objects'` the sum is divided by
+    `max(1, sum max_k sigmoid(t_k))` instead of the number of locations, about the number of anchors on objects, as focal
+    loss is.
+
     Args:
         tau: temperature, above 0.
         loss_weight: factor, at least 0.
+        reduction: 'mean' or 'objects'.
 
     Raises:
-        ValueError: if `tau` is not above 0.
+        ValueError: if `tau` is not above 0, or if `reduction` is none of the two.
     """
 
-    def __init__(self, tau: float = 1.0, loss_weight: float = 1.0) -> None:
+    def __init__(self, tau: float = 1.0, loss_weight: float = 1.0, reduction: str = 'mean') -> None:
         super().__init__()
         if tau <= 0:
             raise ValueError(f'`tau` must be above 0, but got {tau}')
-        self.tau, self.loss_weight = tau, loss_weight
+        if reduction not in ('mean', 'objects'):
+            raise ValueError(f"`reduction` of BinaryKDLoss must be 'mean' or 'objects', but got {reduction!r}")
+        self.tau, self.loss_weight, self.reduction = tau, loss_weight, reduction
 
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
         """Logits (B, A K, H, W) or (R, K) of student and teacher -> scalar, at least 0."""
         target = (teacher / self.tau).sigmoid()
         crossed, entropy = (F.binary_cross_entropy_with_logits(logits / self.tau, target, reduction='none')
                             for logits in (student, teacher))
-        return self.loss_weight * self.tau**2 * (crossed - entropy).sum(1).mean()
+        divergence = self.loss_weight * self.tau**2 * (crossed - entropy).sum(1)
+        if self.reduction == 'objects':
+            return divergence.sum() / teacher.sigmoid().amax(1).sum().clamp(min=1)
+        return divergence.mean()

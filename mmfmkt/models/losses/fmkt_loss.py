@@ -2,17 +2,18 @@
 from typing import Sequence
 
 from mmrazor.registry import MODELS
-from torch import Tensor, nn
+from torch import Tensor
 
 from mmfmkt.flow import Trajectory
 
 from .diagnostics import diagnose
+from .level_loss import LevelLoss
 from .metric import LevelMetric
 from .pair_decoupling import decouple, decoupled_order
 
 
 @MODELS.register_module()
-class FMKTLoss(nn.Module):
+class FMKTLoss(LevelLoss):
     r"""Any distillation loss, taken between every endpoint of a trajectory and the teacher's feature.
 
     .. math:: L = \sum_l w_l \frac 1 N \sum_{i=1}^N \mathrm{metric}(T(\hat X_{l,i}), X^T_l)
@@ -23,18 +24,11 @@ class FMKTLoss(nn.Module):
     velocities: the two are equal under L2, and not under a metric such as PKD. The metric is computed in float32 under
     mixed precision.
 
-    `metric`, `loss_weight` and `transform` hold for all levels; each may also be a list with one for every level that
-    the flow transports.
-
     Args:
-        metric: config of a loss of MMRazor or MMDetection with two inputs, whatever their names, PKD (arXiv:2207.02039)
-            by default; it is called as `metric(student, teacher)` and returns a scalar.
+        metric: see :class:`~mmfmkt.models.losses.level_loss.LevelLoss`; the levels are those of the flow.
         loss_weight: w, at least 0.
-        transform: config of `T`, a connector: a 1x1 convolution to the teacher's channels, or `StudentClassifier` for
-            logits. It belongs to the prediction: a trainable projection of the target could collapse to one that is
-            easy to match.
-        teacher_levels: the level of the teacher's pyramid, counted from 0, that every level of the flow is compared with,
-            in the order of the flow's; by default those of the same numbers.
+        transform: config of `T`, see there; `StudentClassifier` for logits.
+        teacher_levels: see there.
         keep_pairs: share of the batch that is compared with its own teacher features, in [0, 1]; the rest with those of
             other images (Pair Decoupling, in training only). Keep 1 for spatial maps.
 
@@ -54,13 +48,10 @@ class FMKTLoss(nn.Module):
                  transform: dict | list[dict | None] | None = None,
                  teacher_levels: Sequence[int] | None = None,
                  keep_pairs: float = 1.0) -> None:
-        super().__init__()
+        super().__init__(metric, loss_weight, transform, teacher_levels)
         if not isinstance(keep_pairs, (int, float)) or not 0 <= keep_pairs <= 1:
             raise ValueError(f'`keep_pairs` must lie in [0, 1], but got {keep_pairs!r}')
-        self.teacher_levels, self.keep_pairs = teacher_levels, keep_pairs
-        self.level_metrics = nn.ModuleList(
-            LevelMetric(**settings) for settings in for_each_level(
-                metric=metric, transform=transform, loss_weight=loss_weight))
+        self.keep_pairs = keep_pairs
         self.diagnosing, self.diagnostics, self.distances = False, {}, {}
 
     def forward(self, trajectories: dict[int, Trajectory] | Sequence[Trajectory],
@@ -83,36 +74,15 @@ class FMKTLoss(nn.Module):
             targets = {level: decouple(target, order) for level, target in targets.items()}
         return self.compare(trajectories, targets)
 
-    def match(self, trajectories: dict[int, Trajectory],
-              teacher_features: Tensor | Sequence[Tensor]) -> dict[int, tuple[int, Tensor]]:
-        """For every level of the flow, the level of the teacher that it is compared with, and its feature."""
-        teacher_features = [teacher_features] if isinstance(teacher_features, Tensor) else teacher_features
-        wanted = list(trajectories if self.teacher_levels is None else self.teacher_levels)
-        if len(wanted) != len(trajectories) or not 0 <= min(wanted) <= max(wanted) < len(teacher_features):
-            raise ValueError(f"every level of the flow, {list(trajectories)}, must have a level of the teacher's pyramid, "
-                             f'which has {len(teacher_features)}, but got {wanted}; set `levels` of the flow, or '
-                             '`teacher_levels` of the loss')
-        return {level: (wanted[index], teacher_features[wanted[index]]) for index, level in enumerate(trajectories)}
+    def sources(self, trajectories: dict[int, Trajectory] | Sequence[Trajectory]) -> dict[int, Tensor]:
+        return {level: trajectory.source for level, trajectory in by_level(trajectories).items()}
 
-    def compare(self, trajectories: dict[int, Trajectory], targets: dict[int, Tensor | None]) -> Tensor:
-        """The weighted sum of the levels' losses."""
-        if len(self.level_metrics) not in (1, len(trajectories)):
-            raise ValueError(f'`metric`, `loss_weight` and `transform` must be one for all levels or a list with one for '
-                             f'each of the {len(trajectories)} levels of the flow, but got {len(self.level_metrics)}')
-        total = 0
-        for index, (level, trajectory) in enumerate(trajectories.items()):
-            level_metric = self.level_metrics[index % len(self.level_metrics)]
-            loss = self.level_loss(level, trajectory, targets[level], level_metric)
-            total = total + level_metric.loss_weight * loss
-        return total
-
-    def level_loss(self, level: int, trajectory: Trajectory, target: Tensor, level_metric: LevelMetric) -> Tensor:
-        """The unweighted loss of one level."""
-        predictions = [level_metric.predict(endpoint, target) for endpoint in trajectory.endpoints]
+    def level_loss(self, level: int, of_student: Trajectory, target: Tensor, level_metric: LevelMetric) -> Tensor:
+        predictions = [level_metric.predict(endpoint, target) for endpoint in of_student.endpoints]
         distances = [level_metric.distance(prediction, target) for prediction in predictions]
         self.distances[level] = [distance.detach() for distance in distances]
         if self.diagnosing:
-            self.diagnostics[level] = diagnose(predictions, trajectory.weights, distances, target)
+            self.diagnostics[level] = diagnose(predictions, of_student.weights, distances, target)
         return sum(distances) / len(distances)
 
     def non_finite_steps(self) -> list[str]:
@@ -130,14 +100,3 @@ def by_level(trajectories: dict[int, Trajectory] | Sequence[Trajectory]) -> dict
         raise ValueError('`trajectories` must be those of a flow, but got features: in `loss_forward_mappings`, its recorder must '
                          "listen to the flow of a neck or head, or it needs connector='flow'")
     return trajectories
-
-
-def for_each_level(**settings) -> list[dict]:
-    """The settings of every level, or one for all of them if no setting is a list."""
-    lengths = {name: len(value) for name, value in settings.items() if isinstance(value, (list, tuple))}
-    if len(set(lengths.values())) > 1 or 0 in lengths.values():
-        raise ValueError(f'lists of settings for each level must be of one length, that of the levels of the flow, '
-                         f'but got {lengths}')
-    num_levels = next(iter(lengths.values()), 1)
-    return [{name: value[level] if name in lengths else value for name, value in settings.items()}
-            for level in range(num_levels)]

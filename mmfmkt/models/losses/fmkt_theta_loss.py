@@ -43,8 +43,8 @@ class FMKTThetaLoss(FMKTLoss):
             raise ValueError(f'`student_weight` must be at least 0, but got {student_weight}')
         self.student_weight = student_weight
 
-    def level_loss(self, level: int, trajectory: Trajectory, target: Tensor, level_metric: LevelMetric) -> Tensor:
+    def level_loss(self, level: int, of_student: Trajectory, target: Tensor, level_metric: LevelMetric) -> Tensor:
         with torch.no_grad():  # the student follows the flow here, the flow must not come down to the student
-            output = level_metric.transform(trajectory.output.detach())
-        pull = level_metric.distance(level_metric.transform(trajectory.source), output)
-        return super().level_loss(level, trajectory, target, level_metric) + self.student_weight * pull
+            output = level_metric.transform(of_student.output.detach())
+        pull = level_metric.distance(level_metric.transform(of_student.source), output)
+        return super().level_loss(level, of_student, target, level_metric) + self.student_weight * pull

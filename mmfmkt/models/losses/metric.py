@@ -1,5 +1,6 @@
 """Any loss of MMRazor or MMDetection as the metric between two features."""
 import inspect
+from typing import Any, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -23,10 +24,11 @@ class TeacherLabelled(nn.Module):
         return self.metric(student, teacher, teacher.argmax(1))
 
 
-def build_metric(config: dict | None) -> nn.Module:
+def build_metric(config: dict | None, context: Sequence[str] = ()) -> nn.Module:
     """A metric from its config, PKD (arXiv:2207.02039) by default; called as `metric(student, teacher)`.
 
-    The arguments may have any names, as long as there are two without a default.
+    The arguments may have any names, as long as there are two without a default, and after them those of `context`, what
+    a loss hands on besides the features.
 
     Raises:
         ValueError: if the config is not that of a registered loss, or if the loss wants something else than features.
@@ -34,12 +36,12 @@ def build_metric(config: dict | None) -> nn.Module:
     metric = build_part(dict(type='mmrazor.SyncPKDLoss') if config is None else config, nn.Module, 'metric', 'losses')
     parameters = inspect.signature(metric.forward).parameters.values()
     required = [p.name for p in parameters if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
-    if len(required) == 2:
+    if len(required) == 2 or len(required) > 2 and required[2:] == list(context):
         return metric
     if len(required) == 3 and required[2] == 'gt_labels':
         return TeacherLabelled(metric)
-    raise ValueError(f'`metric` must be a loss of two features, metric(student, teacher), but {type(metric).__name__} '
-                     f'wants ({", ".join(required)})')
+    raise ValueError(f'`metric` must be a loss of two features, metric({", ".join(["student", "teacher", *context])}), but '
+                     f'{type(metric).__name__} wants ({", ".join(required)})')
 
 
 def fit_size(prediction: Tensor, target: Tensor) -> Tensor:
@@ -62,16 +64,21 @@ class LevelMetric(nn.Module):
         metric: config of the metric, PKD by default.
         transform: config of `T`, to the teacher's channels or to logits; none by default.
         loss_weight: at least 0.
+        context: names of what the metric reads besides the two features.
 
     Raises:
         ValueError: if `loss_weight` is negative, or if a config is not that of a loss or a connector.
     """
 
-    def __init__(self, metric: dict | None, transform: dict | None, loss_weight: float) -> None:
+    def __init__(self,
+                 metric: dict | None,
+                 transform: dict | None,
+                 loss_weight: float,
+                 context: Sequence[str] = ()) -> None:
         super().__init__()
         if not isinstance(loss_weight, (int, float)) or loss_weight < 0:
             raise ValueError(f'`loss_weight` must be a number of at least 0, but got {loss_weight!r}')
-        self.metric = build_metric(metric)
+        self.metric = build_metric(metric, context)
         self.transform = nn.Identity() if transform is None else build_part(transform, nn.Module, 'transform', 'connectors')
         self.loss_weight = loss_weight
 
@@ -79,7 +86,7 @@ class LevelMetric(nn.Module):
         """`T(feature)`, of the target's height and width unless they differ by more than rounding."""
         return fit_size(self.transform(feature), target)
 
-    def distance(self, prediction: Tensor, target: Tensor) -> Tensor:
+    def distance(self, prediction: Tensor, target: Tensor, *context: Any) -> Tensor:
         """The unweighted metric between a transformed feature and a target of its shape, a scalar.
 
         It is computed in float32 at least.
@@ -93,11 +100,11 @@ class LevelMetric(nn.Module):
                 f'{tuple(prediction.shape)} and {tuple(target.shape)}; set `transform` of the loss to a projection of the '
                 "student's channels to the teacher's, such as dict(type='mmrazor.ConvModuleConnector', in_channel=..., "
                 'out_channel=..., act_cfg=None), or choose a teacher with the same strides and anchors, or set `levels` '
-                'of the flow')
+                'of the flow or of the loss')
         dtype = torch.promote_types(prediction.dtype, torch.float32)
         with torch.autocast(prediction.device.type, enabled=False):
             # some losses of MMRazor view what they get, which needs the default layout
-            value = self.metric(prediction.to(dtype).contiguous(), target.to(dtype).contiguous())
+            value = self.metric(prediction.to(dtype).contiguous(), target.to(dtype).contiguous(), *context)
         if value.dim():
             raise ValueError(f'`metric` must return a scalar, but {type(self.metric).__name__} returned a tensor of shape '
                              f"{tuple(value.shape)}; set its reduction to 'mean'")

@@ -26,10 +26,10 @@ class OnlineTarget:
         trajectories = by_level(trajectories)
         return self.compare(trajectories, dict.fromkeys(trajectories))
 
-    def level_loss(self, level: int, trajectory: Trajectory, target: None, level_metric: LevelMetric) -> Tensor:
+    def level_loss(self, level: int, of_student: Trajectory, target: None, level_metric: LevelMetric) -> Tensor:
         with torch.no_grad():  # the steps learn from their mean, which must not come to meet the worst of them
-            target = level_metric.transform(trajectory.output.detach())
-        return super().level_loss(level, trajectory, target, level_metric)
+            target = level_metric.transform(of_student.output.detach())
+        return super().level_loss(level, of_student, target, level_metric)
 
 
 @MODELS.register_module()

@@ -1,0 +1,136 @@
+"""Cross-head distillation: the teacher's head predicts from the student's features too."""
+from __future__ import annotations
+
+import weakref
+from contextlib import contextmanager
+from typing import Iterator, Sequence
+
+import torch
+import torch.nn.functional as F
+from mmdet.models.dense_heads import FCOSHead
+from mmdet.models.dense_heads.anchor_head import AnchorHead
+from mmdet.structures.bbox import bbox_overlaps
+from mmengine.model import BaseModel
+from mmrazor.registry import MODELS
+from torch import Tensor, nn
+
+from ..comparable_heads import name_of, strides_of, why_not_dense
+from ..towers import TOWERS, last_layers, widths
+from .metric import fit_size
+from .row_metrics import location_rows
+
+
+@MODELS.register_module()
+class CrossHeadLoss(nn.Module):
+    r"""CrossKD (arXiv:2306.11369): predictions of the teacher's head from the student's features mimic those from its own.
+
+    The last layer of the teacher's towers reads what the last layer of the student's towers reads. With `s` and `t` the logits
+    that the teacher's head predicts from the two, `b` its boxes, and `w_r = max_k sigmoid(t_rk)` at an anchor or point r,
+
+    .. math::
+        L = \frac{w_c \sum_{r,k} |\sigma(t_{rk}) - \sigma(s_{rk})|^\beta \mathrm{BCE}(s_{rk}, \sigma(t_{rk}))
+        + w_b \sum_r w_r D(b^s_r, b^t_r)}{\max(1, \sum_r w_r)}
+
+    The first term is the quality focal loss with the teacher's scores as labels. `D` is 1 - GIoU, or, for heads that predict
+    distributions (GFL), the mean over the sides of a box of KL(t || s). The student's head is not pulled towards the teacher
+    where the ground truth says otherwise, because its own predictions have no part in it.
+
+    The teacher's head runs once: from its last tower layer on, the student's features stand behind its own in the batch.
+
+    Args:
+        cls_weight: w_c, at least 0.
+        box_weight: w_b, at least 0.
+        beta: at least 0.
+        loss_weight: factor of both, at least 0.
+
+    Raises:
+        ValueError: if a number is negative.
+    """
+
+    def __init__(self, cls_weight: float = 1.0, box_weight: float = 1.0, beta: float = 1.0, loss_weight: float = 1.0) -> None:
+        super().__init__()
+        if min(cls_weight, box_weight, beta, loss_weight) < 0:
+            raise ValueError('`cls_weight`, `box_weight`, `beta` and `loss_weight` of CrossHeadLoss must be at least 0, but got '
+                             f'{cls_weight}, {box_weight}, {beta} and {loss_weight}')
+        self.cls_weight, self.box_weight, self.beta, self.loss_weight = cls_weight, box_weight, beta, loss_weight
+
+    @staticmethod
+    def misfit(student: BaseModel, teacher: BaseModel) -> str | None:
+        """Why the teacher's head cannot go on from the student's towers; None if it can."""
+        heads = [getattr(detector, 'bbox_head', None) for detector in (student, teacher)]
+        for head, side in zip(heads, ('student', 'teacher')):
+            if not all(last_layers(head, tower) for tower in TOWERS):
+                return f'the {side} has no dense head with towers of convolutions, but {name_of(head)}'
+        reason = why_not_dense(heads[1], 'teacher')
+        if not reason and not isinstance(heads[1], (AnchorHead, FCOSHead)):
+            reason = f'the boxes of a {name_of(heads[1])} are not known here'
+        if not reason and strides_of(heads[0]) != strides_of(heads[1]):
+            reason = f'the heads have different strides, {strides_of(heads[0])} and {strides_of(heads[1])}'
+        if not reason and widths(heads[0]) != widths(heads[1]):
+            reason = f'the towers of the heads have different channels, {widths(heads[0])} and {widths(heads[1])}'
+        return reason
+
+    def prepare_from_teacher(self, teacher: BaseModel) -> None:
+        self.teacher_head = weakref.ref(teacher.bbox_head)  # neither a child, nor kept when the teacher is freed
+
+    def forward(self, cls_features: Sequence[Tensor], reg_features: Sequence[Tensor],
+                teacher_features: Sequence[Tensor]) -> Tensor:
+        """What the last layers of the student's towers read at every level (B, C, H_l, W_l), and the teacher's pyramid -> scalar."""
+        head, num_images = self.teacher_head(), len(teacher_features[0])
+        with joined(head, dict(zip(TOWERS, (cls_features, reg_features)))):
+            cls_scores, box_predictions = head(tuple(teacher_features))[:2]
+        (target, logits), (of_teacher, boxes) = (
+            split(levels, num_images, length) for levels, length in (
+                (cls_scores, head.cls_out_channels), (box_predictions, box_length(head))))
+        weight = target.sigmoid().amax(1)
+        cls = quality_focal(logits, target.sigmoid(), self.beta).sum()
+        box = (weight * self.box_distance(head, cls_scores, boxes, of_teacher)).sum()
+        return self.loss_weight * (self.cls_weight * cls + self.box_weight * box) / weight.sum().clamp(min=1)
+
+    def box_distance(self, head: nn.Module, levels: Sequence[Tensor], boxes: Tensor, of_teacher: Tensor) -> Tensor:
+        """`D` of all anchors or points, (n, )."""
+        if boxes.shape[1] > 4:
+            student, teacher = (rows.reshape(len(rows), 4, -1).log_softmax(2) for rows in (boxes, of_teacher))
+            return F.kl_div(student, teacher, reduction='none', log_target=True).sum(2).mean(1)
+        sizes = [level.shape[2:] for level in levels]
+        priors = head.prior_generator.grid_priors(sizes, dtype=boxes.dtype, device=boxes.device)
+        num_images = len(levels[0]) // 2
+        priors = torch.cat([prior.repeat(num_images, 1) for prior in priors])
+        student, teacher = (head.bbox_coder.decode(priors, rows) for rows in (boxes, of_teacher))
+        return 1 - bbox_overlaps(student, teacher, mode='giou', is_aligned=True)
+
+
+def quality_focal(logits: Tensor, scores: Tensor, beta: float) -> Tensor:
+    """The quality focal loss (arXiv:2006.04388, equation 5) of logits for scores in [0, 1], without reduction."""
+    crossed = F.binary_cross_entropy_with_logits(logits, scores, reduction='none')
+    return (scores - logits.sigmoid()).abs().pow(beta) * crossed
+
+
+def box_length(head: nn.Module) -> int:
+    """How many numbers a box is predicted by: 4, or a distribution for each side."""
+    return 4 * (head.reg_max + 1) if hasattr(head, 'integral') else 4
+
+
+def split(levels: Sequence[Tensor], num_images: int, length: int) -> tuple[Tensor, Tensor]:
+    """Predictions (2 B, A length, H_l, W_l) as rows (n, length) in float32, of the first half of the images and of the second."""
+    halves = zip(*((level[:num_images], level[num_images:]) for level in levels))
+    first, second = (torch.cat([location_rows(level.float(), length) for level in half]) for half in halves)
+    return first.detach(), second
+
+
+@contextmanager
+def joined(head: nn.Module, features: dict[str, Sequence[Tensor]]) -> Iterator[None]:
+    """Let the last layer of a head's towers read features (B, C, H_l, W_l) of another head behind their own, level by level."""
+
+    def behind(of_levels: Iterator[Tensor]):
+        return lambda layer, args: (torch.cat([args[0], fit_size(next(of_levels), args[0])]), *args[1:])
+
+    hooks = []
+    for tower, levels in features.items():
+        hook = behind(iter(levels))
+        hooks += [layer.register_forward_pre_hook(hook) for layer in last_layers(head, tower)]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()

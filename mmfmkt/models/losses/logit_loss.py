@@ -1,0 +1,53 @@
+"""Distillation of logits."""
+from __future__ import annotations
+
+from typing import Sequence
+
+import torch
+from mmengine.model import BaseModel
+from mmrazor.registry import MODELS
+from torch import Tensor, nn
+
+from ..comparable_heads import find_head, why_logits_differ
+from .metric import LevelMetric
+from .row_metrics import location_rows
+
+
+@MODELS.register_module()
+class LogitLoss(nn.Module):
+    r"""Any metric between the class logits of two heads, one row for every anchor or proposal.
+
+    .. math:: L = w \, \mathrm{metric}(s, t), \quad s, t \in R^{n \times K}
+
+    With the n anchors of all levels and images of a dense head, or the n proposals of the student for box heads. With
+    `BinaryKDLoss`, or `KLDivergence` for softmax logits, this is knowledge distillation (arXiv:1503.02531); with `DISTLoss` it
+    is DIST (arXiv:2205.10536).
+
+    Args:
+        metric: config of a loss of two (n, K).
+        loss_weight: w, at least 0.
+
+    Raises:
+        ValueError: if `loss_weight` is negative, or if `metric` is no loss of two tensors.
+    """
+
+    def __init__(self, metric: dict, loss_weight: float = 1.0) -> None:
+        super().__init__()
+        self.metric, self.loss_weight = LevelMetric(metric, None, loss_weight), loss_weight
+
+    @staticmethod
+    def misfit(student: BaseModel, teacher: BaseModel) -> str | None:
+        """Why the logits of the two cannot be compared; None if they can."""
+        return why_logits_differ(student, teacher)
+
+    def prepare_from_student(self, student: BaseModel) -> None:
+        self.num_classes = getattr(student.get_submodule(find_head(student)), 'cls_out_channels', None)
+
+    def forward(self, student_logits: Tensor | Sequence[Tensor], teacher_logits: Tensor | Sequence[Tensor]) -> Tensor:
+        """Logits of every level (B, A K, H_l, W_l), or of proposals (n, K), of student and teacher -> scalar."""
+        return self.loss_weight * self.metric.distance(self.rows(student_logits), self.rows(teacher_logits))
+
+    def rows(self, logits: Tensor | Sequence[Tensor]) -> Tensor:
+        if isinstance(logits, Tensor):
+            return logits
+        return torch.cat([location_rows(of_level, self.num_classes) for of_level in logits])
