@@ -65,7 +65,7 @@ def deployed_config(cfg: Config, checkpoint: str | None = None) -> Config:
     if saving.get('backend_args') == dict(backend='whole_files'):
         saving.pop('backend_args')
     for key in list(cfg):
-        if key == 'teacher' or key != 'model' and needs_project(cfg[key]):
+        if key in ('teacher', 'algorithm', 'for_students') or key != 'model' and needs_project(cfg[key]):
             cfg.pop(key)
     if 'custom_imports' in cfg and not needs_project(cfg.model):
         drop_import(cfg)

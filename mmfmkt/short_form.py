@@ -1,25 +1,28 @@
-"""The short form of a config: it names a student, a teacher and a variant, and stands for an algorithm with all its parts."""
+"""The short form of a config: it names a student, a teacher and a method, and stands for an algorithm with all its parts."""
 import copy
 import re
 
 from mmengine.config import Config, ConfigDict
+from mmengine.model import BaseModel
 from mmrazor.registry import MODELS
 
-from .models.algorithms import FMKTDistill
+from .fill import fill_flow, merge, to_dict, with_flow_neck
+from .methods import DEFAULT, deploys_flow, is_plain, read_method
 from .models.build import build_detector
 from .models.checkpoints import read_checkpoint
 from .models.config_files import type_name
 from .models.pyramid import find_pyramid
-from .wrap import fill_flow, merge, pair_config, read_variant, to_dict, with_flow_neck
+from .wrap import pair_config
 
 SHORT_FORM = 'FMKTPair'
 CLIP_GRAD = dict(max_norm=35, norm_type=2)
 
 
 @MODELS.register_module(name=SHORT_FORM)
-def build_pair(**settings) -> FMKTDistill:
+def build_pair(**settings) -> BaseModel:
     """The algorithm of a short form (`type='mmrazor.FMKTPair'`); see :func:`pair_config` for its settings."""
-    return MODELS.build(ConfigDict(pair_config(**settings)))
+    config = pair_config(**settings)
+    return MODELS.build(ConfigDict(config)) if 'distiller' in config else build_detector(config)
 
 
 def is_short(cfg: Config) -> bool:
@@ -42,17 +45,17 @@ def trained_architecture(short: dict, checkpoint: str) -> dict:
     """The deployed detector of a short form; the levels of its flow are read off the weights, without a teacher.
 
     Raises:
-        ValueError: if the weights have no flow although the variant deploys one.
+        ValueError: if the weights have no flow although the method deploys one.
     """
-    variant, flow = short.get('variant', 'fmkt-theta'), to_dict(short.get('flow') or {})
-    base, architecture = read_variant(variant), to_dict(short['architecture'])
-    if base['distiller'].get('connectors'):
+    method, flow = short.get('method', DEFAULT), to_dict(short.get('flow') or {})
+    base, architecture = read_method(method), to_dict(short['architecture'])
+    if is_plain(base) or not deploys_flow(base):
         return architecture
     keys = ' '.join(read_checkpoint(checkpoint, 'the checkpoint')[0])
     levels = list(dict.fromkeys(map(int, re.findall(r'\bneck\.flow\.meta_encoders\.(\d+)\.', keys))))
     levels = levels or flow.get('levels')
     if not levels:
-        raise ValueError(f'the checkpoint of {variant} must tell the levels of its flow, but {checkpoint} does not: it is '
+        raise ValueError(f'the checkpoint of {method} must tell the levels of its flow, but {checkpoint} does not: it is '
                          'that of another detector, or the levels share their weights. Take the config in the work_dir of '
                          'the run')
     pyramid = {level.index: level for level in find_pyramid(build_detector(architecture))}

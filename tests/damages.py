@@ -143,7 +143,7 @@ WRONG = {
         env_cfg=[dict(mp_cfg=dict(mp_start_method='a')), {}], custom_imports=[dict(imports=['nowhere']), dict(imports=3)]),
     'default_hooks': dict(checkpoint=[part('CheckpointHook', interval='a'), part('CheckpointHook', out_dir='config.py')])}
 SHORT = dict(
-    variant=['fmkt', 'ofmkt', 'logit', None, ['fmkt']], flow=[3, dict(foo=1), dict(levels=(9, )), dict(num_steps=0)], foo=[1],
+    method=['fmkt', 'ofmkt', 'pkd', 'crosskd', 'student', 'logit', None, ['fmkt']], flow=[3, dict(foo=1), dict(levels=(9, )), dict(num_steps=0)], foo=[1],
     loss=[3, dict(foo=1), dict(metric=3), part('Nowhere')], distiller=[3, dict(foo=1), dict(connectors=dict(flow=None))],
     teacher=['nowhere.py', None, 3, {}], teacher_ckpt=[None, 'nowhere.pth', 3], task_weight=['a'], architecture=[3, {}, None])
 
@@ -184,7 +184,7 @@ TRAINING = ('--resume nowhere.pth', '--resume annotations', '--resume teacher.pt
             '--work-dir /proc/a', '--local_rank a', '--foo')
 FLAGS = dict(
     train=TRAINING, export_student=('--ema', '--live', '--ema --live', '--foo'),
-    distill=(*TRAINING, '--variant a', '--variant fmkt', '--variant ofmkt --inherit neck', '--inherit tail', '--save a.txt',
+    distill=(*TRAINING, '--method a', '--method fmkt', '--method ofmkt --inherit neck', '--inherit tail', '--save a.txt',
              '--inherit neck head', '--save annotations', '--save /proc/a.py', '--save config.py/a.py', '--evaluate-teacher'),
     test=('--out a.txt', '--out nowhere/a.pkl', '--out config.py', '--out /proc/a.pkl', '--num-steps 0', '--num-steps 2',
           '--num-steps a', '--show', '--show-dir shown', '--show-dir config.py', '--work-dir config.py', '--tta'))

@@ -78,7 +78,7 @@ def short(student, teacher_ckpt, folder):
         "custom_imports = dict(imports=['mmfmkt'], allow_failed_imports=False)",
         'model = dict(',
         '    _delete_=True,',
-        "    type='mmrazor.FMKTPair', variant='fmkt',",
+        "    type='mmrazor.FMKTPair', method='fmkt',",
         '    architecture=_base_.model,',
         f"    teacher='{TEACHER}',",
         f"    teacher_ckpt='{teacher_ckpt}')",
@@ -99,7 +99,7 @@ def test_the_saved_config_is_written_out_and_a_dry_run_trains_nothing(theta, stu
     saved = Config.fromfile(folder / 'saved.py')
     assert saved.model.distiller.connectors.flow.flow.num_steps == 2 and saved.model.type == 'mmrazor.FMKTDistill'
     assert saved.model.distiller.distill_losses.loss_fmkt.loss_weight == 5.0
-    printed = succeed(tool('distill.py', '--variant', 'fmkt', student, TEACHER, 'nowhere.pth', '--dry-run', '--work-dir',
+    printed = succeed(tool('distill.py', '--method', 'fmkt', student, TEACHER, 'nowhere.pth', '--dry-run', '--work-dir',
                            folder / 'dry', '--save', folder / 'dry.py'))
     assert 'train_dataloader' in printed and 'Epoch(train)' not in printed and not (folder / 'dry').exists()
     assert Config.fromfile(folder / 'dry.py').model.architecture.neck.type == 'mmdet.FlowNeck'
@@ -180,7 +180,7 @@ def test_several_processes_distil_from_two_configs(student, teacher_ckpt, folder
 def test_a_trained_student_is_a_start(student, teacher_ckpt, theta, folder):
     """The weights in `load_from` are those of the first validation if nothing is learnt."""
     start = theta[0] / 'epoch_2.pth'
-    succeed(tool('distill.py', student, TEACHER, teacher_ckpt, '--variant', 'fmkt', '--work-dir', folder / 'from', '--cfg-options',
+    succeed(tool('distill.py', student, TEACHER, teacher_ckpt, '--method', 'fmkt', '--work-dir', folder / 'from', '--cfg-options',
                  f'load_from={start}', 'train_cfg.max_epochs=1', 'optim_wrapper.optimizer.lr=0.0',
                  'optim_wrapper.optimizer.weight_decay=0.0', "param_scheduler=[]"))
     expected, found = (torch.load(file)['state_dict'] for file in (start, folder / 'from' / 'epoch_1.pth'))

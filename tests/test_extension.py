@@ -9,6 +9,7 @@ from mmengine.utils import import_modules_from_strings
 from mmrazor.registry import MODELS
 
 from mmfmkt.flow.transport import time_grid
+from mmfmkt.short_form import write_out
 
 
 @pytest.fixture
@@ -20,18 +21,19 @@ def blocks(root):
 
 @pytest.fixture
 def model(blocks, root, tmp_path, monkeypatch):
-    """The algorithm of the example's config, on top of the demo's."""
+    """The algorithm of the example's config, on top of the demo's pair."""
     parts, config = blocks[:2]
     (tmp_path / 'my_parts.py').write_text(parts)
     monkeypatch.syspath_prepend(str(tmp_path))
     assert "_base_ = 'fmkt_retinanet_r101_r50.py'" in config
     (tmp_path / 'config.py').write_text(
-        config.replace("_base_ = 'fmkt_retinanet_r101_r50.py'", f"_base_ = '{root}/configs/demo/fmkt.py'"))
+        config.replace("_base_ = 'fmkt_retinanet_r101_r50.py'", f"_base_ = '{root}/configs/demo/pair.py'"))
     cfg = Config.fromfile(tmp_path / 'config.py')
     import_modules_from_strings(**cfg.custom_imports)
     teacher = Config.fromfile(root / 'configs/demo/retinanet_r34.py').model
     torch.save(DETECTORS.build(teacher).state_dict(), tmp_path / 'teacher.pth')
-    yield MODELS.build(dict(cfg.model, teacher=teacher, teacher_ckpt=str(tmp_path / 'teacher.pth'))).train()
+    cfg.model.update(method='fmkt', teacher=teacher, teacher_ckpt=str(tmp_path / 'teacher.pth'))
+    yield MODELS.build(write_out(cfg).model).train()
     for name in ('TwoConvs', 'Quadratic', 'CosineDistance'):
         MODELS.module_dict.pop(name)
 

@@ -6,7 +6,9 @@ from mmdet.utils import setup_cache_size_limit_of_dynamo
 from mmfmkt.engine.arguments import add_training_arguments
 from mmfmkt.engine.distill import prepare_distillation
 from mmfmkt.engine.errors import run, set_up
-from mmfmkt.wrap import ALGORITHMS
+from mmfmkt.methods import DEFAULT, method_names
+
+OTHERS = [name for name in method_names() if 'fmkt' not in name]
 
 
 def parse_args() -> argparse.Namespace:
@@ -15,9 +17,10 @@ def parse_args() -> argparse.Namespace:
                         'used')
     parser.add_argument('teacher', nargs='?', help="config of the teacher: a file or 'mmdet::...'")
     parser.add_argument('teacher_ckpt', nargs='?', help='file or address of the trained teacher')
-    parser.add_argument('--variant', choices=ALGORITHMS, default='fmkt-theta',
+    parser.add_argument('--method', default=DEFAULT, metavar='NAME',
                         help='fmkt-theta (default) leaves a stock detector, fmkt one that carries its flow; ofmkt and '
-                        'ofmkt-theta do without a teacher')
+                        f'ofmkt-theta do without a teacher; also {", ".join(OTHERS)}, or a .py file like those in '
+                        'configs/_base_/methods')
     parser.add_argument('--inherit', nargs='+', choices=['neck', 'head'], default=[],
                         help='start with the weights of these parts of the teacher')
     parser.add_argument('--evaluate-teacher', action='store_true', help='measure the teacher before training')

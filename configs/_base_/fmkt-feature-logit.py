@@ -1,5 +1,5 @@
 # FM-KT on the pyramid and on the logits of a dense head: the neck is a FlowNeck, the head a FlowHead.
-_base_ = 'fmkt.py'
+_base_ = 'methods/fmkt.py'
 
 # channels are those of the head's classification tower
 logit_flow = dict(num_steps=4, meta_encoder=dict(type='mmrazor.LightMetaEncoder', channels=256))

@@ -53,5 +53,7 @@ def apply_options(cfg: Config, args: argparse.Namespace, name: str) -> Config:
     cfg.merge_from_dict(args.cfg_options or {})
     check_launcher(cfg.launcher)
     check_kinds(cfg)
+    method = (args.cfg_options or {}).get('model.method')  # of a pair whose config is for several
+    name = f'{Path(str(method)).stem}_{name}' if method else name
     cfg.work_dir = args.work_dir or cfg.get('work_dir') or str(Path('work_dirs') / name)
     return cfg

@@ -5,6 +5,7 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.runner import Runner
 
+from mmfmkt.methods import read_method, reads_teacher
 from mmfmkt.models.config_files import read_config
 from mmfmkt.processes import is_first_process
 from mmfmkt.short_form import write_out
@@ -20,15 +21,15 @@ def distillation_config(args: argparse.Namespace) -> Config:
     Raises:
         ValueError: if an argument is missing or does not fit, and as :func:`~mmfmkt.wrap.pair_config`.
     """
-    with_teacher = not args.variant.startswith('ofmkt')
+    with_teacher = reads_teacher(read_method(args.method))
     if with_teacher and not args.teacher_ckpt:
-        raise ValueError(f'{args.variant} must be given the config of a teacher and its checkpoint, but got '
-                         f'{args.teacher or "no teacher"}; --variant ofmkt does without one')
+        raise ValueError(f'{args.method} must be given the config of a teacher and its checkpoint, but got '
+                         f'{args.teacher or "no teacher"}; --method ofmkt does without one')
     if args.save and not args.save.endswith('.py'):
         raise ValueError(f'--save must be given the name of a .py file, but got {args.save}')
     cfg = read_config(args.student, 'the student')
     if cfg.get('model'):
-        cfg.model = dict(type='mmrazor.FMKTPair', architecture=cfg.model, variant=args.variant)
+        cfg.model = dict(type='mmrazor.FMKTPair', architecture=cfg.model, method=args.method)
         if with_teacher:
             cfg.model.update(teacher=absolute(args.teacher), teacher_ckpt=absolute(args.teacher_ckpt))
         if args.inherit:
@@ -36,7 +37,7 @@ def distillation_config(args: argparse.Namespace) -> Config:
         if args.evaluate_teacher:
             cfg.model.evaluate_teacher = True
     import_project(cfg)
-    return write_out(apply_options(cfg, args, f'{args.variant}_{Path(args.student.split("::")[-1]).stem}'))
+    return write_out(apply_options(cfg, args, f'{Path(args.method).stem}_{Path(args.student.split("::")[-1]).stem}'))
 
 
 def absolute(name: str) -> str:
@@ -50,8 +51,8 @@ def prepare_distillation(args: argparse.Namespace) -> Runner | None:
     if is_first_process():
         # the runner prints the rest of it
         print(cfg.pretty_text if args.dry_run else Config(dict(model=cfg.model)).pretty_text)
-        if args.teacher and args.variant.startswith('ofmkt'):
-            print(f'{args.variant} learns from itself: the teacher is not read')
+        if args.teacher and not reads_teacher(read_method(args.method)):
+            print(f'{args.method} has no teacher: {args.teacher} is not read')
         if args.save:
             Path(args.save).parent.mkdir(parents=True, exist_ok=True)
             cfg.dump(args.save)

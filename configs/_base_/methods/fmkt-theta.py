@@ -1,4 +1,4 @@
-# FM-KT^Θ: the student keeps its neck, and the flow is a connector that the deployed model leaves behind.
+# FM-KT^Θ (arXiv:2402.02012): the student keeps its neck, and the flow is a connector that the deployed model leaves behind.
 _base_ = 'fmkt.py'
 
 distiller = dict(

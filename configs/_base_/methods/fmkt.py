@@ -1,4 +1,4 @@
-# What every FM-KT config shares: the flow, and what is compared with what.
+# FM-KT (arXiv:2402.02012): the heads of the student read the features that a flow transports.
 # the first four of the five levels of an FPN, P3-P6 of a RetinaNet; the last passes through
 flow = dict(
     levels=(0, 1, 2, 3),
@@ -16,3 +16,4 @@ distiller = dict(
         loss_fmkt=dict(
             trajectories=dict(recorder='trajectories', from_student=True),
             teacher_features=dict(recorder='pyramid', from_student=False))))
+for_students = dict(two_stage=dict(loss_weight=6.0))  # of the loss; usual for PKD

@@ -1,9 +1,11 @@
-# OFM-KT^Θ: no teacher, and the flow is a connector that the deployed model leaves behind.
+# OFM-KT^Θ (arXiv:2402.02012): no teacher, and the flow is a connector that the deployed model leaves behind.
 _base_ = 'fmkt-theta.py'
 
+algorithm = 'mmrazor.OFMKTThetaDistill'
 distiller = dict(
     teacher_recorders=None,
     distill_losses=dict(
         _delete_=True, loss_ofmkt=dict(type='mmrazor.OFMKTThetaLoss', loss_weight=1.0, student_weight=1.0)),
     loss_forward_mappings=dict(
         _delete_=True, loss_ofmkt=dict(trajectories=dict(recorder='pyramid', from_student=True, connector='flow'))))
+for_students = dict(_delete_=True)

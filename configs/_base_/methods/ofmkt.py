@@ -1,4 +1,4 @@
-# OFM-KT: no teacher. The student's neck is a FlowNeck, and every step of the flow learns from the mean of all.
+# OFM-KT (arXiv:2402.02012): no teacher. The student's neck is a FlowNeck, and every step of the flow learns from the mean of all.
 _base_ = 'fmkt.py'
 
 flow = dict(meta_encoder=dict(type='mmrazor.LightMetaEncoder'))  # the task alone has to train it
@@ -7,3 +7,4 @@ distiller = dict(
     distill_losses=dict(_delete_=True, loss_ofmkt=dict(type='mmrazor.OFMKTLoss', loss_weight=1.0)),
     loss_forward_mappings=dict(
         _delete_=True, loss_ofmkt=dict(trajectories=dict(recorder='trajectories', from_student=True))))
+for_students = dict(_delete_=True)
