@@ -6,7 +6,7 @@ from setuptools import find_packages, setup
 from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
-MIM_CONTENT = ('configs', 'tools')
+MIM_CONTENT = ('configs', 'tools', 'model-index.yml')
 ONNX = ['onnx', 'onnxruntime']
 
 
@@ -22,8 +22,10 @@ class BuildWithMim(build_py):
             if self.editable_mode:
                 target.unlink(missing_ok=True)
                 target.symlink_to(ROOT / name)
-            else:
+            elif (ROOT / name).is_dir():
                 shutil.copytree(ROOT / name, target, dirs_exist_ok=True)
+            else:
+                shutil.copy(ROOT / name, target)
 
 
 def requirements() -> list[str]:

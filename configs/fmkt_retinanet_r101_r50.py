@@ -1,11 +1,3 @@
-# FM-KT on COCO: RetinaNet R101 -> RetinaNet R50, 2x schedule.
-_base_ = ['mmdet::retinanet/retinanet_r50_fpn_2x_coco.py', '_base_/teachers/retinanet_r101.py', '_base_/fmkt.py']
-custom_imports = dict(imports=['mmfmkt'], allow_failed_imports=False)
-
-model = dict(
-    _delete_=True,
-    type='mmrazor.FMKTDistill',
-    architecture=dict(_base_.model, neck=dict(type='mmdet.FlowNeck', neck=_base_.model.neck, flow=_base_.flow)),
-    distiller=_base_.distiller,
-    **_base_.teacher)
-optim_wrapper = dict(clip_grad=dict(max_norm=35, norm_type=2))
+# FM-KT: RetinaNet R101 -> RetinaNet R50, 2x schedule.
+_base_ = '_base_/pairs/retinanet_r101_r50.py'
+model = dict(method='fmkt')

@@ -1,7 +1,3 @@
-# OFM-KT^Θ on COCO: RetinaNet R50 without a teacher, 2x schedule. The deployed model is mmdet's own RetinaNet R50.
-_base_ = ['mmdet::retinanet/retinanet_r50_fpn_2x_coco.py', '_base_/ofmkt-theta.py']
-custom_imports = dict(imports=['mmfmkt'], allow_failed_imports=False)
-
-model = dict(
-    _delete_=True, type='mmrazor.OFMKTThetaDistill', architecture=_base_.model, distiller=_base_.distiller)
-optim_wrapper = dict(clip_grad=dict(max_norm=35, norm_type=2))
+# OFM-KT^Θ: RetinaNet R50, 2x schedule.
+_base_ = '_base_/pairs/retinanet_mask-rcnn-swin-s_r50.py'
+model = dict(method='ofmkt-theta')

@@ -26,5 +26,5 @@ def test_a_wheel_holds_the_package_its_configs_and_its_tools(tmp_path):
     for name in files:
         if name.startswith('mmfmkt/') and name.endswith('.py'):
             assert name in inside
-        if name.startswith(('configs/', 'tools/')):
+        if name.startswith(('configs/', 'tools/', 'model-index.yml')):
             assert f'mmfmkt/.mim/{name}' in inside

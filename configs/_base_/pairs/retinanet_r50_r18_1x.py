@@ -1,0 +1,10 @@
+# RetinaNet R50 -> RetinaNet R18, 1x schedule.
+_base_ = 'mmdet::retinanet/retinanet_r18_fpn_1x_coco.py'
+custom_imports = dict(imports=['mmfmkt'], allow_failed_imports=False)
+model = dict(
+    _delete_=True,
+    type='mmrazor.FMKTPair',
+    architecture=_base_.model,
+    teacher='mmdet::retinanet/retinanet_r50_fpn_2x_coco.py',
+    teacher_ckpt='https://download.openmmlab.com/mmdetection/v2.0/retinanet/retinanet_r50_fpn_2x_coco/'
+    'retinanet_r50_fpn_2x_coco_20200131-fdb43119.pth')

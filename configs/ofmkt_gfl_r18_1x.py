@@ -1,0 +1,3 @@
+# OFM-KT: GFL R18, 1x schedule.
+_base_ = '_base_/pairs/gfl_r50_r18_1x.py'
+model = dict(method='ofmkt')

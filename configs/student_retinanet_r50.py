@@ -1,0 +1,3 @@
+# Plain student: RetinaNet R50, 2x schedule.
+_base_ = '_base_/pairs/retinanet_mask-rcnn-swin-s_r50.py'
+model = dict(method='student')
