@@ -11,7 +11,7 @@ from mmdet.structures.bbox import bbox_overlaps
 from mmengine.config import Config
 
 from mmfmkt.models import CrossHeadLoss
-from mmfmkt.models.losses.cross_head_loss import box_length, joined, quality_focal, split
+from mmfmkt.models.losses.cross_head_loss import at_least_a_point, box_length, joined, quality_focal, split
 from mmfmkt.models.towers import TOWERS, last_layers, widths
 
 FAMILIES = ['demo', 'retinanet', 'fcos', 'gfl', 'atss', 'rtmdet']
@@ -115,6 +115,13 @@ def test_the_gradient_goes_to_the_students_features_alone(teacher):
     assert all(level.grad.isfinite().all() for levels in features for level in levels)
     assert all(any(level.grad.norm() > 0 for level in levels) for levels in features)
     assert all(parameter.grad is None for parameter in teacher.parameters())
+
+
+def test_boxes_of_negative_sides_have_a_bounded_distance():
+    """RTMDet and FCOS may predict them."""
+    boxes = at_least_a_point(torch.tensor([[5.0, 5.0, 3.0, 9.0], [5.0, 5.0, 8.0, 9.0]]))
+    assert boxes.tolist() == [[5.0, 5.0, pytest.approx(5.01), 9.0], [5.0, 5.0, 8.0, 9.0]]
+    assert bbox_overlaps(boxes, boxes, mode='giou', is_aligned=True).tolist() == pytest.approx([1.0, 1.0])
 
 
 @pytest.mark.parametrize('family', FAMILIES)

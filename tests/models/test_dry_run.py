@@ -49,6 +49,25 @@ def test_channels_that_differ_are_projected(config, wide, with_teacher, batch):
     assert len(projections) == 6 and all(parameter.grad.norm() > 0 for parameter in projections[::2])
 
 
+@pytest.mark.parametrize('metric', ['FGDMetric', 'DiffKDMetric'])
+def test_a_metric_of_other_channels_is_refused(theta, metric):
+    loss = dict(type='mmrazor.BoxFeatureLoss' if metric == 'FGDMetric' else 'mmrazor.FeatureLoss',
+                metric=dict(type=f'mmrazor.{metric}', teacher_channels=24))
+    records = {f'{side}_features': dict(recorder='pyramid', from_student=side == 'student') for side in ('student', 'teacher')}
+    pyramid, recorded = dict(type='mmrazor.ModuleOutputs', source='neck'), {}
+    if metric == 'FGDMetric':
+        recorded['data_samples'] = dict(type='mmrazor.DataSamples')
+        records['data_samples'] = dict(recorder='data_samples', from_student=True)
+    theta.distiller = dict(
+        type='mmrazor.ConfigurableDistiller',
+        student_recorders=dict(pyramid=pyramid, **recorded),
+        teacher_recorders=dict(pyramid=pyramid),
+        distill_losses=dict(loss_feature=loss),
+        loss_forward_mappings=dict(loss_feature=records))
+    with pytest.raises(ValueError, match=r'loss_feature .* must fit the features .* to have 24 channels, but got 16'):
+        MODELS.build(theta)
+
+
 def test_strides_that_differ_are_refused(config, retinanet, with_teacher):
     coarse = retinanet.copy()
     coarse.neck = dict(coarse.neck, start_level=2)

@@ -10,7 +10,7 @@ from mmengine.logging import print_log
 from mmengine.model import BaseModel
 from mmengine.structures import InstanceData
 from mmrazor.models.distillers import ConfigurableDistiller
-from torch import Tensor
+from torch import Tensor, nn
 
 from ..evaluating import evaluating, on_empty_image
 from ..losses.cross_head_loss import CrossHeadLoss
@@ -58,10 +58,19 @@ def check_losses(algorithm: FMKTDistill) -> None:
             records = distiller.loss_forward_mappings[name]
             if all(is_recorded(distiller, **record) for record in records.values()):
                 arguments = {argument: distiller.get_record(**record) for argument, record in records.items()}
-                loss(**arguments)
+                compute(name, loss, arguments)
                 if isinstance(loss, LevelLoss):
                     print_log(f'{name} compares {describe_matched(loss, arguments)}', 'current')
     forget_records(distiller)
+
+
+def compute(name: str, loss: nn.Module, arguments: dict[str, Any]) -> None:
+    """Compute a loss; PyTorch's error about shapes becomes one that names the loss."""
+    try:
+        loss(**arguments)
+    except RuntimeError as error:
+        raise ValueError(f'{name} ({type(loss).__name__}) must fit the features of student and teacher, but its parts do not '
+                         f'run on them: {error}') from error
 
 
 def describe_matched(loss: LevelLoss, arguments: dict[str, Any]) -> str:

@@ -96,8 +96,13 @@ class CrossHeadLoss(nn.Module):
         priors = head.prior_generator.grid_priors(sizes, dtype=boxes.dtype, device=boxes.device)
         num_images = len(levels[0]) // 2
         priors = torch.cat([prior.repeat(num_images, 1) for prior in priors])
-        student, teacher = (head.bbox_coder.decode(priors, rows) for rows in (boxes, of_teacher))
+        student, teacher = (at_least_a_point(head.bbox_coder.decode(priors, rows)) for rows in (boxes, of_teacher))
         return 1 - bbox_overlaps(student, teacher, mode='giou', is_aligned=True)
+
+
+def at_least_a_point(boxes: Tensor) -> Tensor:
+    """Boxes (n, 4) whose sides are 0.01 pixels at least: GIoU is not bounded for negative ones, which some heads predict."""
+    return torch.cat([boxes[:, :2], torch.maximum(boxes[:, 2:], boxes[:, :2] + 0.01)], 1)
 
 
 def quality_focal(logits: Tensor, scores: Tensor, beta: float) -> Tensor:
