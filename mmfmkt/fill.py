@@ -73,10 +73,10 @@ def fill_loss(loss: dict, matched: Matched) -> dict:
 
     A metric or projection that has channels has weights too, so that every level gets one of its own.
     """
-    part, filled = MODELS.get(loss['type']), {}
-    if not (isinstance(part, type) and issubclass(part, LevelLoss)):
+    if not is_a(loss, LevelLoss):
         return loss
-    if issubclass(part, FeatureLoss):  # others know the levels from their trajectories
+    filled = {}
+    if is_a(loss, FeatureLoss):  # others know the levels from their trajectories
         filled['levels'] = tuple(student.index for student, _ in matched)
     if any(student.index != teacher.index for student, teacher in matched):
         filled['teacher_levels'] = tuple(teacher.index for _, teacher in matched)
@@ -87,6 +87,16 @@ def fill_loss(loss: dict, matched: Matched) -> dict:
         if isinstance(loss.get(name), dict) and CHANNELS.keys() & loss[name].keys():
             loss[name] = [with_channels(loss[name], pair) for pair in matched]
     return loss
+
+
+def is_a(loss: dict, kind: type) -> bool:
+    part = MODELS.get(loss['type'])
+    return isinstance(part, type) and issubclass(part, kind)
+
+
+def compares_levels(base: dict) -> bool:
+    """Does the loss of a method compare levels of pyramids?"""
+    return all(is_a(loss, LevelLoss) for loss in base['distiller']['distill_losses'].values())
 
 
 def with_channels(part: dict, pair: tuple[Level, Level]) -> dict:

@@ -7,6 +7,8 @@ A file has the variables
 - `flow`, if the method has one;
 - `algorithm`, the type that trains it, `mmrazor.FMKTDistill` by default;
 - `for_students`, how the loss differs for kinds of students, `two_stage` or `anchor_free`.
+
+The plain student is the method without any.
 """
 from __future__ import annotations
 
@@ -17,9 +19,12 @@ from mmengine.config import Config
 from mmengine.model import BaseModel
 from mmrazor.registry import MODELS
 
+from .models.algorithms.recorder_sources import check_distiller
 from .models.config_files import read_config
 
-DEFAULT = 'fmkt-theta'
+DEFAULT, PLAIN = 'fmkt-theta', 'student'
+VARIABLES = ('distiller', 'flow', 'algorithm', 'for_students')
+KINDS = ('two_stage', 'anchor_free')
 
 
 def folder() -> Path:
@@ -47,15 +52,30 @@ def read_method(method: str) -> dict:
     else:
         raise ValueError(f'`method` must be one of {", ".join(method_names())}, or a .py file with the variables of those in '
                          f'configs/_base_/methods, but got {method!r}')
+    check_variables(base, method)
     distiller = base.get('distiller')
-    if distiller is not None and not isinstance(distiller, dict):
-        raise ValueError(f'the distiller of a method must be a dict, but that of {method} is {distiller!r}')
     if distiller is not None and len(distiller.get('distill_losses') or ()) != 1:
         raise ValueError(f'the distiller of a method must have one loss, but that of {method} has '
                          f'{", ".join(distiller.get("distill_losses") or ["none"])}')
     if flow_connector(base):
         base['flow'] = flow_connector(base)['flow']
     return base
+
+
+def check_variables(base: dict, method: str) -> None:
+    """Raise a ValueError if the file of a method has other variables than a method, or none."""
+    unknown = set(base) - set(VARIABLES)
+    if unknown or not base and method != PLAIN:
+        raise ValueError(f'the file of a method must have `distiller`, and may have {", ".join(VARIABLES[1:])}, but {method} has '
+                         f'{", ".join(sorted(unknown)) or "none of them"}')
+    for name in ('distiller', 'flow', 'for_students'):
+        if not isinstance(base.get(name, {}), dict):
+            raise ValueError(f'the {name} of a method must be a dict, but that of {method} is {base[name]!r}')
+    unknown = set(base.get('for_students', {})) - set(KINDS)
+    if unknown:
+        raise ValueError(f'`for_students` of a method must be for {" or ".join(KINDS)}, but that of {method} is for '
+                         f'{", ".join(sorted(unknown))}')
+    check_distiller(base.get('distiller', {}))
 
 
 def flow_connector(base: dict) -> dict | None:
@@ -65,7 +85,7 @@ def flow_connector(base: dict) -> dict | None:
 
 def is_plain(base: dict) -> bool:
     """Is the method the student by itself?"""
-    return base.get('distiller') is None
+    return 'distiller' not in base
 
 
 def reads_teacher(base: dict) -> bool:
@@ -78,7 +98,7 @@ def deploys_flow(base: dict) -> bool:
 
 
 def kind_of(student: BaseModel) -> str | None:
-    """The kind of a student in `for_students`; None for one stage with anchors."""
+    """The kind of a student in `for_students`; None for all others."""
     if getattr(student, 'roi_head', None) is not None:
         return 'two_stage'
     return 'anchor_free' if isinstance(getattr(student, 'bbox_head', None), AnchorFreeHead) else None

@@ -3,9 +3,12 @@ filled in with it.
 """
 from __future__ import annotations
 
-from mmengine.model import BaseModel
+import inspect
 
-from .fill import Matched, choose, fill_flow, fill_loss, fill_sources, merge, to_dict, with_flow_neck
+from mmengine.model import BaseModel
+from mmrazor.registry import MODELS
+
+from .fill import Matched, choose, compares_levels, fill_flow, fill_loss, fill_sources, merge, to_dict, with_flow_neck
 from .methods import DEFAULT, check_fit, deploys_flow, flow_connector, is_plain, kind_of, read_method, reads_teacher
 from .models.build import build_detector
 from .models.config_files import read_detector_config
@@ -44,12 +47,13 @@ def pair_config(architecture: dict,
         ValueError: if the method is unknown or does not fit the two, if student and teacher have no stride in common, in
             which case the message shows both pyramids, or if a config is not that of a detector.
     """
-    check_settings(others)
+    check_settings(others, flow=flow, loss=loss, distiller=distiller)
     base, architecture = read_method(method), to_dict(architecture)
     if is_plain(base):
         return architecture
     if flow and 'flow' not in base:
-        raise ValueError(f'`flow` must be set for a method that has one, but got {flow} for {method}')
+        raise ValueError(f'`flow` must be set for a method that has one, but got {flow} for {method}; its levels are set by '
+                         '`loss.levels`')
     student, pyramid = look_at(architecture, 'student')
     matched = match_levels(pyramid, pyramid)
     if reads_teacher(base):
@@ -58,19 +62,22 @@ def pair_config(architecture: dict,
         matched = match_levels(pyramid, of_teacher)
         fill_sources(base['distiller']['teacher_recorders'], detector)
         others.update(teacher=to_dict(teacher), teacher_ckpt=teacher_ckpt)
-    fill_sources(base['distiller']['student_recorders'], student)
+    fill_sources(base['distiller'].get('student_recorders'), student)
     matched = set_loss(base, kind_of(student), loss, matched, (flow or {}).get('levels'))
     if 'flow' in base:
         flow = fill_flow(merge(base['flow'], flow), [level for level, _ in matched])
         architecture = set_flow(base, flow, architecture)
-    if is_first_process():
+    if is_first_process() and ('flow' in base or compares_levels(base)):
         print(describe_matched(matched))
     return dict(type=base.get('algorithm', 'mmrazor.FMKTDistill'), architecture=architecture,
                 distiller=merge(base['distiller'], distiller), **others)
 
 
-def check_settings(others: dict) -> None:
-    """Raise a ValueError for a setting that the algorithm does not have."""
+def check_settings(others: dict, **dicts) -> None:
+    """Raise a ValueError for a setting that the algorithm does not have, or that is no dict."""
+    for name, value in dicts.items():
+        if value is not None and not isinstance(value, dict):
+            raise ValueError(f'`{name}` of a pair must be a dict of settings, but got {value!r}')
     unknown = set(others) - set(SETTINGS)
     if unknown:
         raise ValueError('a pair must have no other settings than architecture (the student), teacher, teacher_ckpt, '
@@ -93,9 +100,21 @@ def set_loss(base: dict, kind: str | None, changes: dict | None, matched: Matche
     losses = base['distiller']['distill_losses']
     (name, loss), = losses.items()
     loss = merge(merge(loss, (base.get('for_students') or {}).get(kind)), changes)
+    check_arguments(loss)
     matched = choose(matched, loss.get('levels') if levels is None else levels)  # of a loss without a flow, or of a flow
     losses[name] = fill_loss(loss, matched)
     return matched
+
+
+def check_arguments(loss: dict) -> None:
+    """Raise a ValueError for an argument that a loss does not have."""
+    cls = MODELS.get(loss['type'])
+    parameters = inspect.signature(cls).parameters if cls else {}
+    if cls and not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        unknown = set(loss) - set(parameters) - {'type'}
+        if unknown:
+            raise ValueError(f'`loss` must have arguments of {cls.__name__}, {", ".join(parameters)}, but got '
+                             f'{", ".join(sorted(unknown))}' + '; the levels of a flow are set by `flow.levels`' * ('levels' in unknown))
 
 
 def set_flow(base: dict, flow: dict, architecture: dict) -> dict:

@@ -165,8 +165,13 @@ def test_a_new_method_is_one_file(tmp_path):
 
 @pytest.mark.parametrize('text, message', [
     ('distiller = dict(distill_losses=dict())', 'the distiller of a method must have one loss, but that of .* has none'),
-    ('distiller = dict(distill_losses=dict(loss_a=dict(), loss_b=dict()))', 'must have one loss, but that of .* has loss_a, loss_b'),
+    ('distiller = dict(distill_losses=dict(loss_a=dict(type="a"), loss_b=dict(type="b")))', 'must have one loss, but that of .* has loss_a, loss_b'),
     ('distiller = 3', 'the distiller of a method must be a dict'),
+    ('', 'the file of a method must have `distiller`, .* has none of them'),
+    ('distiler = dict()', 'the file of a method must have `distiller`, .* has distiler'),
+    ('distiller = dict(distill_losses=3)', '`distill_losses` of the distiller must be a dict, but got 3'),
+    ('distiller = dict(distill_losses=dict(loss_a=dict()))', r'`distill_losses.loss_a` of the distiller must be dict\(type=...\)'),
+    ('distiller, for_students = dict(), dict(two_stages=dict())', '`for_students` .* must be for two_stage or anchor_free, but'),
     ('distiller = dict(', '`method` .* could not be read as a config'),
 ])
 def test_a_file_that_is_no_method_is_refused(tmp_path, text, message):

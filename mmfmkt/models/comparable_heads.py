@@ -28,13 +28,18 @@ def why_not_dense(head: nn.Module | None, side: str) -> str | None:
     """Why a head does not predict one sigmoid logit for every class and anchor (or point), or None if it does."""
     if not isinstance(head, BaseDenseHead) or not hasattr(head, 'cls_out_channels') or not hasattr(head, 'prior_generator'):
         return f'the {side} has no dense head with anchors or points: {name_of(head)}'
-    if getattr(head.loss_cls, 'activated', False) or not getattr(head, 'use_sigmoid_cls', True):
+    loss = getattr(head, 'loss_cls', None)
+    if loss is None or getattr(loss, 'activated', False) or not getattr(head, 'use_sigmoid_cls', True):
         return f"the scores of the {side}'s {name_of(head)} are no sigmoid logits"
     return None
 
 
 def strides_of(head: BaseDenseHead) -> list[int]:
     return [stride[0] if isinstance(stride, (list, tuple)) else stride for stride in head.prior_generator.strides]
+
+
+def anchors_of(head: BaseDenseHead) -> int | list[int]:
+    return getattr(head, 'num_base_priors', head.prior_generator.num_base_priors)
 
 
 def why_logits_differ(student: BaseModel, teacher: BaseModel) -> str | None:
@@ -46,7 +51,7 @@ def why_logits_differ(student: BaseModel, teacher: BaseModel) -> str | None:
         return f'one of {name_of(student)} and {name_of(teacher)} has a dense head, the other a box head for proposals'
     if find_head(student) != 'bbox_head':
         return None
-    for what, count in (('strides', strides_of), ('anchors a location', lambda head: head.num_base_priors),
+    for what, count in (('strides', strides_of), ('anchors a location', anchors_of),
                         ('classes', lambda head: head.cls_out_channels)):
         own, other = count(student.bbox_head), count(teacher.bbox_head)
         if own != other:

@@ -63,7 +63,7 @@ def describe_matched(matched: Sequence[tuple[Level, Level]]) -> str:
     """What is transported, as a table; a student that learns from itself is matched with itself."""
     if all(student is teacher for student, teacher in matched):
         return describe('levels of the flow', [student for student, _ in matched])
-    rows = ['levels of the flow:  stride   student: level, channels   teacher: level, channels']
+    rows = ['levels compared:     stride   student: level, channels   teacher: level, channels']
     rows += [f'{student.stride:>27}{student.index:>18}{student.channels:>10}{teacher.index:>18}{teacher.channels:>10}'
              for student, teacher in matched]
     return '\n'.join(rows)

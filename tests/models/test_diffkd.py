@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 
 from mmfmkt.models import DiffKDMetric
-from mmfmkt.models.losses.diffkd import SIGNAL, TRAINING_STEPS, Denoiser, Gamma, ddim
+from mmfmkt.models.losses.diffkd import SIGNAL, TRAINING_STEPS, Denoiser, Gamma, ddim, standardise
 
 
 @pytest.fixture
@@ -44,6 +44,7 @@ def test_without_noise_the_features_are_compared_as_they_are_but_for_the_noise_t
     """gamma = 1, a denoiser that returns zero, unit noise, an autoencoder that is the identity."""
     monkeypatch.setattr(Gamma, 'forward', lambda self, feature: feature.new_ones(len(feature), 1, 1, 1))
     monkeypatch.setattr(torch, 'randn_like', torch.ones_like)
+    target = standardise(target)  # as the autoencoder's features are, which are the teacher's here
     for parameter in metric.noise_of.layers[-1].parameters():
         torch.nn.init.zeros_(parameter)
     expected = F.mse_loss(source / SIGNAL[500]**0.5, target) + 1.0  # the squared noise, which was not predicted
@@ -51,7 +52,7 @@ def test_without_noise_the_features_are_compared_as_they_are_but_for_the_noise_t
     metric.diffusion_weight = 3.0
     assert metric(source, target).item() == pytest.approx((expected + 2.0).item())
     metric.decode.bias.data += 2.0
-    assert metric(source, target).item() == pytest.approx((expected + 2.0 + 4.0).item())
+    assert metric(source, target).item() == pytest.approx((expected + 2.0 + 4.0).item(), rel=1e-4)
 
 
 def test_noise_is_mixed_in_as_gamma_says(metric, source, monkeypatch):
@@ -59,6 +60,14 @@ def test_noise_is_mixed_in_as_gamma_says(metric, source, monkeypatch):
     monkeypatch.setattr(torch, 'randn_like', torch.ones_like)
     monkeypatch.setattr(Denoiser, 'forward', lambda self, state, time: 0 * state)
     assert torch.allclose(metric.denoise(source), (0.25 * source + 0.75) / SIGNAL[500]**0.5)
+
+
+def test_latent_features_have_the_scale_of_the_noise(metric, target):
+    """Whatever that of the teacher's: the loss does not change with it, but for the autoencoder's term."""
+    code = standardise(100 * target + 7)
+    assert torch.allclose(code.mean((0, 2, 3)), torch.zeros(6).double()) and torch.allclose(code, standardise(target), atol=1e-4)
+    assert torch.allclose(code.square().mean((0, 2, 3)), torch.ones(6).double(), atol=1e-4)
+    assert torch.equal(standardise(target[:1, :, :1, :1]), torch.zeros(1, 6, 1, 1).double())
 
 
 def test_gamma_is_one_share_an_image(source):
@@ -96,7 +105,8 @@ def test_a_trained_denoiser_tells_noise_from_feature():
     assert F.mse_loss(denoised, clean) < 0.5 * F.mse_loss(noisy / SIGNAL[500]**0.5, clean)
 
 
-@pytest.mark.parametrize('settings', [dict(latent_channels=3), dict(num_steps=0), dict(num_steps=5, start=4), dict(start=1001)])
+@pytest.mark.parametrize('settings', [dict(latent_channels=3), dict(num_steps=0), dict(num_steps=5, start=4), dict(start=1001),
+                                      dict(latent_channels=0), dict(diffusion_weight=-1)])
 def test_numbers_out_of_range_are_refused(settings):
-    with pytest.raises(ValueError, match='`latent_channels` of DiffKD must be even and 1 <= `num_steps` <= `start` <= 1000'):
+    with pytest.raises(ValueError, match='`latent_channels` of DiffKD must be even and at least 2, 1 <= `num_steps` <= `start` <= 1000, and the weights'):
         DiffKDMetric(6, **settings)

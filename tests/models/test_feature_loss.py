@@ -1,12 +1,12 @@
 """Distillation without a flow: levels of two pyramids, and logits."""
 import pytest
 import torch
-from detectors import tiny
+from detectors import CONFIGS, tiny
 from mmdet.registry import MODELS as DETECTORS
 from mmrazor.registry import MODELS
 
 from mmfmkt.flow import transport
-from mmfmkt.models import BinaryKDLoss, FeatureLoss, FMKTLoss, LogitLoss
+from mmfmkt.models import BinaryKDLoss, CrossHeadLoss, FeatureLoss, FMKTLoss, LogitLoss
 
 L2 = dict(type='mmrazor.L2Loss', normalize=False, div_element=True)
 
@@ -106,10 +106,36 @@ def test_an_unknown_reduction_is_refused():
     ('dino', 'dino', 'the student has no dense head with anchors or points: DINOHead'),
     ('rtmdet', 'gfl', 'the heads have different strides'),
     ('yolov3', 'yolov3', 'the student has no dense head'),
+    ('ssd', 'ssd', "the scores of the student's SSDHead are no sigmoid logits"),
+    ('yolox', 'yolox', None),
 ])
 def test_logits_that_do_not_belong_together_say_why(student, teacher, reason):
     found = LogitLoss.misfit(*(DETECTORS.build(tiny(name)) for name in (student, teacher)))
     assert found is None if reason is None else reason in found
+
+
+@pytest.mark.parametrize('student', CONFIGS)
+def test_no_detector_is_too_strange_for_the_question_whether_it_fits(student, root):
+    detector, teachers = DETECTORS.build(tiny(student)), [DETECTORS.build(tiny(name)) for name in ('retinanet', 'faster_rcnn')]
+    for other in (detector, *teachers):
+        for loss in (LogitLoss, CrossHeadLoss):
+            for pair in ((detector, other), (other, detector)):
+                assert loss.misfit(*pair) is None or isinstance(loss.misfit(*pair), str)
+
+
+def test_one_class_has_no_distribution():
+    head = DETECTORS.build(tiny('retinanet', num_classes=1))
+    LogitLoss(dict(type='mmrazor.BinaryKDLoss')).prepare_from_student(head)
+    with pytest.raises(ValueError, match='must be a BinaryKDLoss for a dense head of one class, .* but got DISTLoss; take'):
+        LogitLoss(dict(type='mmrazor.DISTLoss')).prepare_from_student(head)
+
+
+def test_logits_of_maps_that_round_otherwise_are_resized(head):
+    loss = LogitLoss(dict(type='mmrazor.L2Loss', normalize=False, div_element=True))
+    loss.prepare_from_student(head)
+    level = torch.linspace(0, 1, 13).expand(2, 18, 12, 13)
+    teacher = torch.linspace(0, 1, 12).expand(2, 18, 12, 12)
+    assert loss([level], [teacher]) < 1e-3
 
 
 def test_a_negative_weight_of_logits_is_refused():

@@ -97,6 +97,17 @@ def test_a_temperature_of_zero_is_refused():
         FGDMetric(2, temperature=0)
 
 
+@pytest.mark.parametrize('metric', ['L2Loss', 'ChannelWiseDivergence'])
+def test_a_metric_that_does_not_look_at_boxes_is_refused_where_it_should(metric):
+    with pytest.raises(ValueError, match=r'metric\(student, teacher, boxes\), but'):
+        BoxFeatureLoss(dict(type=f'mmrazor.{metric}'))
+
+
+def test_a_negative_weight_is_refused():
+    with pytest.raises(ValueError, match='of FGD must be at least 0, but got -1, 0.0005, 0.001 and 5e-06'):
+        FGDMetric(2, alpha=-1)
+
+
 def test_a_metric_that_looks_at_boxes_is_refused_where_there_are_none():
     with pytest.raises(ValueError, match=r'metric\(student, teacher\), but FGDMetric wants \(student, teacher, boxes\)'):
         FMKTLoss(dict(type='mmrazor.FGDMetric', teacher_channels=6))

@@ -128,7 +128,7 @@ def test_a_metric_that_returns_a_map_is_refused(source, target, curved):
 
 @pytest.mark.parametrize('build, message', [
     (lambda: PerPixelMetric(KL, groups=0), '`groups` of PerPixelMetric must be at least 1, but got 0'),
-    (lambda: BinaryKDLoss(tau=0), '`tau` must be above 0, but got 0'),
+    (lambda: BinaryKDLoss(tau=0), '`tau` must be above 0 and `loss_weight` at least 0, but got 0'),
 ])
 def test_settings_out_of_range_are_refused(build, message):
     with pytest.raises(ValueError, match=message):

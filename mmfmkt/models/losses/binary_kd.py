@@ -4,6 +4,17 @@ from mmrazor.registry import MODELS
 from torch import Tensor, nn
 
 
+SCORE_THRESHOLD = 0.05  # that of MMDetection's detectors
+
+
+def confidence(best_scores: Tensor) -> Tensor:
+    """The sum of the scores (n, ) of anchors that a detector would report, at least 1.
+
+    The scores of the others are small, but there are a hundred thousand of them in an image of COCO.
+    """
+    return best_scores[best_scores > SCORE_THRESHOLD].sum().clamp(min=1)
+
+
 @MODELS.register_module()
 class BinaryKDLoss(nn.Module):
     r"""The divergence between two Bernoulli distributions for every class of a sigmoid classifier.
@@ -14,8 +25,7 @@ class BinaryKDLoss(nn.Module):
     (arXiv:1503.02531) becomes for heads with focal loss, where an anchor is of several classes or of none.
 
     Almost all anchors are background, on which the two agree soon. With `reduction='objects'` the sum is divided by
-    `max(1, sum max_k sigmoid(t_k))` instead of the number of locations, about the number of anchors on objects, as focal
-    loss is.
+    :func:`confidence` of the teacher instead of the number of locations, which is about the number of anchors on objects.
 
     Args:
         tau: temperature, above 0.
@@ -23,13 +33,13 @@ class BinaryKDLoss(nn.Module):
         reduction: 'mean' or 'objects'.
 
     Raises:
-        ValueError: if `tau` is not above 0, or if `reduction` is none of the two.
+        ValueError: if `tau` is not above 0, if `loss_weight` is negative, or if `reduction` is none of the two.
     """
 
     def __init__(self, tau: float = 1.0, loss_weight: float = 1.0, reduction: str = 'mean') -> None:
         super().__init__()
-        if tau <= 0:
-            raise ValueError(f'`tau` must be above 0, but got {tau}')
+        if tau <= 0 or loss_weight < 0:
+            raise ValueError(f'`tau` must be above 0 and `loss_weight` at least 0, but got {tau} and {loss_weight}')
         if reduction not in ('mean', 'objects'):
             raise ValueError(f"`reduction` of BinaryKDLoss must be 'mean' or 'objects', but got {reduction!r}")
         self.tau, self.loss_weight, self.reduction = tau, loss_weight, reduction
@@ -41,5 +51,5 @@ class BinaryKDLoss(nn.Module):
                             for logits in (student, teacher))
         divergence = self.loss_weight * self.tau**2 * (crossed - entropy).sum(1)
         if self.reduction == 'objects':
-            return divergence.sum() / teacher.sigmoid().amax(1).sum().clamp(min=1)
+            return divergence.sum() / confidence(teacher.sigmoid().amax(1))
         return divergence.mean()

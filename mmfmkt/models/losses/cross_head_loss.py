@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from ..comparable_heads import name_of, strides_of, why_not_dense
 from ..towers import TOWERS, last_layers, widths
+from .binary_kd import confidence
 from .metric import fit_size
 from .row_metrics import location_rows
 
@@ -29,13 +30,17 @@ class CrossHeadLoss(nn.Module):
 
     .. math::
         L = \frac{w_c \sum_{r,k} |\sigma(t_{rk}) - \sigma(s_{rk})|^\beta \mathrm{BCE}(s_{rk}, \sigma(t_{rk}))
-        + w_b \sum_r w_r D(b^s_r, b^t_r)}{\max(1, \sum_r w_r)}
+        + w_b \sum_r w_r D(b^s_r, b^t_r)}{\max(1, \sum_{r: w_r > 0.05} w_r)}
 
     The first term is the quality focal loss with the teacher's scores as labels. `D` is 1 - GIoU, or, for heads that predict
     distributions (GFL), the mean over the sides of a box of KL(t || s). The student's head is not pulled towards the teacher
     where the ground truth says otherwise, because its own predictions have no part in it.
 
     The teacher's head runs once: from its last tower layer on, the student's features stand behind its own in the batch.
+
+    Differs from the authors' code: they give the student's features the teacher's mean and deviation in every channel, divide
+    by the positives of the student's assigner, leave out what it ignores, and have settings for each head (FCOS goes on from an
+    earlier layer; GFL adds a GIoU term, and weighs KL with 3).
 
     Args:
         cls_weight: w_c, at least 0.
@@ -59,13 +64,15 @@ class CrossHeadLoss(nn.Module):
         """Why the teacher's head cannot go on from the student's towers; None if it can."""
         heads = [getattr(detector, 'bbox_head', None) for detector in (student, teacher)]
         for head, side in zip(heads, ('student', 'teacher')):
-            if not all(last_layers(head, tower) for tower in TOWERS):
+            if not all(last_layers(head, tower) for tower in TOWERS) or not hasattr(head, 'prior_generator'):
                 return f'the {side} has no dense head with towers of convolutions, but {name_of(head)}'
         reason = why_not_dense(heads[1], 'teacher')
         if not reason and not isinstance(heads[1], (AnchorHead, FCOSHead)):
             reason = f'the boxes of a {name_of(heads[1])} are not known here'
         if not reason and strides_of(heads[0]) != strides_of(heads[1]):
             reason = f'the heads have different strides, {strides_of(heads[0])} and {strides_of(heads[1])}'
+        if not reason and last_layers(heads[1], TOWERS[0])[0] is last_layers(heads[1], TOWERS[1])[0]:
+            reason = f'the two towers of a {name_of(heads[1])} are one'
         if not reason and widths(heads[0]) != widths(heads[1]):
             reason = f'the towers of the heads have different channels, {widths(heads[0])} and {widths(heads[1])}'
         return reason
@@ -82,10 +89,11 @@ class CrossHeadLoss(nn.Module):
         (target, logits), (of_teacher, boxes) = (
             split(levels, num_images, length) for levels, length in (
                 (cls_scores, head.cls_out_channels), (box_predictions, box_length(head))))
-        weight = target.sigmoid().amax(1)
-        cls = quality_focal(logits, target.sigmoid(), self.beta).sum()
+        scores = target.sigmoid()
+        weight = scores.amax(1)
+        cls = quality_focal(logits, scores, self.beta).sum()
         box = (weight * self.box_distance(head, cls_scores, boxes, of_teacher)).sum()
-        return self.loss_weight * (self.cls_weight * cls + self.box_weight * box) / weight.sum().clamp(min=1)
+        return self.loss_weight * (self.cls_weight * cls + self.box_weight * box) / confidence(weight)
 
     def box_distance(self, head: nn.Module, levels: Sequence[Tensor], boxes: Tensor, of_teacher: Tensor) -> Tensor:
         """`D` of all anchors or points, (n, )."""

@@ -20,11 +20,12 @@ class DiffKDMetric(nn.Module):
         \epsilon_t, t)\|^2 + \lambda_a \|D(Z^T) - F^T\|^2
 
     The norms are means over all elements. `Z^T = E(F^T)`, with `E` and `D` a linear autoencoder (1x1 convolutions) that its
-    own term alone trains. `phi` is a small network that predicts the noise of the teacher's latent features. The student's,
+    own term alone trains; in every channel `Z^T` has mean 0 and variance 1 over the batch, like the noise. `phi` is a small network that predicts the noise of the teacher's latent features. The student's,
     projected and mixed with noise, `gamma Z^S + (1 - gamma) epsilon` with `gamma` in (0, 1) predicted from them, are taken
     for the teacher's at the noise level `start`, and denoised to `Z-hat^S` in `num_steps` steps of DDIM (arXiv:2010.02502).
 
-    Differs from the paper's code in the normalisation of `phi`, which does not depend on the batch here.
+    Differs from the authors' code: `phi` normalises the channels of a location and not the batch, and a batch has one noise
+    level t instead of one an image. As there, the first term trains `phi` too.
 
     Args:
         teacher_channels: C.
@@ -46,10 +47,11 @@ class DiffKDMetric(nn.Module):
                  diffusion_weight: float = 1.0,
                  autoencoder_weight: float = 1.0) -> None:
         super().__init__()
-        latent = latent_channels or 2 * max(teacher_channels // 4, 1)
-        if latent % 2 or not 1 <= num_steps <= start <= TRAINING_STEPS:
-            raise ValueError('`latent_channels` of DiffKD must be even and 1 <= `num_steps` <= `start` <= '
-                             f'{TRAINING_STEPS}, but got {latent}, {num_steps} and {start}')
+        latent = 2 * max(teacher_channels // 4, 1) if latent_channels is None else latent_channels
+        if latent < 2 or latent % 2 or not 1 <= num_steps <= start <= TRAINING_STEPS or min(diffusion_weight, autoencoder_weight) < 0:
+            raise ValueError('`latent_channels` of DiffKD must be even and at least 2, 1 <= `num_steps` <= `start` <= '
+                             f'{TRAINING_STEPS}, and the weights at least 0, but got {latent}, {num_steps}, {start}, '
+                             f'{diffusion_weight} and {autoencoder_weight}')
         self.times = [start * step // num_steps for step in range(num_steps, -1, -1)]
         self.diffusion_weight, self.autoencoder_weight = diffusion_weight, autoencoder_weight
         self.encode, self.decode = nn.Conv2d(teacher_channels, latent, 1), nn.Conv2d(latent, teacher_channels, 1)
@@ -57,7 +59,7 @@ class DiffKDMetric(nn.Module):
 
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
         """Maps (B, C, H, W) of student and teacher -> scalar."""
-        code = self.encode(teacher)
+        code = standardise(self.encode(teacher))
         latent = code.detach()
         return (F.mse_loss(self.denoise(self.project(student)), latent) +
                 self.diffusion_weight * self.diffusion_loss(latent) +
@@ -73,6 +75,13 @@ class DiffKDMetric(nn.Module):
         """The student's latent features (B, C, H, W) without what a teacher's would not have."""
         gamma = self.gamma(latent)
         return ddim(self.noise_of, gamma * latent + (1 - gamma) * torch.randn_like(latent), self.times)
+
+
+def standardise(feature: Tensor) -> Tensor:
+    """A feature (B, C, H, W) with mean 0 and variance 1 in every channel."""
+    mean = feature.mean((0, 2, 3), keepdim=True)
+    variance = (feature - mean).square().mean((0, 2, 3), keepdim=True)
+    return (feature - mean) / (variance + 1e-5).sqrt()
 
 
 def signal_shares() -> list[float]:

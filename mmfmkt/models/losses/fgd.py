@@ -23,8 +23,8 @@ class FGDMetric(nn.Module):
     `P` is 1 over the number of locations of the smallest box around a location, and 0 in the background; `N` is 1 over the
     number of locations of the background, and 0 in boxes (equations 4 and 5). The attentions over locations and over
     channels (6 to 9) are `A^S = H W softmax(mean_k |F| / T)` and `A^C = C softmax(mean_{ij} |F| / T)`, the teacher's where
-    they weigh. `R` is a global context block (13), one for each side. All terms are sums, so that they grow with the
-    image; the default weights are the paper's for one-stage detectors with anchors.
+    they weigh. `R` is a global context block (13), one for each side. Attention and relations are sums over locations, so that
+    they grow with the image; the default weights are the paper's for one-stage detectors with anchors.
 
     Args:
         teacher_channels: C.
@@ -32,7 +32,7 @@ class FGDMetric(nn.Module):
         temperature: T, above 0.
 
     Raises:
-        ValueError: if the temperature is not above 0.
+        ValueError: if the temperature is not above 0, or if a weight is negative.
     """
 
     def __init__(self,
@@ -45,6 +45,9 @@ class FGDMetric(nn.Module):
         super().__init__()
         if temperature <= 0:
             raise ValueError(f'`temperature` of FGD must be above 0, but got {temperature}')
+        if min(alpha, beta, gamma, lambda_) < 0:
+            raise ValueError('`alpha`, `beta`, `gamma` and `lambda_` of FGD must be at least 0, but got '
+                             f'{alpha}, {beta}, {gamma} and {lambda_}')
         self.alpha, self.beta, self.gamma, self.lambda_, self.temperature = alpha, beta, gamma, lambda_, temperature
         self.student_context, self.teacher_context = GlobalContext(teacher_channels), GlobalContext(teacher_channels)
 
@@ -122,7 +125,10 @@ class BoxFeatureLoss(FeatureLoss):
             data_samples: those of the batch (`type='mmrazor.DataSamples'`).
         """
         self.boxes = [relative_boxes(sample) for sample in data_samples]
-        return super().forward(student_features, teacher_features)
+        try:
+            return super().forward(student_features, teacher_features)
+        finally:
+            del self.boxes
 
     def level_loss(self, level: int, of_student: Tensor, target: Tensor, level_metric: LevelMetric) -> Tensor:
         return level_metric.distance(level_metric.predict(of_student, target), target, self.boxes)

@@ -9,7 +9,8 @@ from mmrazor.registry import MODELS
 from torch import Tensor, nn
 
 from ..comparable_heads import find_head, why_logits_differ
-from .metric import LevelMetric
+from .binary_kd import BinaryKDLoss
+from .metric import LevelMetric, fit_size
 from .row_metrics import location_rows
 
 
@@ -40,11 +41,20 @@ class LogitLoss(nn.Module):
         """Why the logits of the two cannot be compared; None if they can."""
         return why_logits_differ(student, teacher)
 
+    def check_classes(self) -> None:
+        """Raise a ValueError if the metric compares distributions over classes and there is one class."""
+        if self.num_classes == 1 and not isinstance(self.metric.metric, BinaryKDLoss):
+            raise ValueError(f'the metric of LogitLoss must be a BinaryKDLoss for a dense head of one class, whose softmax is always '
+                             f'1, but got {type(self.metric.metric).__name__}; take the method kd, or one that compares features')
+
     def prepare_from_student(self, student: BaseModel) -> None:
         self.num_classes = getattr(student.get_submodule(find_head(student)), 'cls_out_channels', None)
+        self.check_classes()
 
     def forward(self, student_logits: Tensor | Sequence[Tensor], teacher_logits: Tensor | Sequence[Tensor]) -> Tensor:
         """Logits of every level (B, A K, H_l, W_l), or of proposals (n, K), of student and teacher -> scalar."""
+        if not isinstance(student_logits, Tensor):
+            student_logits = [fit_size(own, other) for own, other in zip(student_logits, teacher_logits)]
         return self.loss_weight * self.metric.distance(self.rows(student_logits), self.rows(teacher_logits))
 
     def rows(self, logits: Tensor | Sequence[Tensor]) -> Tensor:

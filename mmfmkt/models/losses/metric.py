@@ -36,9 +36,9 @@ def build_metric(config: dict | None, context: Sequence[str] = ()) -> nn.Module:
     metric = build_part(dict(type='mmrazor.SyncPKDLoss') if config is None else config, nn.Module, 'metric', 'losses')
     parameters = inspect.signature(metric.forward).parameters.values()
     required = [p.name for p in parameters if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
-    if len(required) == 2 or len(required) > 2 and required[2:] == list(context):
+    if len(required) == 2 + len(context) and required[2:] == list(context):
         return metric
-    if len(required) == 3 and required[2] == 'gt_labels':
+    if not context and len(required) == 3 and required[2] == 'gt_labels':
         return TeacherLabelled(metric)
     raise ValueError(f'`metric` must be a loss of two features, metric({", ".join(["student", "teacher", *context])}), but '
                      f'{type(metric).__name__} wants ({", ".join(required)})')
