@@ -52,7 +52,7 @@ def pair_config(architecture: dict,
     if is_plain(base):
         return architecture
     if flow and 'flow' not in base:
-        raise ValueError(f'`flow` must be set for a method that has one, but got {flow} for {method}; its levels are set by '
+        raise ValueError(f'`flow` must be set for a method that has one, but got {flow} for {method}; levels are set by '
                          '`loss.levels`')
     student, pyramid = look_at(architecture, 'student')
     matched = match_levels(pyramid, pyramid)
@@ -113,8 +113,9 @@ def check_arguments(loss: dict) -> None:
     if cls and not any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
         unknown = set(loss) - set(parameters) - {'type'}
         if unknown:
+            remedy = '; the levels of a flow are set by `flow.levels`' if 'levels' in unknown else ''
             raise ValueError(f'`loss` must have arguments of {cls.__name__}, {", ".join(parameters)}, but got '
-                             f'{", ".join(sorted(unknown))}' + '; the levels of a flow are set by `flow.levels`' * ('levels' in unknown))
+                             f'{", ".join(sorted(unknown))}{remedy}')
 
 
 def set_flow(base: dict, flow: dict, architecture: dict) -> dict:

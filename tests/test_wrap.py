@@ -216,7 +216,7 @@ def test_a_list_of_meta_encoders_has_one_for_each_level(pair):
     (dict(loss=dict(foo=1)), '`loss` must have arguments of FMKTThetaLoss, metric, loss_weight, .*, but got foo'),
     (dict(loss=dict(levels=(0, ))), 'but got levels; the levels of a flow are set by `flow.levels`'),
     (dict(loss=3), '`loss` of a pair must be a dict of settings, but got 3'),
-    (dict(method='pkd', flow=dict(num_steps=2)), '`flow` must be set for a method that has one, .* for pkd; its levels'),
+    (dict(method='pkd', flow=dict(num_steps=2)), '`flow` must be set for a method that has one, .* for pkd; levels'),
     (dict(method=['fmkt']), r"one of .*fmkt, .* but got \['fmkt'\]"),
 ])
 def test_settings_that_a_pair_does_not_have_are_refused(pair, settings, message):

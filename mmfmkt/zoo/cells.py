@@ -20,7 +20,7 @@ HEADING = re.compile(r'# (.+?)(?: \((arXiv:[\d.]+)\))?:')  # how the file of a m
 
 @dataclass(frozen=True)
 class Pair:
-    """A pair of detectors, a file called FAMILY_TEACHER_STUDENT.py or, for other schedules than 2x, FAMILY_TEACHER_STUDENT_SCHEDULE.py."""
+    """A pair of detectors, in a file called FAMILY_TEACHER_STUDENT.py, with _SCHEDULE if it is not 2x."""
     file: Path
 
     @property

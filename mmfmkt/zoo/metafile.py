@@ -66,7 +66,9 @@ def write_metafile(cells: list[tuple[str, Pair]], file: Path) -> None:
     models = {cell_name(*cell): describe_cell(*cell) for cell in cells}
     for name, entry in models.items():
         entry.update({key: value for key, value in measured.get(name, {}).items() if key in ('Results', 'Weights')})
-    content = dict(Collections=[describe_method(method) for method in method_names()], Models=[models[name] for name in sorted(models)])
+    content = dict(
+        Collections=[describe_method(method) for method in method_names()],
+        Models=[models[name] for name in sorted(models)])
     write_whole(file, HEADER + yaml.dump(content, Dumper=WithoutAliases, sort_keys=False, width=150))
 
 

@@ -66,13 +66,13 @@ class CrossHeadLoss(nn.Module):
         for head, side in zip(heads, ('student', 'teacher')):
             if not all(last_layers(head, tower) for tower in TOWERS) or not hasattr(head, 'prior_generator'):
                 return f'the {side} has no dense head with towers of convolutions, but {name_of(head)}'
+            if last_layers(head, TOWERS[0])[0] is last_layers(head, TOWERS[1])[0]:
+                return f'the two towers of a {name_of(head)} are one'
         reason = why_not_dense(heads[1], 'teacher')
         if not reason and not isinstance(heads[1], (AnchorHead, FCOSHead)):
             reason = f'the boxes of a {name_of(heads[1])} are not known here'
         if not reason and strides_of(heads[0]) != strides_of(heads[1]):
             reason = f'the heads have different strides, {strides_of(heads[0])} and {strides_of(heads[1])}'
-        if not reason and last_layers(heads[1], TOWERS[0])[0] is last_layers(heads[1], TOWERS[1])[0]:
-            reason = f'the two towers of a {name_of(heads[1])} are one'
         if not reason and widths(heads[0]) != widths(heads[1]):
             reason = f'the towers of the heads have different channels, {widths(heads[0])} and {widths(heads[1])}'
         return reason
@@ -82,7 +82,13 @@ class CrossHeadLoss(nn.Module):
 
     def forward(self, cls_features: Sequence[Tensor], reg_features: Sequence[Tensor],
                 teacher_features: Sequence[Tensor]) -> Tensor:
-        """What the last layers of the student's towers read at every level (B, C, H_l, W_l), and the teacher's pyramid -> scalar."""
+        """The loss of all levels, a scalar.
+
+        Args:
+            cls_features: what the last layer of the student's classification tower reads at every level, (B, C, H_l, W_l).
+            reg_features: the same of its regression tower.
+            teacher_features: the teacher's pyramid.
+        """
         head, num_images = self.teacher_head(), len(teacher_features[0])
         with joined(head, dict(zip(TOWERS, (cls_features, reg_features)))):
             cls_scores, box_predictions = head(tuple(teacher_features))[:2]

@@ -20,9 +20,10 @@ class DiffKDMetric(nn.Module):
         \epsilon_t, t)\|^2 + \lambda_a \|D(Z^T) - F^T\|^2
 
     The norms are means over all elements. `Z^T = E(F^T)`, with `E` and `D` a linear autoencoder (1x1 convolutions) that its
-    own term alone trains; in every channel `Z^T` has mean 0 and variance 1 over the batch, like the noise. `phi` is a small network that predicts the noise of the teacher's latent features. The student's,
-    projected and mixed with noise, `gamma Z^S + (1 - gamma) epsilon` with `gamma` in (0, 1) predicted from them, are taken
-    for the teacher's at the noise level `start`, and denoised to `Z-hat^S` in `num_steps` steps of DDIM (arXiv:2010.02502).
+    own term alone trains; in every channel `Z^T` has mean 0 and variance 1 over the batch, like the noise. `phi` is a small
+    network that predicts the noise of the teacher's latent features. The student's, projected and mixed with noise,
+    `gamma Z^S + (1 - gamma) epsilon` with `gamma` in (0, 1) predicted from them, are taken for the teacher's at the noise
+    level `start`, and denoised to `Z-hat^S` in `num_steps` steps of DDIM (arXiv:2010.02502).
 
     Differs from the authors' code: `phi` normalises the channels of a location and not the batch, and a batch has one noise
     level t instead of one an image. As there, the first term trains `phi` too.
@@ -48,7 +49,8 @@ class DiffKDMetric(nn.Module):
                  autoencoder_weight: float = 1.0) -> None:
         super().__init__()
         latent = 2 * max(teacher_channels // 4, 1) if latent_channels is None else latent_channels
-        if latent < 2 or latent % 2 or not 1 <= num_steps <= start <= TRAINING_STEPS or min(diffusion_weight, autoencoder_weight) < 0:
+        negative = min(diffusion_weight, autoencoder_weight) < 0
+        if latent < 2 or latent % 2 or not 1 <= num_steps <= start <= TRAINING_STEPS or negative:
             raise ValueError('`latent_channels` of DiffKD must be even and at least 2, 1 <= `num_steps` <= `start` <= '
                              f'{TRAINING_STEPS}, and the weights at least 0, but got {latent}, {num_steps}, {start}, '
                              f'{diffusion_weight} and {autoencoder_weight}')

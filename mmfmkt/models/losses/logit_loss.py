@@ -44,8 +44,8 @@ class LogitLoss(nn.Module):
     def check_classes(self) -> None:
         """Raise a ValueError if the metric compares distributions over classes and there is one class."""
         if self.num_classes == 1 and not isinstance(self.metric.metric, BinaryKDLoss):
-            raise ValueError(f'the metric of LogitLoss must be a BinaryKDLoss for a dense head of one class, whose softmax is always '
-                             f'1, but got {type(self.metric.metric).__name__}; take the method kd, or one that compares features')
+            raise ValueError('the metric of LogitLoss must be a BinaryKDLoss for a dense head of one class, whose softmax is '
+                             f'always 1, but got {type(self.metric.metric).__name__}; take the method kd, or one that compares features')
 
     def prepare_from_student(self, student: BaseModel) -> None:
         self.num_classes = getattr(student.get_submodule(find_head(student)), 'cls_out_channels', None)
