@@ -16,8 +16,8 @@ from .models.pyramid import Level, describe_matched, find_pyramid, match_levels
 from .processes import is_first_process
 
 # further arguments of the algorithms
-SETTINGS = ('inherit', 'evaluate_teacher', 'log_only', 'check_classes', 'weight_schedule', 'task_weight', 'data_preprocessor',
-            'init_cfg')
+SETTINGS = ('inherit', 'evaluate_teacher', 'log_only', 'check_classes', 'weight_schedule', 'task_weight', 'teacher_inference',
+            'data_preprocessor', 'init_cfg')
 
 
 def pair_config(architecture: dict,

@@ -37,12 +37,12 @@ def transport(source: Tensor,
     Raises:
         ValueError: if `num_steps` is less than 1, or if the schedule goes backwards.
     """
-    state, endpoints, (times, weights) = source, [], time_grid(schedule, num_steps)
+    state, velocities, (times, weights) = source, [], time_grid(schedule, num_steps)
     for start, end, weight in zip(times, times[1:], weights):
         v = solver(velocity, state, start, end, weight)
-        endpoints.append(source - v)
+        velocities.append(v)
         state = state - weight * v
-    return Trajectory(source, tuple(endpoints), state, weights)
+    return Trajectory(source, tuple(velocities), state, weights)
 
 
 @functools.lru_cache(maxsize=256)

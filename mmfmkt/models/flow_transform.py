@@ -13,7 +13,9 @@ from mmfmkt.flow.solvers import Velocity
 
 from . import flow_parts  # noqa: F401 (registers schedules and solvers)
 from .build import build_part
+from .layout import channels_last, layout_of
 from .meta_encoders import MetaEncoder
+from .precision import autocast, check_precision, chosen_dtype
 
 
 class FlowTransform(BaseModule):
@@ -28,6 +30,9 @@ class FlowTransform(BaseModule):
         schedule: config of the noise schedule, a rectified flow by default.
         solver: config of the solver, Euler by default.
         shared: one meta-encoder for all levels instead of one for each.
+        precision: what the meta-encoders compute in: 'auto' is bfloat16 where the device computes it, or the precision of the
+            training where that is mixed; 'float32', 'bfloat16' and 'float16' are what they say; None, the default, is
+            that of the training. The state, to which their velocities are added, stays in that of the feature.
         with_cp: keep nothing of the meta-encoders for the backward pass but what goes into each step, and compute the rest
             again: memory that hardly grows with N, for another forward pass of the flow.
 
@@ -48,8 +53,10 @@ class FlowTransform(BaseModule):
                  schedule: dict | NoiseSchedule | None = None,
                  solver: dict | Solver | None = None,
                  shared: bool = False,
+                 precision: str | None = None,
                  with_cp: bool = False) -> None:
         super().__init__()
+        self.precision = check_precision(precision, 'precision')
         self.with_cp, self.random = with_cp, random.Random(torch.initial_seed())
         self.levels = check_levels(levels)
         self.num_steps = num_steps
@@ -99,12 +106,14 @@ class FlowTransform(BaseModule):
         if max(self.levels) >= len(pyramid):
             raise ValueError(f'`levels` must be levels of the pyramid, which has {len(pyramid)} (0 to '
                              f'{len(pyramid) - 1}), but got {list(self.levels)}')
-        num_steps = self.draw_num_steps()
-        return {
-            level: transport(
-                keep_gradient_layout(pyramid[level]), self.velocity(level), num_steps, self.schedule, self.solver)
-            for level in self.levels
-        }
+        num_steps, device = self.draw_num_steps(), pyramid[self.levels[0]].device
+        with autocast(chosen_dtype(self.precision, device), device):
+            return {
+                level: transport(
+                    channels_last(keep_gradient_layout(pyramid[level])), self.velocity(level), num_steps, self.schedule,
+                    self.solver)
+                for level in self.levels
+            }
 
     def velocity(self, level: int) -> Velocity:
         """The meta-encoder of a level."""
@@ -115,9 +124,10 @@ class FlowTransform(BaseModule):
 
 
 def replace_levels(pyramid: Sequence[Tensor], trajectories: dict[int, Trajectory]) -> tuple[Tensor, ...]:
-    """The pyramid with the outputs of the flow at its levels, and the other levels as they are."""
+    """The pyramid with the outputs of the flow at its levels, in the memory layouts of the pyramid; other levels as they are."""
     return tuple(
-        trajectories[level].output if level in trajectories else feature for level, feature in enumerate(pyramid))
+        trajectories[level].output.contiguous(memory_format=layout_of(feature)) if level in trajectories else feature
+        for level, feature in enumerate(pyramid))
 
 
 def find_flows(model: nn.Module) -> list[FlowTransform]:
@@ -156,9 +166,6 @@ def keep_gradient_layout(feature: Tensor) -> Tensor:
     """
     if not feature.requires_grad:
         return feature
-    nhwc = (feature.dim() == 4 and feature.is_contiguous(memory_format=torch.channels_last)
-            and not feature.is_contiguous())
-    layout = torch.channels_last if nhwc else torch.contiguous_format
-    source = feature.view_as(feature)
+    layout, source = layout_of(feature), feature.view_as(feature)
     source.register_hook(lambda gradient: gradient.contiguous(memory_format=layout))
     return source

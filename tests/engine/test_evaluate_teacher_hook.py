@@ -1,6 +1,8 @@
 """The teacher's own metrics, before training."""
 import pytest
 import torch
+from mmdet.registry import MODELS as DETECTORS
+from mmengine.runner import load_checkpoint
 
 from mmfmkt.engine.hooks import evaluate_teacher_hook
 from mmfmkt.engine.preflight import check_evaluation
@@ -29,11 +31,10 @@ def train(make_runner, validated, theta, printed):
     return run
 
 
-def test_the_printed_metrics_are_the_teachers(train, printed, tmp_path):
-    runner = train(1)
-    loader = runner.val_dataloader
-    expected = sum(sample.pred_instances.scores.sum().item()
-                   for data in loader for sample in runner.model.teacher.detector.val_step(data))
+def test_the_printed_metrics_are_the_teachers(train, printed, theta):
+    loader, teacher = train(1).val_dataloader, DETECTORS.build(theta.teacher).eval()
+    load_checkpoint(teacher, theta.teacher_ckpt)
+    expected = sum(sample.pred_instances.scores.sum().item() for data in loader for sample in teacher.val_step(data))
     assert printed[-1] == f'teacher: toy/scores {expected:.4f}'
     assert expected > 0 and len(printed) == 2
 

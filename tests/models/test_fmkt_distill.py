@@ -89,8 +89,9 @@ def test_teacher_is_no_part_of_the_model_and_an_ema_copy_has_none(model):
 
 
 def test_teacher_stays_in_eval_and_gets_no_gradient(model, batch):
+    model.train().loss(*batch)  # which prepares it
     before = copy.deepcopy(model.teacher.detector.state_dict())
-    total(model.train().loss(*batch)).backward()
+    total(model.loss(*batch)).backward()
     assert not any(module.training for module in model.teacher.detector.modules())
     assert all(parameter.grad is None for parameter in model.teacher.detector.parameters())
     for key, value in model.teacher.detector.state_dict().items():
@@ -99,6 +100,7 @@ def test_teacher_stays_in_eval_and_gets_no_gradient(model, batch):
 
 def test_teacher_runs_backbone_and_neck_once_and_no_head(model, batch):
     calls = []
+    model.loss(*batch)  # the first prepares it
     for name, module in model.teacher.detector.named_children():
         module.register_forward_hook(lambda *args, name=name: calls.append(name))
     model.loss(*batch)

@@ -9,13 +9,42 @@ from mmfmkt.models.losses import sync_pkd
 @pytest.fixture
 def features():
     generator = torch.Generator().manual_seed(0)
-    return [torch.randn(4, 3, 5, 6, generator=generator).requires_grad_() for _ in range(2)]
+    return [torch.randn(4, 3, 5, 6, generator=generator, dtype=torch.float64).requires_grad_() for _ in range(2)]
 
 
-def test_one_process_computes_mmrazors_pkd_to_the_last_digit(features):
-    losses = [loss(*features) for loss in (SyncPKDLoss(), PKDLoss())]
+def test_one_process_computes_mmrazors_pkd(features):
+    losses = [loss(*features) for loss in (SyncPKDLoss(2.0), PKDLoss(2.0))]
     gradients = [torch.autograd.grad(loss, features[0])[0] for loss in losses]
-    assert torch.equal(*losses) and torch.equal(*gradients)
+    torch.testing.assert_close(*losses, rtol=1e-12, atol=0)
+    torch.testing.assert_close(*gradients, rtol=1e-9, atol=1e-12)
+
+
+def test_its_gradient_is_that_of_its_values(source, target):
+    assert torch.autograd.gradcheck(lambda x: torch.stack(SyncPKDLoss().distances([x, 3 * x.sin()], target)), source.requires_grad_())
+
+
+@pytest.mark.parametrize('size', [(7, 6), (10, 12)])
+@pytest.mark.parametrize('resize_stu', [True, False])
+def test_it_resizes_what_mmrazors_resizes(features, size, resize_stu):
+    other = torch.nn.functional.interpolate(features[1].detach(), size)
+    losses = [loss(resize_stu=resize_stu)(features[0], other) for loss in (SyncPKDLoss, PKDLoss)]
+    torch.testing.assert_close(*losses, rtol=1e-12, atol=0)
+
+
+def test_several_predictions_have_the_losses_that_each_has(features, target):
+    predictions = [features[0], features[1], features[0] + features[1]]
+    together = SyncPKDLoss().distances(predictions, features[1])
+    assert [loss.item() for loss in together] == [SyncPKDLoss()(each, features[1]).item() for each in predictions]
+    assert together[1] == 0
+
+
+@pytest.mark.parametrize('dtype', [torch.float16, torch.bfloat16])
+@pytest.mark.parametrize('memory_format', [torch.contiguous_format, torch.channels_last])
+def test_features_of_any_precision_and_layout_are_summed_in_float32(features, dtype, memory_format):
+    prediction, target = (feature.detach().to(dtype) for feature in features)
+    loss = SyncPKDLoss()(prediction.contiguous(memory_format=memory_format), target)
+    assert loss.dtype == torch.float32
+    torch.testing.assert_close(loss, PKDLoss()(prediction.float(), target.float()), rtol=1e-6, atol=0)
 
 
 def test_it_is_one_minus_the_correlation(source, target):
@@ -33,31 +62,42 @@ def test_a_single_location_has_no_correlation():
     assert loss == 0 and not features[0].grad.any() and PKDLoss()(*features).isnan()
 
 
-def test_the_joined_statistics_of_shares_are_those_of_the_whole(monkeypatch):
-    """The two processes take turns: what one passes to `all_reduce` is kept for the other."""
-    rows = torch.randn(3, 20, dtype=torch.float64) * 0.01 + 100
-    shares, kept = [rows[:, :7], rows[:, 7:]], []
-    for first_pass in (True, True, False):  # the squares need the mean of both
-        sums = [list(each) for each in kept]
-        kept = []
-        for rank, share in enumerate(shares):
-            kept.append([])
+class Processes:
+    """Processes that take turns: what each passes to `all_reduce` is kept, and added up in the second turn."""
 
-            def all_reduce(tensor, rank=rank):
-                number = len(kept[rank])
-                kept[rank].append(tensor.clone())
-                tensor += sum(each[number] for other, each in enumerate(sums) if other != rank and len(each) > number)
+    def __init__(self, monkeypatch, number):
+        self.number, self.kept = number, []
+        monkeypatch.setattr(sync_pkd, 'get_world_size', lambda: number)
+        monkeypatch.setattr(sync_pkd, 'all_reduce', self.all_reduce)
 
-            monkeypatch.setattr(sync_pkd, 'all_reduce', all_reduce)
-            mean, std = sync_pkd.joined_statistics(share)
-    torch.testing.assert_close(mean, rows.mean(1, keepdim=True), rtol=1e-12, atol=0)
-    torch.testing.assert_close(std, rows.std(1, keepdim=True), rtol=1e-9, atol=0)
+    def all_reduce(self, tensor):
+        self.kept.append(tensor.clone())
+        if len(self.kept) > self.number:
+            tensor.copy_(sum(self.kept[:self.number]))
+
+
+def test_shares_in_several_processes_have_the_loss_and_the_gradients_of_the_whole(monkeypatch):
+    features = [torch.randn(5, 3, 4, 2, dtype=torch.float64) * 0.1 + 10 for _ in range(3)]
+    predictions, target = [feature.requires_grad_() for feature in features[:2]], features[2]
+    expected = SyncPKDLoss().distances(predictions, target)
+    gradients = torch.autograd.grad(expected[0] + 2 * expected[1], predictions)
+    Processes(monkeypatch, 2)
+    shares = [slice(0, 2), slice(2, 5)]
+    for turn in range(2):
+        for share in shares:
+            losses = SyncPKDLoss().distances([prediction[share] for prediction in predictions], target[share])
+            if turn:
+                torch.testing.assert_close(losses, expected, rtol=1e-9, atol=0)
+                (losses[0] + 2 * losses[1]).backward()
+    for prediction, gradient in zip(predictions, gradients):  # the mean over processes is that of the whole
+        torch.testing.assert_close(prediction.grad / 2, gradient, rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.parametrize('value', [0.0, 3.0])
-def test_a_constant_channel_has_finite_gradients_in_several_processes(monkeypatch, value):
+@pytest.mark.parametrize('processes', [1, 2])
+def test_a_constant_channel_has_finite_gradients(monkeypatch, value, processes):
+    monkeypatch.setattr(sync_pkd, 'get_world_size', lambda: processes)
     monkeypatch.setattr(sync_pkd, 'all_reduce', lambda tensor: tensor.mul_(2))
-    rows = torch.full((2, 4), value, requires_grad=True)
-    mean, std = sync_pkd.joined_statistics(rows)
-    ((rows - mean) / (std + 1e-6)).square().sum().backward()
-    assert rows.grad.isfinite().all()
+    feature = torch.full((2, 4, 3, 3), value, requires_grad=True)
+    SyncPKDLoss()(feature, torch.randn(2, 4, 3, 3)).backward()
+    assert feature.grad.isfinite().all()

@@ -9,7 +9,7 @@ from mmdet.structures import DetDataSample
 from mmengine.config import ConfigDict
 from mmrazor.registry import MODELS as ALGORITHMS
 
-from mmfmkt.models.algorithms.teacher_inputs import CropToImages, TeacherInputs
+from mmfmkt.models.algorithms.teacher_inputs import FitToStudent, TeacherInputs
 from mmfmkt.wrap import pair_config
 
 PREPROCESSORS = dict(
@@ -56,13 +56,15 @@ def test_the_students_images_are_not_written_into(raw):
 
 
 def test_padding_of_the_teacher_is_cropped_from_its_features():
-    inputs, crop = TeacherInputs(preprocessor('grey_padding'), preprocessor('none')), CropToImages()
+    inputs, fit = TeacherInputs(preprocessor('grey_padding'), preprocessor('none')), FitToStudent()
     images = torch.zeros(1, 3, 40, 70)
     padded = inputs(images)
     assert padded.shape[2:] == (64, 96)
-    crop.sizes = images.shape[2:], padded.shape[2:]
     features = tuple(torch.zeros(1, 2, 64 // stride, 96 // stride) for stride in (8, 16, 32))
-    assert [tuple(feature.shape[2:]) for feature in crop(None, (), features)] == [(5, 9), (3, 5), (2, 3)]
+    with fit.fitting(images, padded):
+        fitted = fit(None, (), features)
+    assert [tuple(feature.shape[2:]) for feature in fitted] == [(5, 9), (3, 5), (2, 3)]
+    assert fit(None, (), features) is None  # the teacher runs for itself
 
 
 def test_a_distilled_teacher_sees_its_own_normalisation_and_padding(tmp_path):

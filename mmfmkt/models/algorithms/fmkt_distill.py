@@ -17,7 +17,7 @@ from ..transparent import show_child_as_own
 from .dry_run import check_fit, check_losses
 from .frozen_teacher import FrozenTeacher
 from .inherit import check_inherit, inherit
-from .recorded_heads import forget_records, hand_over, recorded_heads
+from .recorded_heads import forget_records, hand_over, reads_inside, recorded_heads
 from .recorder_sources import check_distiller, check_losses_named, check_recorded, check_sources
 from .weight_schedule import WeightSchedule
 
@@ -47,6 +47,8 @@ class FMKTDistill(BaseAlgorithm):
             "loss" in their name.
         check_classes: refuse a teacher whose checkpoint names other classes than the data set.
         weight_schedule: arguments of a :class:`WeightSchedule`, by which `WeightScheduleHook` sets `distill_weight`.
+        teacher_inference: arguments of :class:`TeacherInference`: precision and preparation of the teacher's backbone and
+            neck. They run as they are if something inside them is recorded.
         data_preprocessor: that of a config which states it beside the model; the student's own comes first.
 
     Attributes:
@@ -72,6 +74,7 @@ class FMKTDistill(BaseAlgorithm):
                  log_only: Sequence[str] = (),
                  check_classes: bool = True,
                  weight_schedule: dict | None = None,
+                 teacher_inference: dict | None = None,
                  data_preprocessor: dict | None = None,
                  **kwargs) -> None:
         if data_preprocessor and isinstance(architecture, dict):  # as a runner gives it to a detector that has none
@@ -83,9 +86,9 @@ class FMKTDistill(BaseAlgorithm):
         self.inherits, self.evaluate_teacher, self.check_classes = inherit, evaluate_teacher, check_classes
         self.weight_schedule = WeightSchedule(**weight_schedule or {})
         self.distill_weight, self.distilling = 1.0, True
-        self.teacher, self.teacher_heads = None, []
+        self.teacher, self.teacher_heads, self.teacher_prepared = None, [], False
         if teacher is not None or self.distiller.teacher_recorders.recorders:
-            self.teacher = FrozenTeacher(teacher, teacher_ckpt, self.data_preprocessor)
+            self.teacher = FrozenTeacher(teacher, teacher_ckpt, self.data_preprocessor, teacher_inference)
             self.prepare_from_teacher(self.teacher.detector)
         elif inherit or evaluate_teacher:
             raise ValueError('`inherit` and `evaluate_teacher` must be used with a teacher, but there is none; set `teacher`')
@@ -102,6 +105,14 @@ class FMKTDistill(BaseAlgorithm):
         check_fit(self.distiller, self.architecture, teacher)
         self.distiller.prepare_from_teacher(teacher)
         self.introduce('prepare_from_teacher', teacher)
+
+    def prepare_teacher(self, inputs: Tensor, data_samples: list) -> None:
+        """With the first batch of a training: nobody looks at the whole teacher any more."""
+        self.teacher_prepared = True
+        if not reads_inside(self.distiller.teacher_recorders, self.teacher.detector):
+            self.teacher.prepare(inputs, data_samples)
+        if not any(hasattr(loss, 'prepare_from_teacher') for loss in self.distiller.distill_losses.values()):
+            self.teacher.drop_heads(self.teacher_heads)
 
     def introduce(self, method: str, detector: BaseModel) -> None:
         """Show student or teacher to the connectors and losses that have this method."""
@@ -135,11 +146,15 @@ class FMKTDistill(BaseAlgorithm):
         """The student's losses under their own names, the distiller's under `distill.*`; images are (B, 3, H, W)."""
         if not self.distilling:
             return {**super().loss(inputs, data_samples), **unused(self.distiller)}
+        if self.teacher and not self.teacher_prepared:
+            self.prepare_teacher(inputs, data_samples)
         student_recorders = self.distiller.student_recorders
         with self.distiller.teacher_recorders, student_recorders:
             hand_over(student_recorders, data_samples)
-            features = self.teacher.extract_features(inputs, data_samples) if self.teacher else None
+            features = self.teacher.start(inputs, data_samples) if self.teacher else None
             losses = super().loss(inputs, data_samples)
+            if self.teacher:
+                self.teacher.wait_for(features)
             if self.teacher_heads:
                 boxes = student_recorders.recorders.get(ROIS)
                 self.teacher.run_heads(self.teacher_heads, features, boxes and boxes.get_record_data(0, 1))

@@ -1,7 +1,7 @@
 """The teacher: built, loaded and checked once, then only read."""
 from __future__ import annotations
 
-from typing import Callable
+from typing import Callable, Sequence
 
 import torch
 from mmengine.logging import print_log
@@ -10,9 +10,12 @@ from torch import Tensor, nn
 from ..build import build_detector
 from ..checkpoints import load_exactly, read_checkpoint
 from ..config_files import read_detector_config
+from ..layout import channels_last
+from ..precision import autocast, chosen_dtype
 from ..pyramid import find_source
 from .recorded_heads import run_heads
-from .teacher_inputs import CropToImages, TeacherInputs
+from .teacher_inference import TeacherInference, difference, succeeds
+from .teacher_inputs import FitToStudent, TeacherInputs
 
 
 def load_strictly(detector: nn.Module, checkpoint: str | None) -> dict:
@@ -51,19 +54,26 @@ class FrozenTeacher:
         config: a config file, a 'package::' config or a config dict.
         checkpoint: file or address of its weights.
         student_preprocessor: the data preprocessor that makes its images.
+        inference: arguments of :class:`TeacherInference`, by which backbone and neck run once they are prepared.
 
     Attributes:
         detector: the detector itself.
         classes: the names of the classes that it was trained on, if its checkpoint says so.
     """
 
-    def __init__(self, config: str | dict, checkpoint: str | None, student_preprocessor: nn.Module) -> None:
+    def __init__(self,
+                 config: str | dict,
+                 checkpoint: str | None,
+                 student_preprocessor: nn.Module,
+                 inference: dict | None = None) -> None:
+        self.inference, self.running = TeacherInference(**inference or {}), None
+        self.dtype, self.stream = None, None
         self.detector = build_detector(read_detector_config(config))
         self.classes = trained_classes(load_strictly(self.detector, checkpoint))
         self.detector.eval().requires_grad_(False)
-        self.inputs, self.crop = TeacherInputs(student_preprocessor, self.detector.data_preprocessor), CropToImages()
+        self.inputs, self.fit = TeacherInputs(student_preprocessor, self.detector.data_preprocessor), FitToStudent()
         # before any recorder's hook, which then sees what this one leaves
-        getattr(self.detector, find_source(self.detector)).register_forward_hook(self.crop)
+        getattr(self.detector, find_source(self.detector)).register_forward_hook(self.fit)
 
     def __deepcopy__(self, memo: dict) -> None:
         return None
@@ -73,15 +83,46 @@ class FrozenTeacher:
         self.detector._apply(fn)
         self.inputs._apply(fn)
 
-    @torch.no_grad()
     def extract_features(self, images: Tensor, data_samples: list | None = None) -> tuple[Tensor, ...]:
         """Run backbone and neck on images (B, 3, H, W) of the student; recorders see what they see."""
-        of_teacher = self.inputs(images, data_samples)
-        self.crop.sizes = tuple(images.shape[2:]), tuple(of_teacher.shape[2:])
-        try:
-            return self.detector.extract_feat(of_teacher)
-        finally:
-            self.crop.sizes = (1, 1), (1, 1)
+        features = self.start(images, data_samples)
+        self.wait_for(features)
+        return features
+
+    @torch.no_grad()
+    def start(self, images: Tensor, data_samples: list | None = None) -> tuple[Tensor, ...]:
+        """As `extract_features`; with a stream of its own nobody must read the features before `wait_for`."""
+        if self.running and self.running.side_stream and images.is_cuda:
+            self.stream = self.stream or torch.cuda.Stream(images.device)
+            self.stream.wait_stream(torch.cuda.current_stream(images.device))  # for the images
+        with torch.cuda.stream(self.stream):  # which does nothing for None
+            of_teacher = self.inputs(images, data_samples)
+            if self.running and self.running.channels_last:
+                of_teacher = channels_last(of_teacher)
+            with self.fit.fitting(images, of_teacher), autocast(self.dtype, images.device):
+                return self.detector.extract_feat(of_teacher)
+
+    def wait_for(self, features: Sequence[Tensor]) -> None:
+        """Let what comes next in the current stream wait for features of the teacher's."""
+        if self.stream is not None:
+            current = torch.cuda.current_stream(features[0].device)
+            current.wait_stream(self.stream)
+            for feature in features:
+                feature.record_stream(current)  # their memory is not given away before it is read
+
+    def prepare(self, images: Tensor, data_samples: list | None = None) -> None:
+        """Change backbone and neck for inference; these images, of the first batch, show whether it went well."""
+        parts = [part for part in (self.detector.backbone, getattr(self.detector, 'neck', None)) if part is not None]
+        expected = self.extract_features(images, data_samples)
+        for self.running in self.inference.choices():
+            self.dtype = chosen_dtype(self.running.precision, images.device)
+            if succeeds(parts, self.running, self.dtype, lambda: difference(self.extract_features(images, data_samples), expected)):
+                return
+
+    def drop_heads(self, keep: Sequence[str]) -> None:
+        """Free the memory of heads that do not run, all but these."""
+        for name in [name for name, _ in self.detector.named_children() if name.endswith('_head') and name not in keep]:
+            delattr(self.detector, name)
 
     @torch.no_grad()
     def run_heads(self, heads: list[str], features: tuple[Tensor, ...], rois: Tensor | None) -> None:

@@ -7,6 +7,7 @@ from mmrazor.models.task_modules import ModuleOutputsRecorder, RecorderManager
 from mmrazor.models.task_modules.recorder.base_recorder import BaseRecorder
 from torch import Tensor, nn
 
+from ..pyramid import find_source
 from ..recorders import DataSamplesRecorder
 
 HEADS = ('bbox_head', 'roi_head')
@@ -48,6 +49,12 @@ def recorded_heads(recorders: RecorderManager, detector: nn.Module) -> list[str]
                          f"Mask R-CNN), but got {type(getattr(detector, 'roi_head', None)).__name__} in "
                          f'{type(detector).__name__}')
     return [head for head in HEADS if head in parts]
+
+
+def reads_inside(recorders: RecorderManager, detector: nn.Module) -> bool:
+    """Does a recorder listen to a part of backbone or neck, and not only to the pyramid that they make?"""
+    sources = {recorder.source for recorder in recorders.recorders.values() if isinstance(recorder, ModuleOutputsRecorder)}
+    return any(source.split('.')[0] in ('backbone', 'neck') for source in sources - {find_source(detector)})
 
 
 def run_heads(detector: nn.Module, heads: list[str], features: tuple[Tensor, ...], rois: Tensor | None) -> None:

@@ -1,7 +1,9 @@
 """What the teacher sees: the student's batch, as the teacher's own preprocessor would have made it."""
 from __future__ import annotations
 
+from contextlib import contextmanager
 from math import ceil
+from typing import Iterator
 
 import torch
 import torch.nn.functional as F
@@ -51,20 +53,30 @@ def statistics(preprocessor: nn.Module) -> tuple[Tensor, Tensor]:
     return tuple(value.flatten().expand(3).float().cpu() for value in (preprocessor.mean, preprocessor.std))
 
 
-class CropToImages:
-    """Takes from a pyramid what lies on the padding of :class:`TeacherInputs`: a forward hook of neck or backbone.
+class FitToStudent:
+    """Leaves of the teacher's pyramid what belongs to the student's images: a forward hook of neck or backbone.
 
-    Attributes:
-        sizes: height and width of the images before and after padding.
+    What lies on the padding of :class:`TeacherInputs` is cut off. Features are left in the precision of the training and
+    in the default memory layout, whatever the teacher computes in.
     """
 
     def __init__(self) -> None:
-        self.sizes = (1, 1), (1, 1)
+        self.sizes, self.dtype = None, None
+
+    @contextmanager
+    def fitting(self, images: Tensor, of_teacher: Tensor) -> Iterator[None]:
+        """While the teacher runs on `of_teacher` (B, 3, H', W') for the student's `images` (B, 3, H, W)."""
+        self.sizes = tuple(images.shape[2:]), tuple(of_teacher.shape[2:])
+        self.dtype = None if torch.is_autocast_enabled(images.device.type) else images.dtype
+        try:
+            yield
+        finally:
+            self.sizes = None
 
     def __call__(self, module: nn.Module, args: tuple, features: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+        if self.sizes is None:
+            return None  # the teacher runs for itself
         (height, width), (padded_height, padded_width) = self.sizes
-        if self.sizes[0] == self.sizes[1]:
-            return None  # the output stays as it is
         return tuple(
-            feature[:, :, :ceil(feature.shape[2] * height / padded_height), :ceil(feature.shape[3] * width / padded_width)]
-            for feature in features)
+            feature[:, :, :ceil(feature.shape[2] * height / padded_height), :ceil(feature.shape[3] * width / padded_width)].to(
+                self.dtype or feature.dtype, memory_format=torch.contiguous_format) for feature in features)

@@ -8,6 +8,7 @@ from mmfmkt.flow import Trajectory
 
 from ..classifier import find_classifier
 from ..flow_transform import FlowTransform
+from ..layout import layout_of
 
 
 class FeatureFlow(FlowTransform):
@@ -41,7 +42,7 @@ class FeatureFlow(FlowTransform):
         return self.steps_of_pass or super().draw_num_steps()
 
     def transport_input(self, module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-        return (self(args[0]).output, *args[1:])
+        return (self(args[0]).output.contiguous(memory_format=layout_of(args[0])), *args[1:])
 
     def forward(self, feature: Tensor) -> Trajectory:
         return super().forward([feature])[0]

@@ -79,7 +79,7 @@ class FMKTLoss(LevelLoss):
 
     def level_loss(self, level: int, of_student: Trajectory, target: Tensor, level_metric: LevelMetric) -> Tensor:
         predictions = [level_metric.predict(endpoint, target) for endpoint in of_student.endpoints]
-        distances = [level_metric.distance(prediction, target) for prediction in predictions]
+        distances = level_metric.distances(predictions, target)
         self.distances[level] = [distance.detach() for distance in distances]
         if self.diagnosing:
             self.diagnostics[level] = diagnose(predictions, of_student.weights, distances, target)

@@ -87,25 +87,42 @@ class LevelMetric(nn.Module):
         return fit_size(self.transform(feature), target)
 
     def distance(self, prediction: Tensor, target: Tensor, *context: Any) -> Tensor:
-        """The unweighted metric between a transformed feature and a target of its shape, a scalar.
+        """The unweighted metric between a transformed feature and a target of its shape, a scalar; see :meth:`distances`."""
+        return self.distances([prediction], target, *context)[0]
 
-        It is computed in float32 at least.
+    def distances(self, predictions: Sequence[Tensor], target: Tensor, *context: Any) -> list[Tensor]:
+        """The unweighted metric between each of several transformed features and one target of their shape.
+
+        It is computed in float32 at least. A metric with a method `distances(predictions, target)` is given all at once, in
+        the precision and memory layout that they have.
 
         Raises:
             ValueError: if the shapes differ, or if the metric returns no scalar.
         """
-        if prediction.shape != target.shape:
-            raise ValueError(
-                f'a level must have the same shape in student and teacher, but got (B, C, H, W) = '
-                f'{tuple(prediction.shape)} and {tuple(target.shape)}; set `transform` of the loss to a projection of the '
-                "student's channels to the teacher's, such as dict(type='mmrazor.ConvModuleConnector', in_channel=..., "
-                'out_channel=..., act_cfg=None), or choose a teacher with the same strides and anchors, or set `levels` '
-                'of the flow or of the loss')
-        dtype = torch.promote_types(prediction.dtype, torch.float32)
-        with torch.autocast(prediction.device.type, enabled=False):
+        for prediction in predictions:
+            check_shapes(prediction, target)
+        with torch.autocast(target.device.type, enabled=False):
+            if hasattr(self.metric, 'distances') and not context:
+                return self.metric.distances(predictions, target)
+            dtype = torch.promote_types(predictions[0].dtype, torch.float32)
             # some losses of MMRazor view what they get, which needs the default layout
-            value = self.metric(prediction.to(dtype).contiguous(), target.to(dtype).contiguous(), *context)
+            target = target.to(dtype).contiguous()
+            return [self.scalar(prediction.to(dtype).contiguous(), target, *context) for prediction in predictions]
+
+    def scalar(self, prediction: Tensor, target: Tensor, *context: Any) -> Tensor:
+        value = self.metric(prediction, target, *context)
         if value.dim():
             raise ValueError(f'`metric` must return a scalar, but {type(self.metric).__name__} returned a tensor of shape '
                              f"{tuple(value.shape)}; set its reduction to 'mean'")
         return value
+
+
+def check_shapes(prediction: Tensor, target: Tensor) -> None:
+    """Raise a ValueError if a transformed feature has not the shape of its target."""
+    if prediction.shape != target.shape:
+        raise ValueError(
+            f'a level must have the same shape in student and teacher, but got (B, C, H, W) = '
+            f'{tuple(prediction.shape)} and {tuple(target.shape)}; set `transform` of the loss to a projection of the '
+            "student's channels to the teacher's, such as dict(type='mmrazor.ConvModuleConnector', in_channel=..., "
+            'out_channel=..., act_cfg=None), or choose a teacher with the same strides and anchors, or set `levels` '
+            'of the flow or of the loss')

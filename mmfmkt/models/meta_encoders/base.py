@@ -2,6 +2,7 @@
 import math
 
 import torch
+import torch.nn.functional as F
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
@@ -30,11 +31,16 @@ class TimeEmbedding(BaseModule):
 class ChannelNorm(nn.LayerNorm):
     """LayerNorm over the channels of each location of a (B, C, H, W) map.
 
-    Independent of the batch, of padding and of the mode, so training and inference give the same flow.
+    Independent of the batch, of padding and of the mode, so training and inference give the same flow. Under mixed
+    precision it reads and returns what the convolutions around it do, and takes its statistics in float32, as PyTorch's
+    kernels do; autocast would keep both maps in float32 for the backward pass.
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        weight, bias = self.weight.to(x.dtype), self.bias.to(x.dtype)
+        with torch.autocast(x.device.type, enabled=False):
+            rows = F.layer_norm(x.permute(0, 2, 3, 1), self.normalized_shape, weight, bias, self.eps)
+        return rows.permute(0, 3, 1, 2)
 
 
 class MetaEncoder(BaseModule):
@@ -88,4 +94,10 @@ class MetaEncoder(BaseModule):
                              f'transports, {state.shape[1]}, but got {self.channels}')
         if state.dim() == 2:  # a vector is a map of one pixel
             return self.forward(state[:, :, None, None], t).flatten(1)
-        return self.layers(state + self.time_embedding(t))
+        return self.layers(self.lowered(state + self.time_embedding(t)))
+
+    @staticmethod
+    def lowered(x: Tensor) -> Tensor:
+        """What the layers read, in the precision in which they compute: only that is kept for the backward pass."""
+        device = x.device.type
+        return x.to(torch.get_autocast_dtype(device)) if torch.is_autocast_enabled(device) else x

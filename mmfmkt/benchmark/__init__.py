@@ -1,0 +1,3 @@
+from .benchmark import run_benchmark
+
+__all__ = ['run_benchmark']

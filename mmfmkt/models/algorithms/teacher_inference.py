@@ -1,0 +1,113 @@
+"""The teacher's backbone and neck, prepared to run fast, since nothing in them is trained."""
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from typing import Callable, Iterator, Sequence
+
+import torch
+from mmcv.cnn import fuse_conv_bn
+from mmengine.logging import print_log
+from torch import Tensor, nn
+
+from ..layout import channels_last
+from ..precision import check_precision
+
+TOLERANCE = 0.05  # bfloat16 is off by 1 %, an operator that reads another layout by all
+MODES = ('default', 'reduce-overhead', 'max-autotune', 'max-autotune-no-cudagraphs')  # of torch.compile
+
+
+@dataclass(frozen=True)
+class TeacherInference:
+    """How the teacher runs.
+
+    Args:
+        precision: 'auto' is bfloat16 where the device computes it, or the precision of the training where that is mixed;
+            'float32', 'bfloat16' and 'float16' are what they say; None is that of the training.
+        channels_last: in the memory layout in which convolutions are fastest.
+        fold_bn: BatchNorms become a part of the convolutions before them.
+        compile: a mode of `torch.compile`, as 'default', or 'reduce-overhead' for CUDA graphs; compiling takes minutes, and
+            again for images of other sizes.
+        side_stream: run beside the student's forward pass on a GPU, in a stream of its own.
+
+    Raises:
+        ValueError: if `precision` or `compile` is none.
+    """
+    precision: str | None = 'auto'
+    channels_last: bool = True
+    fold_bn: bool = True
+    compile: str | None = None
+    side_stream: bool = False
+
+    def __post_init__(self) -> None:
+        check_precision(self.precision, 'teacher_inference.precision')
+        if self.compile is not None and self.compile not in MODES:
+            raise ValueError(f'`teacher_inference.compile` must be a mode of torch.compile, {", ".join(MODES)}, or None, but got '
+                             f'{self.compile!r}')
+
+    def choices(self) -> Iterator[TeacherInference]:
+        """These options, and those that take their place if the features come out wrong.
+
+        Operators of other libraries may not know every precision or memory layout.
+        """
+        yield self
+        yield replace(self, precision='float32')
+        yield replace(self, precision='float32', channels_last=False, fold_bn=False, compile=None)
+
+
+def succeeds(parts: Sequence[nn.Module], options: TeacherInference, dtype: torch.dtype | None, difference: Callable[[], float]) -> bool:
+    """Prepare modules, unless the features then differ; a line in the log says so.
+
+    Args:
+        parts: backbone and neck.
+        options: how they are prepared.
+        dtype: what they compute in; None for that of the training.
+        difference: runs them and says how far the features are from those before, see :func:`difference`.
+    """
+    undo = prepare(parts, options, dtype)
+    try:
+        off = difference()
+        reason = '' if off < TOLERANCE else f'its features would differ by {off:.1%}'
+    except Exception as error:  # an operator that does not know the precision, or a failed compilation
+        reason = f'{type(error).__name__}: {error}'
+    if reason:
+        undo()
+        print_log(f'the teacher does not run as {options}: {reason}', 'current', logging.WARNING)
+        return False
+    print_log(f'the teacher runs as {options}, in {str(dtype or "the precision of the training").removeprefix("torch.")}; its '
+              f'features differ by {off:.2%} from those without', 'current')
+    return True
+
+
+def prepare(parts: Sequence[nn.Module], options: TeacherInference, dtype: torch.dtype | None) -> Callable[[], None]:
+    """Change modules for inference in `dtype`, or as they are for None; the function that is returned changes them back."""
+    before = [(module, dict(module._modules), dict(module._parameters)) for part in parts for module in part.modules()]
+    for part in parts:
+        if options.fold_bn:
+            fuse_conv_bn(part).eval()  # what it puts in the place of a norm is in training mode
+        for module in part.modules():
+            if isinstance(module, (nn.Conv2d, nn.Linear)):
+                prepare_weights(module, options, dtype)
+        if options.compile:
+            part.forward = torch.compile(part.forward, mode=options.compile)
+
+    def undo() -> None:
+        for part in parts:
+            part.__dict__.pop('forward', None)
+        for module, children, parameters in before:
+            module._modules.update(children)
+            module._parameters.update(parameters)
+
+    return undo
+
+
+def prepare_weights(module: nn.Conv2d | nn.Linear, options: TeacherInference, dtype: torch.dtype | None) -> None:
+    """Keep weights in the precision and layout in which they are used, so that no iteration converts them."""
+    for name, value in module.named_parameters(recurse=False):
+        value = value.detach().to(dtype or value.dtype)
+        setattr(module, name, nn.Parameter(channels_last(value) if options.channels_last else value, requires_grad=False))
+
+
+def difference(features: Sequence[Tensor], expected: Sequence[Tensor]) -> float:
+    """How far features are from what they should be: the norm of the difference over that of the feature, at the worst level."""
+    return max(((feature - other).norm() / other.norm().clamp(min=1e-30)).item() for feature, other in zip(features, expected))
