@@ -40,6 +40,8 @@ def run_benchmark(args: argparse.Namespace) -> None:
     init_default_scope('mmdet')
     MMLogger.get_instance('benchmark', log_level='ERROR')  # what MMEngine initialises is no news
     pairs = [(Path(name).stem, read_pair(name)) for name in args.config]
+    for _, cfg in pairs:
+        cfg.merge_from_dict(args.cfg_options)
     cases = [make_cases(without_pretrained(cfg.model.to_dict()), title, args.methods, args.deployed) for title, cfg in pairs]
     for (title, cfg), of_pair in zip(pairs, cases):
         with tempfile.TemporaryDirectory() as folder:
@@ -78,17 +80,19 @@ def measure(title: str, cfg: Config, cases: list[Case], args: argparse.Namespace
     about = describe(args)
     print(f'{title}, {about}', flush=True)
     training, inference = (
-        run_cases(group, setting, args.rounds, args.at_once, lambda text: print(f'  {text}', flush=True)) if group else []
-        for group in ([case for case in cases if case.trains], [case for case in cases if not case.trains]))
-    text = [f'{title}, {about}', training_table(training, args.amp), *slopes(training)]
+        run_cases(group, setting, rounds, args.at_once, lambda text: print(f'  {text}', flush=True)) if group else []
+        for group, rounds in (([case for case in cases if case.trains], args.rounds),
+                              ([case for case in cases if not case.trains], 4 * args.rounds)))
+    text = [f'{title}, {about}']
+    if training:
+        text += [training_table(training, args.amp), *slopes(training)]
+        draw_chart(training, f'{title}: an iteration of the training', folder / 'training.png')
     if inference:
         text += [inference_table(inference), *slopes(inference)]
+        draw_chart(inference, f'{title}: a prediction', folder / 'inference.png')
     print('\n' + '\n\n'.join(text))
     (folder / 'benchmark.md').write_text('\n\n'.join(text) + '\n')
     (folder / 'benchmark.json').write_text(to_json([*training, *inference], dict(title=title, about=about)))
-    draw_chart(training, f'{title}: an iteration of the training', folder / 'training.png')
-    if inference:
-        draw_chart(inference, f'{title}: a prediction', folder / 'inference.png')
     print(f'\ntables, figures and charts are in {folder}')
 
 
@@ -99,4 +103,5 @@ def describe(args: argparse.Namespace) -> str:
     else:
         machine = f'{torch.cpu.get_capabilities().get("cpu_name", "CPU")}, {torch.get_num_threads()} threads'
     return (f'{machine}, {args.batch} images of {args.shape[0]}x{args.shape[1]}, {"mixed precision" if args.amp else "float32"}, '
-            f'{args.rounds} rounds, torch {torch.__version__}, {date.today()}')
+            f'{args.rounds} rounds, torch {torch.__version__}, {date.today()}'
+            + ''.join(f', {key}={value}' for key, value in args.cfg_options.items()))

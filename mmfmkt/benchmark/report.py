@@ -90,7 +90,7 @@ def to_json(results: Sequence[Result], about: dict[str, Any]) -> str:
 def draw_chart(results: Sequence[Result], title: str, file: Path) -> None:
     """Bars of the seconds of an iteration, in their phases, one under the other."""
     shown = [result for result in results if not result.error]
-    figure, axes = plt.subplots(figsize=(9, 0.8 + 0.3 * len(shown)), layout='constrained')
+    figure, axes = plt.subplots(figsize=(9, 1.2 + 0.3 * len(shown)), layout='constrained')
     for number, result in enumerate(shown):
         left = 0.0
         for index, phase in enumerate(PHASES):
@@ -100,9 +100,9 @@ def draw_chart(results: Sequence[Result], title: str, file: Path) -> None:
         axes.text(left, number, f' {median(result.ratios):.2f} x', va='center', fontsize=8)
     axes.set_yticks(range(len(shown)), [result.case.name for result in shown], fontsize=8)
     axes.invert_yaxis()
-    axes.margins(x=0.1)
+    axes.margins(x=0.1, y=0.02)
     axes.set(xlabel='seconds', title=title)
-    axes.legend(fontsize=8, ncols=len(PHASES) // 2, loc='upper center', bbox_to_anchor=(0.5, -0.12 - 1 / (len(shown) + 1)))
+    figure.legend(fontsize=8, ncols=len(PHASES), loc='outside lower center')
     figure.savefig(file, dpi=120)
     plt.close(figure)
 

@@ -35,11 +35,6 @@ class Result:
     error: str | None = None
 
     @property
-    def seconds(self) -> float:
-        """The median of the iterations."""
-        return median(spent['total'] for spent in self.rounds)
-
-    @property
     def phases(self) -> dict[str, float]:
         """The median of each phase, in seconds."""
         names = {name for spent in self.rounds for name in spent} - {'total'}
@@ -55,6 +50,9 @@ class Client:
         self.process = FORKSERVER.Process(target=serve, args=(end, case, setting), daemon=True)
         self.process.start()
         end.close()
+
+    def prepare(self) -> None:
+        """Wait until the model is built, and measure its memory."""
         self.receive()
         self.result.memory = self.ask('memory') or 0
 
@@ -95,6 +93,7 @@ def run_cases(cases: list[Case], setting: Setting, rounds: int, at_once: int, sa
         RuntimeError: if the reference does not run.
     """
     reference, results = Client(cases[0], setting), []
+    reference.prepare()
     if reference.result.error:
         raise RuntimeError(f'{cases[0].name}, which all others are compared with, does not run: {reference.result.error}; its '
                            f'log is in {setting.logs}')
@@ -102,6 +101,8 @@ def run_cases(cases: list[Case], setting: Setting, rounds: int, at_once: int, sa
     for group in [others[first:first + size] for first in range(0, len(others), size)] or [[]]:
         say(f'building {", ".join(case.name for case in group or cases)}')
         clients = [Client(case, setting) for case in group]
+        for client in clients:
+            client.prepare()
         for number in range(rounds + 1):
             say(f'round {number} of {rounds}' if number else 'warm-up')
             take_turns(reference, clients, number)

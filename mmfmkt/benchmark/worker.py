@@ -52,6 +52,8 @@ class Worker:
 
     def __init__(self, case: Case, setting: Setting) -> None:
         self.device, self.phases = torch.device(setting.device), Phases()
+        if self.device.type == 'cuda':
+            torch.cuda.set_device(self.device)
         give_back_above(SMALL)
         self.before = memory_of_process('VmRSS')
         self.model = initialised(case.build()).to(self.device)

@@ -15,15 +15,15 @@ def check_precision(value: str | None, option: str) -> str | None:
 
 
 def chosen_dtype(precision: str | None, device: torch.device) -> torch.dtype | None:
-    """What a part computes in; None for whatever surrounds it.
+    """What a part computes in; None for the precision of its inputs and weights.
 
-    'auto' is bfloat16 where the device computes it, and float32 elsewhere; under mixed precision it is that of the training.
+    None and 'auto' are that of the training, if it is mixed; otherwise 'auto' is bfloat16 where the device computes it.
     """
-    if precision is None or precision == 'auto' and torch.is_autocast_enabled(device.type):
-        return None
-    if precision == 'auto':
-        return torch.bfloat16 if computes_bfloat16(device) else None
-    return getattr(torch, precision)
+    if precision not in (None, 'auto'):
+        return getattr(torch, precision)
+    if torch.is_autocast_enabled(device.type):
+        return torch.get_autocast_dtype(device.type)
+    return torch.bfloat16 if precision and computes_bfloat16(device) else None
 
 
 def autocast(dtype: torch.dtype | None, device: torch.device) -> AbstractContextManager:

@@ -6,6 +6,7 @@ from helpers import wake
 
 from mmfmkt.flow import NoiseSchedule, VPODE
 from mmfmkt.models import FlowTransform
+from mmfmkt.models.flow_transform import replace_levels
 
 META_ENCODER = dict(type='mmrazor.LightMetaEncoder', channels=8)
 
@@ -121,3 +122,39 @@ def test_a_shared_meta_encoder_serves_all_levels():
 def test_a_level_that_the_pyramid_lacks_is_refused():
     with pytest.raises(ValueError, match='which has 1 .*but got \\[0, 3\\]'):
         FlowTransform(META_ENCODER, levels=(0, 3))([torch.randn(1, 8, 4, 4)])
+
+
+@pytest.mark.parametrize('encoder', ['Light', 'Conv', 'ConvNeXt', 'MLP', 'Swin'])
+def test_a_flow_in_bfloat16_is_the_one_in_float32(encoder):
+    """The state stays in float32, where small steps add up; only velocities are rounded."""
+    torch.manual_seed(0)
+    flow = FlowTransform(dict(type=f'mmrazor.{encoder}MetaEncoder', channels=16), levels=(0, ), num_steps=4)
+    wake(flow, 0.1)
+    feature = torch.randn(2, 16, 9, 6)
+    expected = flow([feature])[0]
+    flow.precision = 'bfloat16'
+    found = flow([feature])[0]
+    assert found.output.dtype == torch.float32 and {velocity.dtype for velocity in found.velocities} == {torch.bfloat16}
+    moved = (expected.output - feature).norm()
+    assert moved > 0.1 and (found.output - expected.output).norm() < 0.02 * moved
+    flow.precision = 'float32'
+    with torch.autocast('cpu', torch.bfloat16):
+        assert torch.equal(flow([feature])[0].output, expected.output)
+
+
+def test_a_precision_that_is_none_is_refused():
+    with pytest.raises(ValueError, match="`precision` must be 'auto', 'float32', .* but got 'half'"):
+        FlowTransform(META_ENCODER, levels=(0, ), precision='half')
+
+
+@pytest.mark.parametrize('memory_format', [torch.contiguous_format, torch.channels_last])
+def test_transported_levels_keep_their_layout(memory_format):
+    pyramid = [torch.randn(2, 8, size, size).contiguous(memory_format=memory_format) for size in (8, 4)]
+    trajectories = FlowTransform(META_ENCODER, levels=(0, ))(pyramid)
+    assert all(feature.is_contiguous(memory_format=memory_format) for feature in replace_levels(pyramid, trajectories))
+
+
+def test_inference_makes_no_endpoints():
+    trajectory = FlowTransform(META_ENCODER, levels=(0, ), num_steps=2)([torch.randn(1, 8, 4, 4)])[0]
+    assert 'endpoints' not in vars(trajectory)
+    assert len(trajectory.endpoints) == 2 and trajectory.endpoints is trajectory.endpoints

@@ -11,7 +11,7 @@ from mmengine.config import Config
 from mmrazor.registry import MODELS
 
 from mmfmkt.flow import transport
-from mmfmkt.models import StepTaskLoss
+from mmfmkt.models import StepTaskLoss, StudentClassifier
 from mmfmkt.models.classifier import find_classifier
 from mmfmkt.models.recorders import Call
 
@@ -148,6 +148,16 @@ def test_at_step_zero_the_task_loss_of_the_steps_is_that_of_the_head(model, mask
     own = total(dict(loss=losses['loss_cls']))
     assert own > 0
     torch.testing.assert_close(losses['distill.loss_step_task'], own, rtol=1e-5, atol=0)
+
+
+@pytest.mark.parametrize('name', ['retinanet', 'faster_rcnn'], indirect=True)
+def test_the_classifier_runs_once_for_every_step_and_level_though_two_losses_read_it(model, batch, monkeypatch):
+    trajectories, endpoints, forward = [], [], StudentClassifier.forward_train
+    head_of(model.architecture).flow.register_forward_hook(lambda module, args, output: trajectories.append(output))
+    monkeypatch.setattr(StudentClassifier, 'forward_train',
+                        lambda self, feature: endpoints.append(feature) or forward(self, feature))
+    model.loss(*batch)
+    assert [id(each) for each in endpoints] == [id(each) for trajectory in trajectories for each in trajectory.endpoints]
 
 
 @pytest.mark.parametrize('name', ['retinanet', 'fcos', 'faster_rcnn'], indirect=True)

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..build import build_detector
 from ..class_count import check_class_counts
+from ..pyramid import find_source
 from ..transparent import show_child_as_own
 from .dry_run import check_fit, check_losses
 from .frozen_teacher import FrozenTeacher
@@ -101,6 +102,9 @@ class FMKTDistill(BaseAlgorithm):
         check_class_counts(self.architecture, teacher)
         check_inherit(self.architecture, teacher, self.inherits)
         check_sources(recorders, teacher, 'teacher')
+        if self.teacher.inference.cache and reads_inside(recorders, teacher):
+            raise ValueError('`teacher_inference.cache` must be used with recorders of the whole pyramid, '
+                             f'{find_source(teacher)!r}, but there is one inside of backbone or neck')
         self.teacher_heads = recorded_heads(recorders, teacher)
         check_fit(self.distiller, self.architecture, teacher)
         self.distiller.prepare_from_teacher(teacher)

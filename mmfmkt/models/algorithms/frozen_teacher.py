@@ -13,6 +13,7 @@ from ..config_files import read_detector_config
 from ..layout import channels_last
 from ..precision import autocast, chosen_dtype
 from ..pyramid import find_source
+from .feature_cache import FeatureCache
 from .recorded_heads import run_heads
 from .teacher_inference import TeacherInference, difference, succeeds
 from .teacher_inputs import FitToStudent, TeacherInputs
@@ -67,7 +68,7 @@ class FrozenTeacher:
                  student_preprocessor: nn.Module,
                  inference: dict | None = None) -> None:
         self.inference, self.running = TeacherInference(**inference or {}), None
-        self.dtype, self.stream = None, None
+        self.dtype, self.stream, self.cache = None, None, None
         self.detector = build_detector(read_detector_config(config))
         self.classes = trained_classes(load_strictly(self.detector, checkpoint))
         self.detector.eval().requires_grad_(False)
@@ -96,11 +97,29 @@ class FrozenTeacher:
             self.stream = self.stream or torch.cuda.Stream(images.device)
             self.stream.wait_stream(torch.cuda.current_stream(images.device))  # for the images
         with torch.cuda.stream(self.stream):  # which does nothing for None
-            of_teacher = self.inputs(images, data_samples)
-            if self.running and self.running.channels_last:
-                of_teacher = channels_last(of_teacher)
-            with self.fit.fitting(images, of_teacher), autocast(self.dtype, images.device):
-                return self.detector.extract_feat(of_teacher)
+            return self.read_or_compute(images, data_samples) if self.cache else self.compute(images, data_samples)
+
+    def compute(self, images: Tensor, data_samples: list | None) -> tuple[Tensor, ...]:
+        of_teacher = self.inputs(images, data_samples)
+        if self.running and self.running.channels_last:
+            of_teacher = channels_last(of_teacher)
+        with self.fit.fitting(images, of_teacher), autocast(self.dtype, images.device):
+            return self.detector.extract_feat(of_teacher)
+
+    def read_or_compute(self, images: Tensor, data_samples: list | None) -> tuple[Tensor, ...]:
+        shapes = [sample.get('img_shape') for sample in data_samples] if data_samples else [None] * len(images)
+        files = self.cache.files(images, shapes)
+        features = self.cache.read(files, like=images)
+        if features is None:
+            features = self.compute(images, data_samples)
+            self.cache.write(files, features, self.dtype)
+            return features
+        source = getattr(self.detector, find_source(self.detector))
+        forward, source.forward = source.forward, lambda *args: features
+        try:
+            return source(images)  # as a call, which its recorders see
+        finally:
+            source.forward = forward
 
     def wait_for(self, features: Sequence[Tensor]) -> None:
         """Let what comes next in the current stream wait for features of the teacher's."""
@@ -117,7 +136,10 @@ class FrozenTeacher:
         for self.running in self.inference.choices():
             self.dtype = chosen_dtype(self.running.precision, images.device)
             if succeeds(parts, self.running, self.dtype, lambda: difference(self.extract_features(images, data_samples), expected)):
-                return
+                break
+        if self.running.cache:
+            how = (self.dtype, self.running.fold_bn, self.running.channels_last, self.inputs.settings)
+            self.cache = FeatureCache(self.running.cache, [*parts, self.inputs, how], self.running.cache_gb)
 
     def drop_heads(self, keep: Sequence[str]) -> None:
         """Free the memory of heads that do not run, all but these."""

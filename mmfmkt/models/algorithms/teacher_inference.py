@@ -29,30 +29,35 @@ class TeacherInference:
         compile: a mode of `torch.compile`, as 'default', or 'reduce-overhead' for CUDA graphs; compiling takes minutes, and
             again for images of other sizes.
         side_stream: run beside the student's forward pass on a GPU, in a stream of its own.
+        cache: folder in which features are kept, for data whose augmentations repeat themselves; see :class:`FeatureCache`.
+        cache_gb: how large it may become for a teacher.
 
     Raises:
-        ValueError: if `precision` or `compile` is none.
+        ValueError: if `precision` or `compile` is none, or if `cache_gb` is negative.
     """
     precision: str | None = 'auto'
     channels_last: bool = True
     fold_bn: bool = True
     compile: str | None = None
     side_stream: bool = False
+    cache: str | None = None
+    cache_gb: float = 20.0
 
     def __post_init__(self) -> None:
         check_precision(self.precision, 'teacher_inference.precision')
         if self.compile is not None and self.compile not in MODES:
             raise ValueError(f'`teacher_inference.compile` must be a mode of torch.compile, {", ".join(MODES)}, or None, but got '
                              f'{self.compile!r}')
+        if self.cache_gb < 0:
+            raise ValueError(f'`teacher_inference.cache_gb` must be at least 0, but got {self.cache_gb!r}')
 
     def choices(self) -> Iterator[TeacherInference]:
         """These options, and those that take their place if the features come out wrong.
 
         Operators of other libraries may not know every precision or memory layout.
         """
-        yield self
-        yield replace(self, precision='float32')
-        yield replace(self, precision='float32', channels_last=False, fold_bn=False, compile=None)
+        in_float32 = replace(self, precision='float32')
+        yield from dict.fromkeys([self, in_float32, replace(in_float32, channels_last=False, fold_bn=False, compile=None)])
 
 
 def succeeds(parts: Sequence[nn.Module], options: TeacherInference, dtype: torch.dtype | None, difference: Callable[[], float]) -> bool:
@@ -72,11 +77,19 @@ def succeeds(parts: Sequence[nn.Module], options: TeacherInference, dtype: torch
         reason = f'{type(error).__name__}: {error}'
     if reason:
         undo()
-        print_log(f'the teacher does not run as {options}: {reason}', 'current', logging.WARNING)
+        print_log(f'the teacher does not run {describe(options, dtype)}: {reason}', 'current', logging.WARNING)
         return False
-    print_log(f'the teacher runs as {options}, in {str(dtype or "the precision of the training").removeprefix("torch.")}; its '
-              f'features differ by {off:.2%} from those without', 'current')
+    print_log(f'the teacher runs {describe(options, dtype)}; its features differ by {off:.2%} from those of the teacher as it was',
+              'current')
     return True
+
+
+def describe(options: TeacherInference, dtype: torch.dtype | None) -> str:
+    """How it runs, for the log."""
+    precision = str(dtype).removeprefix('torch.') if dtype else 'the precision of its weights'
+    parts = {'channels-last': options.channels_last, 'with BatchNorm folded': options.fold_bn,
+             f'compiled ({options.compile})': options.compile, 'in a stream of its own': options.side_stream}
+    return ', '.join([f'in {precision}', *(name for name, used in parts.items() if used)])
 
 
 def prepare(parts: Sequence[nn.Module], options: TeacherInference, dtype: torch.dtype | None) -> Callable[[], None]:

@@ -35,6 +35,11 @@ class TeacherInputs(nn.Module):
         self.agree = bool(not self.swaps and (self.scale == 1).all() and (self.shift == 0).all()
                           and self.pad_value == getattr(student, 'pad_value', 0))
 
+    @property
+    def settings(self) -> tuple:
+        """What it does, besides the numbers in its buffers."""
+        return self.swaps, self.pad_value, self.divisor
+
     def forward(self, images: Tensor, data_samples: list | None = None) -> Tensor:
         """Images (B, 3, H, W) for the student -> (B, 3, H', W') for the teacher, H' >= H and W' >= W."""
         if not self.agree:

@@ -4,6 +4,8 @@ from mmrazor.models.architectures.connectors.base_connector import BaseConnector
 from mmrazor.registry import MODELS
 from torch import Tensor
 
+from mmfmkt.flow import Trajectory
+
 from ..classifier import find_classifier
 
 
@@ -33,6 +35,13 @@ class StudentClassifier(BaseConnector):
             raise ValueError(f'`head` must be a head of {type(student).__name__}, which has {", ".join(heads)}, '
                              f'but got {self.head!r}')
         self.layer = (find_classifier(modules[self.head], self.classifier), )
+
+    def of_endpoints(self, trajectory: Trajectory) -> tuple[Tensor, ...]:
+        """The logits of every step. They are kept with the trajectory, because several losses read them."""
+        kept = vars(trajectory).setdefault('logits', {})
+        if self.layer not in kept:
+            kept[self.layer] = tuple(map(self, trajectory.endpoints))
+        return kept[self.layer]
 
     def forward_train(self, feature: Tensor) -> Tensor:
         """(B, C, H, W) -> (B, A K, H, W) for a dense head of A anchors and K classes, or (B, C) -> (B, K + 1)."""

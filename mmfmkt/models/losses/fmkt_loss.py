@@ -78,7 +78,7 @@ class FMKTLoss(LevelLoss):
         return {level: trajectory.source for level, trajectory in by_level(trajectories).items()}
 
     def level_loss(self, level: int, of_student: Trajectory, target: Tensor, level_metric: LevelMetric) -> Tensor:
-        predictions = [level_metric.predict(endpoint, target) for endpoint in of_student.endpoints]
+        predictions = level_metric.predictions(of_student, target)
         distances = level_metric.distances(predictions, target)
         self.distances[level] = [distance.detach() for distance in distances]
         if self.diagnosing:

@@ -7,7 +7,10 @@ import torch.nn.functional as F
 from mmrazor.registry import MODELS
 from torch import Tensor, nn
 
+from mmfmkt.flow import Trajectory
+
 from ..build import build_part
+from ..connectors.student_classifier import StudentClassifier
 
 
 class TeacherLabelled(nn.Module):
@@ -85,6 +88,12 @@ class LevelMetric(nn.Module):
     def predict(self, feature: Tensor, target: Tensor) -> Tensor:
         """`T(feature)`, of the target's height and width unless they differ by more than rounding."""
         return fit_size(self.transform(feature), target)
+
+    def predictions(self, trajectory: Trajectory, target: Tensor) -> list[Tensor]:
+        """`predict` of every endpoint."""
+        if isinstance(self.transform, StudentClassifier):
+            return [fit_size(logits, target) for logits in self.transform.of_endpoints(trajectory)]
+        return [self.predict(endpoint, target) for endpoint in trajectory.endpoints]
 
     def distance(self, prediction: Tensor, target: Tensor, *context: Any) -> Tensor:
         """The unweighted metric between a transformed feature and a target of its shape, a scalar; see :meth:`distances`."""

@@ -52,18 +52,19 @@ class StepTaskLoss(nn.Module):
             ValueError: if the head does not call its `loss_cls` in this way.
         """
         trajectories = list(by_level(trajectories).values())
-        steps = list(zip(*(trajectory.endpoints for trajectory in trajectories)))
-        return self.loss_weight * sum(self.task_loss(endpoints, calls) for endpoints in steps) / len(steps)
+        steps = list(zip(*map(self.transform.of_endpoints, trajectories)))
+        return self.loss_weight * sum(self.task_loss(logits, calls) for logits in steps) / len(steps)
 
-    def task_loss(self, endpoints: Sequence[Tensor], calls: list[Call]) -> Tensor:
+    def task_loss(self, logits: Sequence[Tensor], calls: list[Call]) -> Tensor:
+        """That of one step, whose logits there are for every level."""
         if not calls:
             raise ValueError('the `loss_cls` of the head must run in every iteration, but it did not; is it the loss that '
                              'the recorder of `calls` listens to?')
         num_classes = calls[0].args[0].shape[-1]
-        rows = [location_rows(self.transform(endpoint), num_classes) for endpoint in endpoints]
+        rows = [location_rows(of_level, num_classes) for of_level in logits]
         rows = rows if len(calls) == len(rows) else [torch.cat(rows)]
-        expected, found = [tuple(call.args[0].shape) for call in calls], [tuple(logits.shape) for logits in rows]
+        expected, found = [tuple(call.args[0].shape) for call in calls], [tuple(row.shape) for row in rows]
         if expected != found:
             raise ValueError(f'the `loss_cls` of the head must be called once for each level or once for all of them, with '
                              f'logits of the shapes {found}, but got {expected}; leave StepTaskLoss out for this head')
-        return sum(call.module(logits, *call.args[1:], **call.kwargs) for logits, call in zip(rows, calls))
+        return sum(call.module(row, *call.args[1:], **call.kwargs) for row, call in zip(rows, calls))

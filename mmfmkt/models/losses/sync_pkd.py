@@ -7,6 +7,7 @@ from mmengine.dist import all_reduce, get_world_size
 from mmrazor.models.losses import PKDLoss
 from mmrazor.registry import MODELS
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from ..layout import layout_of
 
@@ -87,6 +88,7 @@ class Correlations(torch.autograd.Function):
         return terms.flatten(1).sum(1) / (2 * count * target.shape[1])
 
     @staticmethod
+    @once_differentiable
     def backward(ctx: Any, gradients: Tensor) -> tuple:
         target, means, a, b, *predictions = ctx.saved_tensors
         by_prediction = []
