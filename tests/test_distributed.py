@@ -48,7 +48,8 @@ def test_two_processes_have_the_gradients_and_parameters_of_one(tmp_path, port):
     differences = json.loads((tmp_path / 'differences.json').read_text())
     assert len(differences) == 6
     for case, (of_gradients, of_parameters) in differences.items():
-        assert 0 < of_gradients < 1e-5 and of_parameters < 1e-5, case
+        # float32: gradients of norms are sums over all locations, which two processes add up in another order
+        assert 0 < of_gradients < 3e-5 and of_parameters < 3e-5, case
 
 
 @pytest.mark.parametrize('name', ['fmkt-theta', 'ofmkt-theta', 'fmkt-feature-logit'])

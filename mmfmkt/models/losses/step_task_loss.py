@@ -51,15 +51,15 @@ class StepTaskLoss(nn.Module):
         Raises:
             ValueError: if the head does not call its `loss_cls` in this way.
         """
+        if not calls:
+            raise ValueError('the `loss_cls` of the head must run in every iteration, but it did not; is it the loss that '
+                             'the recorder of `calls` listens to?')
         trajectories = list(by_level(trajectories).values())
         steps = list(zip(*map(self.transform.of_endpoints, trajectories)))
         return self.loss_weight * sum(self.task_loss(logits, calls) for logits in steps) / len(steps)
 
     def task_loss(self, logits: Sequence[Tensor], calls: list[Call]) -> Tensor:
         """That of one step, whose logits there are for every level."""
-        if not calls:
-            raise ValueError('the `loss_cls` of the head must run in every iteration, but it did not; is it the loss that '
-                             'the recorder of `calls` listens to?')
         num_classes = calls[0].args[0].shape[-1]
         rows = [location_rows(of_level, num_classes) for of_level in logits]
         rows = rows if len(calls) == len(rows) else [torch.cat(rows)]

@@ -69,12 +69,13 @@ class Correlations(torch.autograd.Function):
         target, target_mean = centred(target.to(memory_format=layout_of(predictions[0])))
         means, squares, products = zip(*(sums(*centred(prediction), target) for prediction in predictions),
                                        sums(target, target_mean, target))
-        means, squares, products = torch.stack(means), torch.stack(squares), torch.stack(products)
+        # float64, which costs nothing here: what follows takes differences of what is nearly equal where x is near y
+        means, squares, products = (torch.stack(each).double() for each in (means, squares, products))
         count = target[:, 0].numel()
         n, shift = max(count - 1, 1), None
         if joined:
             count, means, squares, products = join(count, means, squares, products)
-            n, shift = (count - 1).clamp(min=1), target_mean - means[-1]  # the target has its own mean here
+            n, shift = (count - 1).clamp(min=1), (target_mean - means[-1]).to(target.dtype)  # the target has its own mean here
         deviations = (squares / n).sqrt()
         scales = deviations + EPS
         s, s_target = scales[:-1], scales[-1]
@@ -82,10 +83,11 @@ class Correlations(torch.autograd.Function):
         terms = xx / s**2 + squares[-1] / s_target**2 - 2 * xy / (s * s_target)
         factor = (get_world_size() if joined else 1) / (count * target.shape[1])  # processes take the mean of gradients
         a = -factor / (s * s_target)
-        b = factor / s**2 + factor * (xy / (s**2 * s_target) - xx / s**3) / (n * deviations[:-1].clamp(min=1e-30))
+        # the derivative of S_xx / s_x^2 is almost zero, and written so that its two parts need not cancel out
+        b = factor * (EPS / s**3 + xy / (s**2 * s_target) / (n * deviations[:-1].clamp(min=1e-30)))
         ctx.shift = shift
-        ctx.save_for_backward(target, means[:-1], a, b, *predictions)
-        return terms.flatten(1).sum(1) / (2 * count * target.shape[1])
+        ctx.save_for_backward(target, *(each.to(target.dtype) for each in (means[:-1], a, b)), *predictions)
+        return (terms.flatten(1).sum(1) / (2 * count * target.shape[1])).to(target.dtype)
 
     @staticmethod
     @once_differentiable
@@ -123,9 +125,9 @@ def locations(feature: Tensor) -> tuple[int, ...]:
 def join(count: int, means: Tensor, squares: Tensor, products: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Number of locations, means and sums over all processes, of those of each; the last entry is the target's.
 
-    Every process must call it. It adds in float64, in which taking off the squares of the means costs no digits.
+    Every process must call it. They are float64, in which taking off the squares of the means costs no digits.
     """
-    first = torch.stack([means, squares, products]).double()
+    first = torch.stack([means, squares, products])
     first[1:] += count * first[0] * torch.stack([first[0], first[0][-1:].expand_as(first[0])])
     first[0] *= count
     total = torch.cat([first.flatten(), first.new_tensor([count])])
@@ -133,4 +135,4 @@ def join(count: int, means: Tensor, squares: Tensor, products: Tensor) -> tuple[
     count, (mean, square, product) = total[-1], total[:-1].view_as(first)
     mean = mean / count
     square, product = square - count * mean**2, product - count * mean * mean[-1]
-    return count.to(means.dtype), mean.to(means.dtype), square.clamp(min=0).to(means.dtype), product.to(means.dtype)
+    return count, mean, square.clamp(min=0), product
