@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import tempfile
 from datetime import date
 from pathlib import Path
@@ -31,11 +32,13 @@ def run_benchmark(args: argparse.Namespace) -> None:
 
     Raises:
         FileNotFoundError: if a config is not there.
-        ValueError: if a config cannot be read, or if a method, an encoder or a number of steps is none.
+        ValueError: if a config cannot be read, or if a device, a method, an encoder or a number of steps is none.
     """
     if args.device == 'cpu':
         os.environ['CUDA_VISIBLE_DEVICES'] = ''  # mixed precision, too, asks whether there is a GPU
     args.device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
+    if not re.fullmatch(r'cpu|cuda(:\d+)?', args.device) or args.device != 'cpu' and not torch.cuda.is_available():
+        raise ValueError(f'--device must be cpu, or cuda or cuda:N where there is a GPU, but got {args.device}')
     args.shape = args.shape or SHAPES[args.device.split(':')[0]]
     init_default_scope('mmdet')
     MMLogger.get_instance('benchmark', log_level='ERROR')  # what MMEngine initialises is no news
@@ -101,7 +104,9 @@ def describe(args: argparse.Namespace) -> str:
     if args.device.startswith('cuda'):
         machine = torch.cuda.get_device_name(args.device)
     else:
-        machine = f'{torch.cpu.get_capabilities().get("cpu_name", "CPU")}, {torch.get_num_threads()} threads'
+        name = next((line.split(':')[1].strip() for line in Path('/proc/cpuinfo').read_text().splitlines()
+                     if line.startswith('model name')), 'CPU')
+        machine = f'{name}, {torch.get_num_threads()} threads'
     return (f'{machine}, {args.batch} images of {args.shape[0]}x{args.shape[1]}, {"mixed precision" if args.amp else "float32"}, '
             f'{args.rounds} rounds, torch {torch.__version__}, {date.today()}'
             + ''.join(f', {key}={value}' for key, value in args.cfg_options.items()))

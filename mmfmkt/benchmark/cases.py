@@ -55,7 +55,8 @@ class Case:
             if self.name in STOCK:
                 return build_stock_pkd(short, STOCK[self.name])
             method, flow = read_name(self.name)
-            config = pair_config(**dict(short, method=method, flow=merge(short.get('flow') or {}, flow) or None))
+            flow = merge(short.get('flow') or {}, flow) if 'flow' in read_method(method) else None
+            config = pair_config(**dict(short, method=method, flow=flow))
         if not self.trains:
             config = config.get('architecture', config)
         return MODELS.build(config) if 'distiller' in config else build_detector(config)
