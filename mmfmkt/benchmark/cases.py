@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Sequence
+from typing import Any, Sequence
 
 from mmengine.model import BaseModel
 from mmrazor.registry import MODELS
@@ -18,6 +18,7 @@ from mmfmkt.wrap import pair_config
 
 ENCODERS = {cls.__name__.removesuffix('MetaEncoder').lower(): f'mmrazor.{cls.__name__}' for cls in MetaEncoder.__subclasses__()}
 STOCK = {'mmrazor-fpn': 'mmrazor.FpnTeacherDistill', 'mmrazor-single': 'mmrazor.SingleTeacherDistill'}
+WRAPPED = dict(FlowNeck='neck', FlowHead='head')  # what carries a flow -> where it has what it wraps
 TRAINED = (PLAIN, *STOCK, 'pkd', 'cwd', 'mgd', *(f'fmkt-theta:{encoder}:{steps}' for encoder in ENCODERS for steps in (1, 4, 8)),
            'fmkt:light:4', 'fmkt:conv:4')
 DEPLOYED = (PLAIN, 'fmkt-theta', *(f'fmkt:{encoder}:{steps}' for encoder in ('light', 'conv') for steps in (1, 2, 4, 8)))
@@ -69,11 +70,18 @@ def make_cases(config: dict, title: str, trained: Sequence[str], deployed: Seque
         ValueError: if a method, an encoder or a number of steps is none.
     """
     if type_name(config) != SHORT_FORM:
-        plain = [Case(PLAIN, config['architecture'], True)] if 'architecture' in config else []
+        plain = [Case(PLAIN, without_flow(config['architecture']), True)] if 'architecture' in config else []
         return [*plain, Case(title, config, True)]
     for name in {*trained, *deployed} - set(STOCK):
         read_name(name)
     return [Case(name, config, True) for name in trained] + [Case(name, config, False) for name in deployed]
+
+
+def without_flow(config: Any) -> Any:
+    """The config of a detector without the flow in its neck or head."""
+    if isinstance(config, dict) and type_name(config) in WRAPPED:
+        return config[WRAPPED[type_name(config)]]
+    return {key: without_flow(value) for key, value in config.items()} if isinstance(config, dict) else config
 
 
 def read_name(name: str) -> tuple[str, dict]:

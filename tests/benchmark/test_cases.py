@@ -33,8 +33,9 @@ def test_other_names_are_refused(name, message):
             make_cases(PAIR, 'pair', *names)
 
 
-def test_what_is_no_pair_is_timed_as_it_is_beside_its_student(root):
-    config = Config.fromfile(root / 'configs/demo/fmkt.py').model.to_dict()
-    cases = make_cases(config, 'fmkt', TRAINED, DEPLOYED)
-    assert [(case.name, case.config) for case in cases] == [('student', config['architecture']), ('fmkt', config)]
-    assert [case.name for case in make_cases(config['architecture'], 'retinanet', TRAINED, DEPLOYED)] == ['retinanet']
+@pytest.mark.parametrize('name', ['fmkt', 'fmkt-theta', 'fmkt-logit'])
+def test_what_is_no_pair_is_timed_as_it_is_beside_its_plain_student(root, name):
+    config, student = (Config.fromfile(root / f'configs/demo/{file}.py').model.to_dict() for file in (name, 'retinanet_r18'))
+    cases = make_cases(config, name, TRAINED, DEPLOYED)
+    assert [(case.name, case.config) for case in cases] == [('student', student), (name, config)]
+    assert [case.name for case in make_cases(student, 'retinanet', TRAINED, DEPLOYED)] == ['retinanet']

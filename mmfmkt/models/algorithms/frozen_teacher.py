@@ -131,7 +131,7 @@ class FrozenTeacher:
 
     def prepare(self, images: Tensor, data_samples: list | None = None) -> None:
         """Change backbone and neck for inference; these images, of the first batch, show whether it went well."""
-        parts = [part for part in (self.detector.backbone, getattr(self.detector, 'neck', None)) if part is not None]
+        parts = [part for part in (getattr(self.detector, name, None) for name in ('backbone', 'neck')) if part is not None]
         expected = self.extract_features(images, data_samples)
         for self.running in self.inference.choices():
             self.dtype = chosen_dtype(self.running.precision, images.device)
