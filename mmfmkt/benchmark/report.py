@@ -9,6 +9,8 @@ from typing import Any, Sequence
 import matplotlib
 import numpy as np
 
+from mmfmkt.markdown import markdown_rows
+
 from .cases import STOCK
 from .phases import PHASES
 from .rounds import Result
@@ -37,7 +39,7 @@ def training_table(results: Sequence[Result], amp: bool) -> str:
             f'{floor(result, results[0], amp):.2f}', f'{result.memory / MIB:.0f}',
             f'{result.memory / results[0].memory:.2f}', *(f'{result.phases.get(phase, 0):.3f}' for phase in phases)
         ])
-    return markdown(rows)
+    return markdown_rows(rows)
 
 
 def inference_table(results: Sequence[Result]) -> str:
@@ -46,7 +48,7 @@ def inference_table(results: Sequence[Result]) -> str:
     for result in results:
         rows.append([result.case.name, result.error] if result.error else [
             result.case.name, spread(spent['total'] for spent in result.rounds), f'{median(result.ratios):.3f}'])
-    return markdown(rows)
+    return markdown_rows(rows)
 
 
 def floor(result: Result, plain: Result, amp: bool) -> float:
@@ -55,7 +57,8 @@ def floor(result: Result, plain: Result, amp: bool) -> float:
     Its operations are those of the plain student, of the teacher, and the rest, that is the flow with its backward pass;
     each counts at the rate of the precision that it has by default.
     """
-    rate, low = plain.rates['bfloat16' if amp else 'float32'], plain.rates['bfloat16']
+    rate = plain.rates['bfloat16' if amp else 'float32']
+    low = max(rate, plain.rates['bfloat16'])  # which a machine that is slower in bfloat16 does not use
     student, teacher = sum(plain.flops.values()), result.flops.get('teacher', 0)
     rest = sum(result.flops.values()) - student - teacher
     own = result.case.name not in STOCK
@@ -110,10 +113,3 @@ def draw_chart(results: Sequence[Result], title: str, file: Path) -> None:
 def spread(values: Sequence[float]) -> str:
     values = list(values)
     return f'{median(values):.3f} ({min(values):.3f}-{max(values):.3f})'
-
-
-def markdown(rows: list[list[str]]) -> str:
-    widths = [max(len(row[k]) if k < len(row) else 0 for row in rows if len(row) == len(rows[0])) for k in range(len(rows[0]))]
-    lines = ['| ' + ' | '.join(cell.ljust(width) for cell, width in zip(row, widths)) + ' |' for row in rows]
-    lines.insert(1, '| ' + ' | '.join('-' * width for width in widths) + ' |')
-    return '\n'.join(lines)

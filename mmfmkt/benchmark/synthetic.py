@@ -1,5 +1,4 @@
 """A pair without a data set and without checkpoints: random images, and weights as they are before any training."""
-import copy
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +38,7 @@ def initialised(model: BaseModel) -> BaseModel:
 def make_teacher(config: str | dict, file: Path) -> dict:
     """The settings of a teacher whose weights are written to a file."""
     teacher = without_pretrained(ConfigDict(read_detector_config(config)).to_dict())
-    torch.save(initialised(build_detector(copy.deepcopy(teacher))).state_dict(), file)
+    torch.save(initialised(build_detector(teacher)).state_dict(), file)
     return dict(teacher=teacher, teacher_ckpt=str(file))
 
 

@@ -2,6 +2,8 @@
 from statistics import mean, stdev
 from typing import Sequence
 
+from mmfmkt.markdown import markdown_rows
+
 from .evaluation import METRICS
 
 COLUMNS = {**{name: 1 for name in METRICS}, 'params': 2, 'gflops': 3}  # name -> decimals
@@ -19,7 +21,4 @@ def markdown_table(first: str, rows: dict[str, Sequence[dict[str, float]]]) -> s
     cells = [[first, *(HEADINGS.get(name, name) for name in COLUMNS)]]
     for title, seeds in rows.items():
         cells.append([title, *(cell([figures[name] for figures in seeds], digits) for name, digits in COLUMNS.items())])
-    widths = [max(len(row[k]) for row in cells) for k in range(len(cells[0]))]
-    lines = ['| ' + ' | '.join(text.ljust(width) for text, width in zip(row, widths)) + ' |' for row in cells]
-    lines.insert(1, '| ' + ' | '.join('-' * width for width in widths) + ' |')
-    return '\n'.join(lines)
+    return markdown_rows(cells)
