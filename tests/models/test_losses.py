@@ -72,6 +72,25 @@ def test_theta_without_its_own_weight_is_the_plain_loss(source, target, curved):
     assert torch.equal(plain({0: trajectory}, [target]), theta({0: trajectory}, [target]))
 
 
+def test_theta_towards_the_teacher_adds_the_metric_of_the_students_own_feature(source, target, curved):
+    trajectory = transport(source, curved, 4)
+    theta = FMKTThetaLoss(PKD, student_weight=0.5, student_target='teacher')({0: trajectory}, [target])
+    own = metric_of(FMKTLoss(PKD))(source, target)
+    torch.testing.assert_close(theta, FMKTLoss(PKD)({0: trajectory}, [target]) + 0.5 * own, rtol=1e-12, atol=0)
+
+
+def test_theta_towards_both_is_the_mean_of_the_two(source, target, curved):
+    trajectory = transport(source, curved, 4)
+    flow, teacher, both = (FMKTThetaLoss(PKD, student_target=towards)({0: trajectory}, [target])
+                           for towards in ('flow', 'teacher', 'both'))
+    torch.testing.assert_close(both, (flow + teacher) / 2, rtol=1e-12, atol=0)
+
+
+def test_theta_towards_anything_else_is_refused():
+    with pytest.raises(ValueError, match="`student_target` must be one of flow, teacher, both, but got 'output'"):
+        FMKTThetaLoss(PKD, student_target='output')
+
+
 def test_target_is_not_written_to(source, target, curved):
     before = target.clone()
     FMKTThetaLoss(PKD)({0: transport(source, curved, 4)}, [target])

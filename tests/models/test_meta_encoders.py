@@ -27,6 +27,14 @@ def test_starts_as_the_identity_transform(meta_encoder):
     assert torch.equal(transport(source, meta_encoder, 4).output, source)
 
 
+@pytest.mark.parametrize('cls', META_ENCODERS)
+def test_without_zero_init_it_moves_from_the_start_and_after_a_reset(cls):
+    meta_encoder, source = cls(16, zero_init=False).double(), torch.randn(2, 16, 5, 7, dtype=torch.float64)
+    for _ in range(2):
+        assert not torch.equal(transport(source, meta_encoder, 4).output, source)
+        meta_encoder.reset()
+
+
 @pytest.mark.parametrize('size', [(), (1, 1), (1, 9), (13, 4), (14, 14)])
 def test_keeps_the_shape_of_any_map_and_vector(meta_encoder, size):
     wake(meta_encoder)

@@ -48,37 +48,39 @@ class MetaEncoder(BaseModule):
 
     The time embedding is added to the state before the layers (arXiv:2402.02012, section 3). The last layer starts at
     zero: before the first optimisation step the velocity is zero everywhere, the flow is the identity, and a detector
-    that reads its output equals the plain student.
+    that reads its output equals the plain student. `zero_init=False` leaves it as PyTorch starts it, to measure what that
+    is worth.
 
     A meta-encoder of one's own is a subclass with `build_layers`, registered in MMRazor's `MODELS`.
 
     Args:
         channels: C, an even number of at least 2.
+        zero_init: start as the identity.
 
     Raises:
         ValueError: if `channels` is odd or less than 2.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, zero_init: bool = True) -> None:
         if not isinstance(channels, int) or channels < 2 or channels % 2:
             raise ValueError(
                 f'`channels` of {type(self).__name__} must be an even number of at least 2, but got {channels!r}; '
                 'set it to the channels of the features that the flow transports')
         super().__init__()
-        self.channels = channels
+        self.channels, self.zero_init = channels, zero_init
         self.time_embedding = TimeEmbedding(channels)
         self.layers = self.build_layers(channels)
         if not isinstance(self.layers, nn.Sequential) or not list(self.layers[-1].parameters()):
             raise ValueError(f'`build_layers` of {type(self).__name__} must return an nn.Sequential that ends with a layer '
                              f'with parameters, which is set to zero, but got {self.layers}')
-        self.start_as_identity()
+        self.start()
 
     def build_layers(self, channels: int) -> nn.Sequential:
-        """The network itself; its last module is a convolution, which the constructor sets to zero."""
+        """The network itself; its last module is a convolution, which the constructor sets to zero by default."""
         raise NotImplementedError
 
-    def start_as_identity(self) -> None:
-        for parameter in self.layers[-1].parameters():
+    def start(self) -> None:
+        for parameter in self.layers[-1].parameters() if self.zero_init else ():
             nn.init.zeros_(parameter)
 
     def reset(self) -> None:
@@ -86,7 +88,7 @@ class MetaEncoder(BaseModule):
         for module in self.modules():
             if hasattr(module, 'reset_parameters'):
                 module.reset_parameters()
-        self.start_as_identity()
+        self.start()
 
     def forward(self, state: Tensor, t: float) -> Tensor:
         if state.shape[1] != self.channels:

@@ -24,16 +24,17 @@ class MLPMetaEncoder(MetaEncoder):
     Args:
         channels: C, an even number of at least 2.
         depth: how many blocks, at least 1.
+        zero_init: see :class:`MetaEncoder`.
 
     Raises:
         ValueError: if `channels` is odd or less than 2, or if `depth` is less than 1.
     """
 
-    def __init__(self, channels: int, depth: int = 2) -> None:
+    def __init__(self, channels: int, depth: int = 2, zero_init: bool = True) -> None:
         if depth < 1:
             raise ValueError(f'`depth` of MLPMetaEncoder must be at least 1, but got {depth}')
         self.depth = depth
-        super().__init__(channels)
+        super().__init__(channels, zero_init)
 
     def build_layers(self, channels: int) -> nn.Sequential:
         blocks = [MLPBlock(channels) for _ in range(self.depth)]

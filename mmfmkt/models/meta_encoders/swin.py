@@ -24,16 +24,17 @@ class SwinMetaEncoder(MetaEncoder):
 
     Args:
         channels: C, a multiple of 4.
+        zero_init: see :class:`MetaEncoder`.
 
     Raises:
         ValueError: if `channels` is not a multiple of 4.
     """
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, zero_init: bool = True) -> None:
         if not isinstance(channels, int) or channels % NUM_HEADS:
             raise ValueError(f'`channels` of SwinMetaEncoder must be a multiple of its {NUM_HEADS} heads, but got '
                              f'{channels!r}')
-        super().__init__(channels)
+        super().__init__(channels, zero_init)
 
     def build_layers(self, channels: int) -> nn.Sequential:
         block = MapSwinBlock(channels, NUM_HEADS, feedforward_channels=4 * channels, window_size=7, shift=True)
