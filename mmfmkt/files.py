@@ -1,9 +1,15 @@
-"""Files that stand for finished work."""
+"""Where the project's folders are, and files that stand for finished work."""
 import contextlib
 import os
 from pathlib import Path
 
 UNFINISHED = '.unfinished'  # what the name of a file ends in while it is written
+
+
+def project_folder(name: str) -> Path:
+    """`configs` or `tools`: beside the package, or inside it if it was installed."""
+    package = Path(__file__).parent
+    return next(folder for folder in (package / '.mim' / name, package.parent / name) if folder.exists())
 
 
 def write_whole(file: Path, content: str | bytes) -> None:

@@ -19,6 +19,7 @@ from mmengine.config import Config
 from mmengine.model import BaseModel
 from mmrazor.registry import MODELS
 
+from .files import project_folder
 from .models.algorithms.recorder_sources import check_distiller
 from .models.config_files import read_config
 
@@ -28,9 +29,7 @@ KINDS = ('two_stage', 'anchor_free')
 
 
 def folder() -> Path:
-    package = Path(__file__).parent
-    configs = next(configs for configs in (package / '.mim/configs', package.parent / 'configs') if configs.exists())
-    return configs / '_base_' / 'methods'
+    return project_folder('configs') / '_base_' / 'methods'
 
 
 def method_names() -> list[str]:

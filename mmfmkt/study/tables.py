@@ -1,0 +1,54 @@
+"""The comparisons of a study as Markdown."""
+from __future__ import annotations
+
+import math
+from statistics import mean
+
+from mmfmkt.markdown import markdown_rows
+
+from .plan import Study, Table
+from .results import Results
+from .statistics import CONFIDENCE, Difference, spread
+
+METRICS = ('AP', 'AP50', 'APs', 'APm')
+
+
+def markdown_table(study: Study, table: Table, results: Results) -> str:
+    """One row a method: metrics, gap, difference to the reference, costs."""
+    reference = study.title_of(table.reference)
+    rows = [['', 'seeds', *METRICS, 'gap recovered', f'AP - {reference} ({CONFIDENCE:.0%})', '', 'training', 'inference', 'Params (M)']]
+    for row in table.rows:
+        if not results.has(row):
+            rows.append([study.title_of(row), '0'])
+            continue
+        difference = results.difference(row, table.reference)
+        rows.append([
+            study.title_of(row), str(len(results.figures(row, 'AP'))),
+            *(cell(results, row, metric) for metric in METRICS),
+            percent(results.recovered(row)), interval(difference), difference.verdict if difference else '',
+            times(results.relative(row, 'training')) if results.teacher_of(row) else '', times(results.relative(row, 'gflops')),
+            cell(results, row, 'params', 2)
+        ])
+    width = len(rows[0])
+    return markdown_rows([row + [''] * (width - len(row)) for row in rows])
+
+
+def cell(results: Results, row: str, metric: str, decimals: int = 1) -> str:
+    values = list(results.figures(row, metric).values())
+    return spread(values, decimals) if values else ''
+
+
+def interval(difference: Difference | None) -> str:
+    if not difference:
+        return ''
+    if math.isinf(difference.low):
+        return f'{difference.mean:+.1f}'
+    return f'{difference.mean:+.1f} [{difference.low:+.1f}, {difference.high:+.1f}]'
+
+
+def percent(shares: list[float]) -> str:
+    return f'{spread([100 * share for share in shares], 0)} %' if shares else ''
+
+
+def times(ratios: list[float]) -> str:
+    return f'{mean(ratios):.2f} x' if ratios else ''
