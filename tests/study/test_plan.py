@@ -70,7 +70,7 @@ def test_a_teacher_with_a_checkpoint_is_not_trained(write, tmp_path):
     (dict(epochs=4), 'but got .*epochs'),
     (dict(runs={}), '`runs` of a study must be names with settings'),
     (dict(runs={'FM-KT Θ/2': dict(method='fmkt')}), 'names in `runs` must consist of letters'),
-    (dict(runs=dict(student=dict(methods='student'))), 'the run student must have nothing and may have .*but got methods'),
+    (dict(runs=dict(student=dict(methods='student'))), 'the run student may have title, .*but got methods'),
     (dict(config=None), 'the run student must have a `config`'),
     (dict(plain='pkd'), '`plain` must be one of student, fmkt, once, but got \'pkd\''),
     (dict(runs=dict(student=dict(method='student', teacher='small'))), "the teacher of student must be one of large, but got 'small'"),
