@@ -155,8 +155,8 @@ def read_table(table: dict, runs: dict, teachers: dict) -> Table:
 def check_keys(entry: dict, known: Sequence[str], required: Sequence[str], what: str) -> None:
     if not isinstance(entry, dict) or set(entry) - set(known) or not set(required) <= set(entry):
         musts = f'must have {", ".join(required)} and ' if required else ''
-        raise ValueError(f'{what} {musts}may have {", ".join(key for key in known if key not in required)}, but got '
-                         f'{", ".join(map(str, entry)) if isinstance(entry, dict) else entry!r}')
+        got = ', '.join(map(str, entry)) if isinstance(entry, dict) else repr(entry)
+        raise ValueError(f'{what} {musts}may have {", ".join(key for key in known if key not in required)}, but got {got}')
 
 
 def check_member(name: str, members: Mapping, what: str) -> None:
