@@ -46,18 +46,17 @@ def draw_table(study: Study, table: Table, results: Results, file: Path) -> None
 
 def draw_costs(study: Study, table: Table, results: Results, file: Path) -> None:
     """AP over the time of the training; how large a dot is says what the detector costs at inference."""
-    figure, axes = plt.subplots(figsize=(8, 5), layout='constrained')
-    for row in table.rows:
-        ratios = results.relative(row, 'training') if results.has(row) and results.teacher_of(row) else []
-        if ratios:
-            inference = mean(results.relative(row, 'gflops'))
-            x, y = mean(ratios), mean(results.figures(row, 'AP').values())
-            axes.scatter(x, y, s=60 * inference**2, alpha=0.6)
-            axes.annotate(f'{study.title_of(row)} ({inference:.2f} x)', (x, y), textcoords='offset points', xytext=(8, -3), fontsize=9)
+    figure, axes = plt.subplots(figsize=(9, 4.5), layout='constrained')
+    rows = [row for row in table.rows if results.has(row) and results.relative(row, 'training')]
+    for number, row in enumerate(rows):
+        inference = mean(results.relative(row, 'gflops'))
+        axes.scatter(mean(results.relative(row, 'training')), mean(results.figures(row, 'AP').values()), s=80 * inference**2, alpha=0.75,
+                     color=plt.cm.tab20(number % 20), label=f'{study.title_of(row)} ({inference:.2f} x)')
     axes.set(xlabel="training time, times the plain student's", ylabel='COCO box AP, mean over seeds', title='What it costs, and what it gives')
-    axes.margins(x=0.25, y=0.12)
+    axes.margins(x=0.12, y=0.12)
     axes.grid(alpha=0.3)
     axes.spines[['top', 'right']].set_visible(False)
+    figure.legend(loc='outside right upper', fontsize=9, frameon=False)
     figure.supxlabel("In brackets, and as the size of a dot: multiply-adds at inference, times the plain student's. Best is the upper "
                      'left corner.', fontsize=9)
     figure.savefig(file, dpi=110)

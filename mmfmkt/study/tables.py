@@ -16,7 +16,7 @@ METRICS = ('AP', 'AP50', 'APs', 'APm')
 def markdown_table(study: Study, table: Table, results: Results) -> str:
     """One row a method: metrics, gap, difference to the reference, costs."""
     reference = study.title_of(table.reference)
-    rows = [['', 'seeds', *METRICS, 'gap recovered', f'AP - {reference} ({CONFIDENCE:.0%})', '', 'training', 'inference', 'Params (M)']]
+    rows = [['', 'seeds', *METRICS, 'gap recovered', f'AP - {reference} ({CONFIDENCE:.0%})', 'verdict', 'training', 'inference', 'Params (M)']]
     for row in table.rows:
         if not results.has(row):
             rows.append([study.title_of(row), '0'])
