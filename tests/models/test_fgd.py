@@ -7,7 +7,8 @@ from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
 from mmfmkt.models import BoxFeatureLoss, FGDMetric, FMKTLoss
-from mmfmkt.models.losses.fgd import GlobalContext, attentions, focal_weights, relative_boxes
+from mmfmkt.models.losses.box_losses import relative_boxes
+from mmfmkt.models.losses.fgd import GlobalContext, attentions, focal_weights
 
 ONLY = dict(alpha=0.0, beta=0.0, gamma=0.0, lambda_=0.0)
 LEFT = [torch.tensor([[0.0, 0.0, 0.5, 1.0]], dtype=torch.float64)]

@@ -33,9 +33,8 @@ class FeatureLoss(LevelLoss):
                  loss_weight: float | list[float] = 1.0,
                  transform: dict | list[dict | None] | None = None,
                  levels: Sequence[int] | None = None,
-                 teacher_levels: Sequence[int] | None = None,
-                 context: Sequence[str] = ()) -> None:
-        super().__init__(metric, loss_weight, transform, teacher_levels, context)
+                 teacher_levels: Sequence[int] | None = None) -> None:
+        super().__init__(metric, loss_weight, transform, teacher_levels)
         self.levels = levels
 
     def sources(self, student_features: Tensor | Sequence[Tensor]) -> dict[int, Tensor]:
@@ -68,4 +67,4 @@ class FeatureLoss(LevelLoss):
         return self.compare(features, {level: target for level, (_, target) in matched.items()})
 
     def level_loss(self, level: int, of_student: Tensor, target: Tensor, level_metric: LevelMetric) -> Tensor:
-        return level_metric.distance(level_metric.predict(of_student, target), target)
+        return level_metric.distance(level_metric.predict(of_student, target), target, *self.context)

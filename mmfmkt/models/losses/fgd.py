@@ -3,13 +3,10 @@ from typing import Sequence
 
 import torch
 import torch.nn.functional as F
-from mmdet.structures.bbox import get_box_tensor
 from mmrazor.registry import MODELS
 from torch import Tensor, nn
 
 from ..meta_encoders.base import ChannelNorm
-from .feature_loss import FeatureLoss
-from .metric import LevelMetric
 
 
 @MODELS.register_module()
@@ -102,40 +99,3 @@ def covered(intervals: Tensor, size: int) -> Tensor:
     cells = torch.arange(size, device=intervals.device)
     begin, end = (intervals * size).unbind(1)
     return (cells >= begin.floor()[:, None]) & (cells < end.ceil()[:, None])
-
-
-@MODELS.register_module()
-class BoxFeatureLoss(FeatureLoss):
-    """A :class:`FeatureLoss` whose metric, `metric(student, teacher, boxes)`, looks at the ground truth: FGD.
-
-    Takes the arguments of :class:`FeatureLoss`. The boxes are those of the images, (n, 4) as x1, y1, x2, y2, divided by width
-    and height of the padded batch, to lie in [0, 1].
-    """
-
-    def __init__(self, *args, **kwargs) -> None:
-        super().__init__(*args, context=('boxes', ), **kwargs)
-
-    def forward(self, student_features: Tensor | Sequence[Tensor], teacher_features: Tensor | Sequence[Tensor],
-                data_samples: list) -> Tensor:
-        """The loss of all levels, a scalar.
-
-        Args:
-            student_features: see :class:`FeatureLoss`.
-            teacher_features: see there.
-            data_samples: those of the batch (`type='mmrazor.DataSamples'`).
-        """
-        self.boxes = [relative_boxes(sample) for sample in data_samples]
-        try:
-            return super().forward(student_features, teacher_features)
-        finally:
-            del self.boxes
-
-    def level_loss(self, level: int, of_student: Tensor, target: Tensor, level_metric: LevelMetric) -> Tensor:
-        return level_metric.distance(level_metric.predict(of_student, target), target, self.boxes)
-
-
-def relative_boxes(sample: object) -> Tensor:
-    """The boxes (n, 4) of a data sample in units of the padded image."""
-    boxes = get_box_tensor(sample.gt_instances.bboxes)
-    height, width = sample.metainfo.get('batch_input_shape', sample.metainfo.get('pad_shape'))[:2]
-    return (boxes / boxes.new_tensor([width, height] * 2)).clamp(0, 1)

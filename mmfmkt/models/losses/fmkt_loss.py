@@ -79,7 +79,7 @@ class FMKTLoss(LevelLoss):
 
     def level_loss(self, level: int, of_student: Trajectory, target: Tensor, level_metric: LevelMetric) -> Tensor:
         predictions = level_metric.predictions(of_student, target)
-        distances = level_metric.distances(predictions, target)
+        distances = level_metric.distances(predictions, target, *self.context)
         self.distances[level] = [distance.detach() for distance in distances]
         if self.diagnosing:
             self.diagnostics[level] = diagnose(predictions, of_student.weights, distances, target)

@@ -53,7 +53,8 @@ class FMKTThetaLoss(FMKTLoss):
 
     def level_loss(self, level: int, of_student: Trajectory, target: Tensor, level_metric: LevelMetric) -> Tensor:
         own = level_metric.predict(of_student.source, target)
-        pulls = [level_metric.distance(own, towards) for towards in self.student_targets(of_student, target, level_metric)]
+        pulls = [level_metric.distance(own, towards, *self.context)
+                 for towards in self.student_targets(of_student, target, level_metric)]
         return super().level_loss(level, of_student, target, level_metric) + self.student_weight * sum(pulls) / len(pulls)
 
     def student_targets(self, of_student: Trajectory, target: Tensor, level_metric: LevelMetric) -> list[Tensor]:

@@ -19,22 +19,26 @@ class LevelLoss(nn.Module):
             belongs to the prediction: a trainable projection of the target could collapse to one that is easy to match.
         teacher_levels: the level of the teacher's pyramid, counted from 0, that every level is compared with, in their
             order; by default those of the same numbers.
-        context: names of what the metric reads besides the two features.
+
+    Attributes:
+        CONTEXT: names of what the metric reads besides the two features.
+        context: the values of these in this forward pass.
 
     Raises:
         ValueError: if a weight is negative, if lists differ in length, or if a config is not that of a loss or a connector.
     """
 
+    CONTEXT: tuple[str, ...] = ()
+
     def __init__(self,
                  metric: dict | list[dict] | None = None,
                  loss_weight: float | list[float] = 1.0,
                  transform: dict | list[dict | None] | None = None,
-                 teacher_levels: Sequence[int] | None = None,
-                 context: Sequence[str] = ()) -> None:
+                 teacher_levels: Sequence[int] | None = None) -> None:
         super().__init__()
-        self.teacher_levels = teacher_levels
+        self.teacher_levels, self.context = teacher_levels, ()
         self.level_metrics = nn.ModuleList(
-            LevelMetric(context=context, **settings) for settings in for_each_level(
+            LevelMetric(context=self.CONTEXT, **settings) for settings in for_each_level(
                 metric=metric, transform=transform, loss_weight=loss_weight))
 
     def sources(self, of_student: Any) -> dict[int, Tensor]:
