@@ -25,6 +25,7 @@ AP = 'AP (average precision): 100 % is every object found in its place and nothi
 SEEDS = ('Runs that differ in their random seed alone share a colour: {each} for each, {mean}, {band} for one standard '
          'deviation.')
 LINES = ('a thin line', 'a thick one for their mean where all have a value', 'a band')
+ROUNDING = 1e-13  # a squared error in float32 that stands for zero, as that of OFM-KT's output
 SMOOTH = 'Curves are smoothed: running medians over a twentieth of the entries of the log, at least 5.'
 LOSSES = ("What training minimises, lower is better: the sum of the detector's own losses (finding and naming objects; "
           'comparable between runs of one detector) and of what distillation adds (imitating the teacher). Different '
@@ -34,9 +35,9 @@ FLOW = [
     "Each step predicts the teacher's features by itself; the output is the mean of these predictions. One column for each level "
     'of the feature pyramid, the finest first. Without a teacher (OFM-KT) the mean itself is what the steps are compared with.',
     "Top: distance of each prediction from the teacher's features, lower is better. Middle: the same as a difference to the "
-    'mean of all steps, because the lines above nearly coincide; below 0 is better than the mean.',
+    'mean of all steps, because the lines above may nearly coincide; below 0 is better than the mean.',
     'Bottom: squared error of the output, and ambiguity, that is how much the predictions differ, and by how much taking their '
-    'mean lowers the squared error. Zero, as with a single step, is not drawn.',
+    'mean lowers the squared error. What is zero, as for a single step, is not drawn.',
 ]
 
 
@@ -143,7 +144,7 @@ def draw_level(run: RunLog, loss: str, level: int, axes: Sequence[plt.Axes]) -> 
         draw_smoothed(axes[0], curve, colour, f't = {t:.3g}')
         draw_smoothed(axes[1], {x: 100 * (curve[x] / mean - 1) for x, mean in means.items() if mean}, colour, f't = {t:.3g}')
     for name, colour in (('output_error', '#c44e52'), ('ambiguity', '#4c72b0')):
-        curve = {x: y for x, y in run.flow_value(loss, level, name).items() if y > 0}
+        curve = {x: y for x, y in run.flow_value(loss, level, name).items() if y > ROUNDING}
         draw_smoothed(axes[2], curve, colour, name.replace('_', ' '))
 
 

@@ -77,8 +77,10 @@ def test_every_step_is_a_line_with_its_time_and_its_difference_to_the_mean(tmp_p
 
 
 def test_what_is_zero_is_not_on_a_logarithmic_axis(tmp_path, drawn):
-    draw_logs([run('a', step1=1.0, output_error=0.5, ambiguity=0.0)], 'coco/bbox_mAP', tmp_path)
-    assert drawn['flow_a.png'].axes[2].get_legend_handles_labels()[1] == ['output error']
+    runs = [run('one-step', step1=1.0, output_error=0.5, ambiguity=0.0), run('ofmkt', step1=1.0, output_error=4e-15, ambiguity=1e-7)]
+    draw_logs(runs, 'coco/bbox_mAP', tmp_path)
+    assert drawn['flow_one-step.png'].axes[2].get_legend_handles_labels()[1] == ['output error']
+    assert drawn['flow_ofmkt.png'].axes[2].get_legend_handles_labels()[1] == ['ambiguity']
 
 
 def test_a_running_median_drops_outliers_and_keeps_the_first_value():
