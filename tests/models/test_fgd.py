@@ -6,7 +6,8 @@ import torch
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
-from mmfmkt.models import BoxFeatureLoss, FGDMetric, FMKTLoss
+from mmfmkt.flow import transport
+from mmfmkt.models import BoxFeatureLoss, BoxFMKTLoss, BoxFMKTThetaLoss, FGDMetric, FMKTLoss
 from mmfmkt.models.losses.box_losses import relative_boxes
 from mmfmkt.models.losses.fgd import GlobalContext, attentions, focal_weights
 
@@ -91,6 +92,26 @@ def test_the_loss_hands_the_boxes_to_the_metric_of_every_level(source, target):
     boxes = LEFT * 2
     expected = 3 * (metric(source, target, boxes) + metric(source[..., :2, :2], target[..., :2, :2], boxes))
     assert value.item() == pytest.approx(expected.item())
+
+
+@pytest.fixture
+def sample():
+    sample = DetDataSample(metainfo=dict(batch_input_shape=(8, 8)))
+    sample.gt_instances = InstanceData(bboxes=torch.tensor([[0.0, 0.0, 4.0, 8.0]], dtype=torch.float64))
+    return sample
+
+
+def test_every_step_of_a_flow_is_measured_with_the_boxes(source, target, curved, sample):
+    torch.manual_seed(0)
+    metric, trajectory = FGDMetric(6).double(), transport(source, curved, 2)
+    config = dict(type='mmrazor.FGDMetric', teacher_channels=6)
+    steps = [metric(endpoint, target, LEFT * 2) for endpoint in trajectory.endpoints]
+    pull = metric(source, trajectory.output, LEFT * 2)
+    plain, theta = BoxFMKTLoss(config).double(), BoxFMKTThetaLoss(config, student_weight=2.0).double()
+    for loss in (plain, theta):
+        loss.level_metrics[0].metric.load_state_dict(metric.state_dict())
+    torch.testing.assert_close(plain([trajectory], [target], [sample] * 2), sum(steps) / 2, rtol=1e-12, atol=0)
+    torch.testing.assert_close(theta([trajectory], [target], [sample] * 2), sum(steps) / 2 + 2 * pull, rtol=1e-12, atol=0)
 
 
 def test_a_temperature_of_zero_is_refused():
