@@ -20,6 +20,7 @@ from mmengine.runner import Runner
 from mmfmkt.engine.testing import build_test_runner
 from mmfmkt.files import write_whole
 from mmfmkt.models import FlowNeck
+from mmfmkt.visualization.logs import LOG, read_run
 
 METRICS = {'AP': 'bbox_mAP', 'AP50': 'bbox_mAP_50', 'AP75': 'bbox_mAP_75', 'APs': 'bbox_mAP_s', 'APm': 'bbox_mAP_m', 'APl': 'bbox_mAP_l'}
 STEPS = (1, 2, 4, 8)
@@ -68,15 +69,10 @@ def figures_of_steps(runner: Runner) -> dict[str, dict[str, float]]:
 
 def training_cost(work_dir: Path) -> dict[str, float]:
     """Iterations of a training, and the median of the seconds that one has taken; nothing of a detector without a log."""
-    entries = {}
-    for file in sorted(work_dir.glob('*/vis_data/scalars.json')):  # one for every time that it was started
-        for line in file.read_text().splitlines():
-            entry = json.loads(line)
-            if 'time' in entry and 'loss' in entry:
-                entries[entry['step']] = entry
-    if not entries:
+    if not any(work_dir.glob(LOG)):
         return {}
-    return dict(iterations=max(entries), seconds=round(median(entry['time'] for entry in entries.values()), 4))
+    seconds = read_run(work_dir, work_dir.name).loss('time')
+    return dict(iterations=max(seconds), seconds=round(median(seconds.values()), 4))
 
 
 def machine() -> dict[str, str | int]:

@@ -1,8 +1,9 @@
 import cv2
 import pytest
 
-from mmfmkt.visualization import log_charts
-from mmfmkt.visualization.log_charts import draw_logs, last, over_seeds, ranking, smooth, spread, styles
+from mmfmkt.visualization import flow_log_chart, log_charts
+from mmfmkt.visualization.curves import last, over_seeds, ranking, smooth, spread, styles
+from mmfmkt.visualization.log_charts import draw_logs
 from mmfmkt.visualization.logs import RunLog, Validation
 
 PREFIX = 'flow/loss_fmkt/level0'
@@ -25,7 +26,8 @@ def drawn(monkeypatch):
         figures[file.name] = figure
         return finish(figure, paragraphs, file)
 
-    monkeypatch.setattr(log_charts, 'finish', remember)
+    for module in (log_charts, flow_log_chart):
+        monkeypatch.setattr(module, 'finish', remember)
     return figures
 
 
