@@ -11,15 +11,15 @@ SHORT = ['train_cfg.max_epochs=1', 'train_cfg.val_interval=2']
 STUDY = dict(
     title='Two methods',
     config='configs/demo/pair.py',
-    teachers=dict(teacher=dict(config='configs/demo/retinanet_r34.py')),
     runs=dict(student=dict(method='student'), fmkt=dict(title='FM-KT', method='fmkt')),
     plain='student',
     tables=[dict(title='Methods', reference='student', rows=['teacher', 'student', 'fmkt', 'fmkt@bypassed'])])
 
 
-def test_a_study_trains_measures_reports_and_goes_on(digits, tmp_path):
+def test_a_study_trains_measures_reports_and_goes_on(digits, demo_teacher, tmp_path):
     file, out = tmp_path / 'study.yml', tmp_path / 'out'
-    file.write_text(yaml.safe_dump(STUDY, sort_keys=False))
+    teachers = dict(teacher=dict(config='configs/demo/retinanet_r34.py', checkpoint=str(demo_teacher)))
+    file.write_text(yaml.safe_dump(dict(STUDY, teachers=teachers), sort_keys=False))
     arguments = [file, '--out', out, '--data', digits, '--cfg-options', *SHORT]
     succeed(tool('study.py', *arguments, '--seeds', 7, '--jobs', 2))
     rows = {row['run']: row for row in map(json.loads, (out / 'results.jsonl').read_text().splitlines())}
