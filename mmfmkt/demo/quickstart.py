@@ -11,10 +11,10 @@ from tqdm import tqdm
 
 from mmfmkt.export import export_student
 from mmfmkt.files import write_whole
+from mmfmkt.visualization.detections import draw_detections
 
 from .digit_scenes import SPLITS, make_split
 from .evaluation import detect, evaluate, is_evaluated, read_figures
-from .pictures import draw_detections
 from .runs import ROOT, CocoFolder, Run
 from .table import markdown_table
 
