@@ -27,7 +27,8 @@ CAPTION = (
     'Upper row of a level: how much each location stands out (root mean square over the channels; 1 is usual). Lower row: how far it is '
     'from {target} (half the mean squared difference over the channels); the number is the mean of the map: 0 = the '
     'same, 1 = nothing in common. Every channel is first shifted and scaled to mean 0 and standard deviation 1 over the images that '
-    'were drawn together, because the training leaves its scale free. All maps of a kind share one colour scale, over all levels.')
+    'were drawn together, because the training leaves its scale free. All maps of a kind share one colour scale, over all levels; that of '
+    'the distances follows their square root.')
 TAUGHT = dict(goal="as close to the teacher's as possible", target="the teacher's feature")
 ALONE = dict(goal='better for the task; here there is no teacher, and every step learns from that output', target='the output of the flow')
 

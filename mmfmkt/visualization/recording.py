@@ -5,8 +5,7 @@ import itertools
 from dataclasses import dataclass
 from typing import Any
 
-from mmrazor.models.distillers import ConfigurableDistiller
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmfmkt.flow import Trajectory
 from mmfmkt.models import FMKTDistill, FMKTLoss
@@ -41,16 +40,19 @@ class LevelPath:
         return tuple(step / num_steps for step in range(num_steps, -1, -1))
 
 
-def find_flow_loss(distiller: ConfigurableDistiller) -> str:
-    """The name of the loss that reads a flow of the pyramid.
+def find_flow_loss(model: nn.Module) -> str:
+    """The name of the loss of a distillation that reads a flow of the pyramid.
 
     Raises:
         ValueError: if there is none.
     """
-    for name, loss in distiller.distill_losses.items():
+    if not isinstance(model, FMKTDistill):
+        raise ValueError(NO_FLOW.format(f'{type(model).__name__} without distillation'))
+    losses = model.distiller.distill_losses
+    for name, loss in losses.items():
         if isinstance(loss, FMKTLoss) and not any(isinstance(each.transform, StudentClassifier) for each in loss.level_metrics):
             return name
-    raise ValueError(NO_FLOW.format(f'losses {", ".join(map(repr, distiller.distill_losses))} alone'))
+    raise ValueError(NO_FLOW.format(f'{", ".join(f"{name} ({type(loss).__name__})" for name, loss in losses.items())}'))
 
 
 def record_paths(algorithm: FMKTDistill, images: Tensor, data_samples: list) -> dict[int, LevelPath]:
@@ -59,8 +61,7 @@ def record_paths(algorithm: FMKTDistill, images: Tensor, data_samples: list) -> 
     Raises:
         ValueError: if the algorithm has no flow in its pyramid.
     """
-    distiller = algorithm.distiller
-    name = find_flow_loss(distiller)
+    name, distiller = find_flow_loss(algorithm), algorithm.distiller
     with evaluating(algorithm), distiller.student_recorders, distiller.teacher_recorders:
         algorithm.architecture.extract_feat(images)
         if algorithm.teacher:
