@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import argparse
 import os
+from math import ceil
 from pathlib import Path
 from typing import Iterator, Sequence
 
@@ -55,9 +56,9 @@ def draw_pictures(args: argparse.Namespace) -> list[Path]:
     photos = choose_photos(args, dataset, cfg)
     out = Path(args.out_dir or default_folder(args.checkpoint))
     batches = in_batches(dataset, args.num_val_images, args.batch_size)
-    progress = ProgressBar(-(-min(args.num_val_images, len(dataset)) // args.batch_size))
+    num_batches = ceil(min(args.num_val_images, len(dataset)) / args.batch_size)
     return [*draw_photos(algorithm, photos, dataset.metainfo['classes'], out),
-            *draw_validation(algorithm, with_progress(batches, progress), dataset.metainfo['classes'], out)]
+            *draw_validation(algorithm, with_progress(batches, num_batches), dataset.metainfo['classes'], out)]
 
 
 def check_images(files: Sequence[str]) -> None:
@@ -110,7 +111,8 @@ def choose_photos(args: argparse.Namespace, dataset: Sequence, cfg: Config) -> l
             for file, place in zip(args.images, places)]
 
 
-def with_progress(batches: Iterator[list[Photo]], progress: ProgressBar) -> Iterator[list[Photo]]:
+def with_progress(batches: Iterator[list[Photo]], num_batches: int) -> Iterator[list[Photo]]:
+    progress = ProgressBar(num_batches)
     for batch in batches:
         yield batch
         progress.update()
@@ -133,7 +135,8 @@ def detect(detector: BaseModel, photos: list[Photo]) -> list[DetDataSample]:
     """What a detector finds on some images, with their ground truth where it is known."""
     results = [result.cpu() for result in detector.val_step(collate(photos))]
     for result, photo in zip(results, photos):
-        result.pop('gt_instances', None)  # of a pipeline, which may have changed it
+        if 'gt_instances' in result:  # what the pipeline made of it
+            del result.gt_instances
         if photo.truth is not None:
             result.gt_instances = photo.truth
     return results

@@ -77,6 +77,8 @@ def detections_figure(detections: dict[str, Sequence[DetDataSample]], classes: S
             axes.imshow(image)
             axes.set_axis_off()
             axes.set_title('' if number else title, fontsize=11)
-            if instances is not None:  # of an image without a known truth
+            if instances is None:
+                axes.text(0.5, 0.5, 'unknown', transform=axes.transAxes, ha='center', bbox=dict(facecolor=UNKNOWN, edgecolor='none'))
+            else:
                 draw_instances(axes, instances, truth, classes)
     return figure

@@ -16,11 +16,13 @@ from .recording import LevelPath
 STATES, ENDPOINTS = ('states', '#2166ac'), ('endpoints', '#d6604d')
 NAMES = dict(states='state: where the flow is at t', endpoints='endpoint: what the step from t expects')
 CAPTION = (
-    "The flow starts at the student's features (t = 1, left) and changes them in {steps} until t = 0 (right), where they should be like "
-    '{target}. The distance is half the mean squared difference, with every channel first shifted and scaled to '
+    "The flow starts at the student's features (t = 1, left) and changes them in {steps} until t = 0 (right), {goal}. The distance is "
+    'half the mean squared difference, with every channel first shifted and scaled to '
     'mean 0 and standard deviation 1 over the images of a batch; that is 1 minus the correlation of the two: 0 = the same, 1 = nothing '
-    'in common. Lines are means over {images} validation images, bands hold the middle half of them. A flow that helps falls from left '
-    'to right; the last state is the mean of the endpoints.')
+    'in common. Lines are means over {images} validation images, bands hold the middle half of them. {reading}The last state, the '
+    'output, is the mean of the endpoints.')
+TAUGHT = dict(goal="where they should be like the teacher's", reading='Of a flow that helps, the blue line falls from left to right. ')
+ALONE = dict(goal='its output. There is no teacher (OFM-KT): every step learns from that output', reading='')
 
 
 class Errors:
@@ -57,10 +59,9 @@ def draw_errors(errors: Errors, taught: bool = True) -> Figure:
     of_first = errors.of(next(iter(errors.strides)), 'endpoints')
     steps, images = of_first.shape
     caption = CAPTION.format(
-        steps='one step' if steps == 1 else f'{steps} steps', images=images,
-        target="the teacher's" if taught else 'the output of the flow: there is no teacher (OFM-KT)')
-    goal = 'teacher' if taught else 'output of the flow, which has no teacher (OFM-KT)'
-    figure = captioned_figure(max(7.0, 0.8 + 3.4 * len(errors.strides)), 5.2, f'Distance to the {goal} along the steps', caption)
+        steps='one step' if steps == 1 else f'{steps} steps', images=images, **(TAUGHT if taught else ALONE))
+    title = f'Distance to the {"teacher" if taught else "output of the flow"} along the steps{"" if taught else " (OFM-KT: no teacher)"}'
+    figure = captioned_figure(max(7.0, 0.8 + 3.4 * len(errors.strides)), 5.2, title, caption)
     grid = figure.subplots(1, len(errors.strides), sharey=True, squeeze=False)[0]
     for axes, (level, stride) in zip(grid, errors.strides.items()):
         axes.set_title(f'level {level}, stride {stride}', fontsize=11)
@@ -70,7 +71,7 @@ def draw_errors(errors: Errors, taught: bool = True) -> Figure:
         axes.invert_xaxis()
     grid[0].set_ylabel(f'distance to the {"teacher" if taught else "output"} (1 - correlation)')
     grid[0].set_ylim(bottom=0)
-    grid[-1].legend(loc='lower right', fontsize=9)
+    grid[-1].legend(fontsize=9)
     return figure
 
 

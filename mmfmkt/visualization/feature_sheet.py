@@ -99,7 +99,7 @@ class Sheet:
             if stage.group != TARGET:
                 axes = self.page.axes(left, below, MAP, self.map_height)
                 axes.imshow(stage.error, cmap=ERROR_COLOURS, norm=self.error_scale, aspect='auto')
-                axes.set_xlabel(f'{stage.error.mean():.3f}', fontsize=9, labelpad=2)
+                axes.set_xlabel(f'{stage.error.mean():.2g}', fontsize=9, labelpad=2)
 
     def draw_photo(self, top: float) -> None:
         """The image, with the boxes of its objects."""

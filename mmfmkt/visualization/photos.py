@@ -34,7 +34,8 @@ class Photo:
     @property
     def boxes(self) -> Tensor:
         """The boxes of its objects in these pixels, (K, 4)."""
-        return self.truth.bboxes * self.truth.bboxes.new_tensor(tuple(self.sample.scale_factor) * 2)
+        scale = self.sample.get('scale_factor') or (1.0, 1.0)
+        return self.truth.bboxes * self.truth.bboxes.new_tensor([*scale, *scale])
 
 
 def photo_from(dataset: Sequence, index: int) -> Photo:

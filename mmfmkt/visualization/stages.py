@@ -36,10 +36,10 @@ def stages_of(path: LevelPath, photo: Photo, index: int, taught: bool) -> list[S
 
     def stage(group: str, title: str, feature: Tensor) -> Stage:
         feature = standardised(feature)
-        maps = (without_padding(each[index], photo) for each in (prominence(feature), error_map(feature, target)))
+        maps = (without_padding(each[index], photo, path.stride) for each in (prominence(feature), error_map(feature, target)))
         return Stage(group, title, *maps)
 
-    times, last = [f'{time:.2g}' for time in path.times], len(path.endpoints)
+    times, last = [f'{time:.3g}' for time in path.times], len(path.endpoints)
     names = {0: 'student $X^S$', last: 'output $Z_0$'}
     return [
         *(stage(PATH, names.get(k, f'$Z$ at t = {times[k]}'), state) for k, state in enumerate(path.states)),
@@ -48,9 +48,7 @@ def stages_of(path: LevelPath, photo: Photo, index: int, taught: bool) -> list[S
     ]
 
 
-def without_padding(values: Tensor, photo: Photo) -> np.ndarray:
+def without_padding(values: Tensor, photo: Photo, stride: int) -> np.ndarray:
     """The part of a map (H, W) that lies on the image and not on what fills up its batch."""
-    shape = photo.sample.img_shape[:2]
-    padded = photo.sample.get('batch_input_shape') or shape
-    height, width = (ceil(length * own / whole) for length, own, whole in zip(values.shape, shape, padded))
+    height, width = (ceil(length / stride) for length in photo.sample.img_shape[:2])
     return values[:height, :width].cpu().numpy()

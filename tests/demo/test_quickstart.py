@@ -1,16 +1,11 @@
 import re
 
-import cv2
 import pytest
-import torch
-from mmdet.structures import DetDataSample
 from mmengine.config import Config
-from mmengine.structures import InstanceData
 
 from mmfmkt.demo.quickstart import FMKT, FULL, SMOKE, STUDENT, Step, own_data, plan_runs, plan_steps, work_through
 from mmfmkt.demo.runs import CocoFolder
 from mmfmkt.demo.table import markdown_table
-from mmfmkt.visualization.detections import draw_detections, is_right
 
 FIGURES = dict(AP=40.0, AP50=60.0, AP75=45.0, APs=30.0, APm=50.0, params=1.0, gflops=0.5)
 
@@ -100,24 +95,3 @@ def test_progress_is_read_from_mmengines_log(planned, monkeypatch):
     line = '11/22 - mmengine - INFO - Epoch(train) [1][ 5/10]  lr: 1e-3'
     monkeypatch.setattr(type(run), 'command', lambda self: ['echo', line])
     assert list(run.train()) == [0.5]
-
-
-def test_a_detection_is_right_if_class_and_place_fit():
-    truth = InstanceData(bboxes=torch.tensor([[0., 0., 10., 10.]]), labels=torch.tensor([3]))
-    assert is_right(torch.tensor([0., 0., 10., 9.]), 3, truth)
-    assert not is_right(torch.tensor([0., 0., 10., 9.]), 4, truth)
-    assert not is_right(torch.tensor([20., 20., 30., 30.]), 3, truth)
-
-
-def test_picture_has_a_row_an_image_and_a_column_a_detector(digits, tmp_path):
-
-    def sample(score):
-        boxes = torch.tensor([[10., 10., 40., 60.]])
-        result = DetDataSample(metainfo=dict(img_path=str(digits / 'val' / '000000.jpg')))
-        result.gt_instances = InstanceData(bboxes=boxes, labels=torch.tensor([3]))
-        result.pred_instances = InstanceData(bboxes=boxes, labels=torch.tensor([3]), scores=torch.tensor([score]))
-        return result
-
-    draw_detections({'sure': [sample(0.9)] * 2, 'unsure': [sample(0.1)] * 2}, '0123456789', tmp_path / 'drawn.png')
-    height, width, _ = cv2.imread(str(tmp_path / 'drawn.png')).shape
-    assert 1.1 < width / height < 1.4  # three columns, two rows, a caption
