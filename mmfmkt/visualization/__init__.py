@@ -3,8 +3,9 @@ from .detections import detections_figure, draw_detections
 from .error_chart import Errors, draw_errors
 from .feature_sheet import draw_sheet
 from .figures import save, to_rgb
+from .objects import Objects
 from .photos import Photo, collate, in_batches, paths_through, photo_from, photo_of_file
-from .projection import Objects, draw_projection
+from .projection import draw_projection
 from .recording import LevelPath, find_flow_loss, record_paths
 
 __all__ = [

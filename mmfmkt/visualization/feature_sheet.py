@@ -17,7 +17,7 @@ from .stages import ENDPOINTS, PATH, TARGET, Stage, stages_of
 FEATURE_COLOURS, ERROR_COLOURS, BOX_COLOUR = 'viridis', 'magma', '#35e06b'
 BRIGHTEST = 0.995  # share of the locations that the colours tell apart; the few above look alike
 # inches: a map's width, between maps, between groups of them, the labels and the colour bars beside them
-MAP, GAP, BETWEEN, LABELS, BARS = 1.25, 0.06, 0.35, 1.4, 1.0
+MAP, GAP, BETWEEN, LABELS, BARS = 1.25, 0.06, 0.35, 1.4, 1.15
 TOP, NUMBER = 1.1, 0.36  # above the first map, below each error map
 HEADINGS = {PATH: 'path: where the flow is at time t', ENDPOINTS: 'endpoints: what each step expects at t = 0', TARGET: 'target'}
 CAPTION = (
@@ -111,7 +111,8 @@ class Sheet:
     def draw_bars(self) -> None:
         """The colour scales, beside the first rows that have them."""
         for row, (scale, colours, label) in enumerate((
-                (self.feature_scale, FEATURE_COLOURS, 'stands out'), (self.error_scale, ERROR_COLOURS, 'distance'))):
+                (self.feature_scale, FEATURE_COLOURS, 'stands out\n(1 = usual)'),
+                (self.error_scale, ERROR_COLOURS, 'distance\n(0 = the same)'))):
             axes = self.page.axes(self.lefts[-1] + MAP + 0.2, TOP + row * (self.map_height + GAP), 0.13, self.map_height)
             bar = self.page.figure.colorbar(ScalarMappable(scale, colours), cax=axes, extend='max')
             ticks = scale.inverse(np.array([0, 0.5, 1])).tolist()
