@@ -154,3 +154,10 @@ def test_a_checkpoint_of_another_detector_is_not_tested(trained, make_config, tm
     _, work_dir = trained('fmkt')
     result = tool('test.py', make_config('retinanet_r34'), work_dir / f'epoch_{EPOCHS}.pth', '--work-dir', tmp_path)
     assert result.returncode == 1 and 'missing from the checkpoint' in result.stderr and 'Traceback' not in result.stderr
+
+
+def test_the_flow_of_a_finished_run_is_drawn_with_the_config_that_it_has_left(trained, tmp_path):
+    config, work_dir = trained('fmkt')
+    succeed(tool('visualize_flow.py', work_dir / config.name, work_dir / f'epoch_{EPOCHS}.pth', '--num-images', 1,
+                 '--num-val-images', 6, '--out-dir', tmp_path))
+    assert {path.name for path in tmp_path.iterdir()} == {'features_0_000000.png', 'detections.png', 'errors.png', 'paths.png'}

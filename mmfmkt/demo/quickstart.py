@@ -15,9 +15,9 @@ from mmfmkt.study.progress import Progress
 from mmfmkt.study.run import Run
 from mmfmkt.study.study import do_study
 from mmfmkt.study.tables import markdown_table
+from mmfmkt.visualization.detections import draw_detections
 
 from .digit_scenes import SPLITS, make_split
-from .pictures import draw_detections
 
 IMAGES_DRAWN = 5
 DEPLOYED = ('fmkt', 'fmkt-theta')  # runs whose students are exported

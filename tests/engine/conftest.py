@@ -20,6 +20,9 @@ class Images(Dataset):
     def __len__(self):
         return len(self.samples)
 
+    def get_data_info(self, index):
+        return dict(instances=[])
+
     def __getitem__(self, index):
         return dict(inputs=self.images[index], data_samples=copy.deepcopy(self.samples[index]))
 

@@ -2,6 +2,7 @@ from .checkpoint_files_hook import CheckpointFilesHook
 from .checkpoint_hooks import JoinDistillerHook, SplitDistillerHook
 from .evaluate_teacher_hook import EvaluateTeacherHook
 from .flow_log_hook import FlowLogHook
+from .flow_visualization_hook import FlowVisualizationHook
 from .non_finite_hook import NonFiniteHook
 from .preemption_hook import PreemptionHook
 from .randomness_hook import RandomnessHook
@@ -9,6 +10,6 @@ from .step_warm_up_hook import StepWarmUpHook
 from .weight_schedule_hook import WeightScheduleHook
 
 __all__ = [
-    'CheckpointFilesHook', 'EvaluateTeacherHook', 'FlowLogHook', 'JoinDistillerHook', 'NonFiniteHook', 'PreemptionHook',
-    'RandomnessHook', 'SplitDistillerHook', 'StepWarmUpHook', 'WeightScheduleHook'
+    'CheckpointFilesHook', 'EvaluateTeacherHook', 'FlowLogHook', 'FlowVisualizationHook', 'JoinDistillerHook',
+    'NonFiniteHook', 'PreemptionHook', 'RandomnessHook', 'SplitDistillerHook', 'StepWarmUpHook', 'WeightScheduleHook'
 ]

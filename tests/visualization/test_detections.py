@@ -1,9 +1,10 @@
 import cv2
 import torch
+from matplotlib.colors import to_rgba
 from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
-from mmfmkt.demo.pictures import draw_detections, is_right
+from mmfmkt.visualization.detections import UNKNOWN, detections_figure, draw_detections, is_right
 
 
 def test_a_detection_is_right_if_class_and_place_fit():
@@ -24,4 +25,14 @@ def test_picture_has_a_row_an_image_and_a_column_a_detector(digits, tmp_path):
 
     draw_detections({'sure': [sample(0.9)] * 2, 'unsure': [sample(0.1)] * 2}, '0123456789', tmp_path / 'drawn.png')
     height, width, _ = cv2.imread(str(tmp_path / 'drawn.png')).shape
-    assert 1.3 < width / height < 1.6  # three columns, two rows
+    assert 1.1 < width / height < 1.4  # three columns, two rows, a caption
+
+
+def test_an_image_without_a_known_truth_has_no_right_and_no_wrong(digits):
+    result = DetDataSample(metainfo=dict(img_path=str(digits / 'val' / '000000.jpg')))
+    result.pred_instances = InstanceData(
+        bboxes=torch.tensor([[10., 10., 40., 60.]]), labels=torch.tensor([3]), scores=torch.tensor([0.9]))
+    figure = detections_figure({'student': [result]}, '0123456789')
+    axes, = figure.axes
+    box, = axes.patches
+    assert box.get_edgecolor() == to_rgba(UNKNOWN) and axes.get_title() == 'student'
