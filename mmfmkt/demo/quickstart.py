@@ -1,4 +1,5 @@
 """The main job from nothing: data, teacher, plain student, distilled students, table, pictures."""
+import argparse
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -6,6 +7,7 @@ from typing import Any, Sequence
 
 from mmengine.config import Config
 
+from mmfmkt.engine.flow_pictures import draw_pictures
 from mmfmkt.export import export_student
 from mmfmkt.files import project_folder
 from mmfmkt.study.data import CocoFolder, own_data
@@ -64,6 +66,13 @@ def draw(study: Study, data: CocoFolder, file: Path) -> None:
     draw_detections({run.title: detect(run.source, run.checkpoint, IMAGES_DRAWN) for run in runs}, data.classes(), file)
 
 
+def draw_flow(run: Run, out: Path) -> list[Path]:
+    """The pictures of the flow of a run."""
+    return draw_pictures(argparse.Namespace(
+        config=str(run.source), checkpoint=str(run.checkpoint), images=[], num_images=2, num_val_images=200, batch_size=8, num_steps=None,
+        out_dir=str(out), cfg_options=None))
+
+
 def quickstart(scale: Scale, seeds: Sequence[int], data: str | None = None, out: str | None = None) -> None:
     """Run everything that is not there yet, then print the tables and write pictures and students.
 
@@ -88,7 +97,8 @@ def quickstart(scale: Scale, seeds: Sequence[int], data: str | None = None, out:
     if scale is SMOKE:
         print('\nThis was the smoke version: detectors trained on so little detect nothing, and the figures say nothing.')
     draw(study, folder, out / 'detections.png')
-    print(f'\ntables and charts: {report}\npictures: {out / "detections.png"}')
+    print(f'\ntables and charts: {report}\ndetections: {out / "detections.png"}')
     for name in DEPLOYED:
         run = next(iter(study.runs[name].values()))
+        print(f'flow of {run.title}: {draw_flow(run, out / f"flow_{name}")[0].parent}')
         print(f'{run.title} student to deploy: {export(run)} (and its config beside it)')

@@ -66,9 +66,9 @@ def record_paths(algorithm: FMKTDistill, images: Tensor, data_samples: list) -> 
         algorithm.architecture.extract_feat(images)
         if algorithm.teacher:
             algorithm.teacher.compute(images, data_samples)  # not what reads and writes the cache, which is for training
-        records = distiller.loss_forward_mappings[name]
-        paths = paths_of(distiller.distill_losses[name], images.shape[-1],
-                         **{argument: distiller.get_record(**record) for argument, record in records.items()})
+        records = {argument: distiller.get_record(**record) for argument, record in distiller.loss_forward_mappings[name].items()
+                   if argument in ('trajectories', 'teacher_features')}  # what else a metric reads is not drawn
+        paths = paths_of(distiller.distill_losses[name], images.shape[-1], **records)
     forget_records(distiller)
     return paths
 
