@@ -5,21 +5,25 @@ import math
 from pathlib import Path
 from statistics import mean
 
-import matplotlib
+from matplotlib import colormaps
+
+from mmfmkt.visualization.figures import captioned_figure, save
 
 from .plan import Study, Table
 from .results import Results
 
-matplotlib.use('Agg')
-from matplotlib import pyplot as plt  # noqa: E402 (the backend is chosen first: there may be no screen)
-
+DIFFERENCES = ('Differences are between runs with the same seed. Green: better; red: worse; grey: the 95 % interval contains zero, so neither can '
+               'be said.')
+COSTS = ("In brackets, and as the size of a dot: multiply-adds at inference, times the plain student's. Best is the upper left corner: "
+         'accurate, and cheap to train.')
 COLOURS = {'better': '#1b9e4b', 'worse': '#d1495b', 'open': '#7a7a7a'}
 
 
 def draw_table(study: Study, table: Table, results: Results, file: Path) -> None:
     """AP of every seed, and beside it the differences to the reference with their intervals."""
     rows = [row for row in table.rows if results.has(row)]
-    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 1.9 + 0.34 * len(rows)), sharey=True, layout='constrained')
+    figure = captioned_figure(11, 2.1 + 0.34 * len(rows), table.title, DIFFERENCES)
+    left, right = figure.subplots(1, 2, sharey=True)
     for number, row in enumerate(rows):
         values = list(results.figures(row, 'AP').values())
         left.plot(values, [number] * len(values), 'o', color='#2f6db5', alpha=0.45, markersize=6, markeredgewidth=0)
@@ -37,27 +41,21 @@ def draw_table(study: Study, table: Table, results: Results, file: Path) -> None
     for axes in (left, right):
         axes.grid(axis='x', alpha=0.3)
         axes.spines[['top', 'right']].set_visible(False)
-    figure.suptitle(table.title)
-    figure.supxlabel('Differences are between runs with the same seed. Green: better; red: worse; grey: the interval contains zero, '
-                     'so neither can be said.', fontsize=9)
-    figure.savefig(file, dpi=110)
-    plt.close(figure)
+    save(figure, file)
 
 
 def draw_costs(study: Study, table: Table, results: Results, file: Path) -> None:
     """AP over the time of the training; how large a dot is says what the detector costs at inference."""
-    figure, axes = plt.subplots(figsize=(9, 4.5), layout='constrained')
+    figure = captioned_figure(9, 4.8, 'What it costs, and what it gives', COSTS)
+    axes = figure.subplots()
     rows = [row for row in table.rows if results.has(row) and results.relative(row, 'training')]
     for number, row in enumerate(rows):
         inference = mean(results.relative(row, 'gflops'))
         axes.scatter(mean(results.relative(row, 'training')), mean(results.figures(row, 'AP').values()), s=80 * inference**2, alpha=0.75,
-                     color=plt.cm.tab20(number % 20), label=f'{study.title_of(row)} ({inference:.2f} x)')
-    axes.set(xlabel="training time, times the plain student's", ylabel='COCO box AP, mean over seeds', title='What it costs, and what it gives')
+                     color=colormaps['tab20'](number % 20), label=f'{study.title_of(row)} ({inference:.2f} x)')
+    axes.set(xlabel="training time, times the plain student's", ylabel='COCO box AP, mean over seeds')
     axes.margins(x=0.12, y=0.12)
     axes.grid(alpha=0.3)
     axes.spines[['top', 'right']].set_visible(False)
     figure.legend(loc='outside right upper', fontsize=9, frameon=False)
-    figure.supxlabel("In brackets, and as the size of a dot: multiply-adds at inference, times the plain student's. Best is the upper "
-                     'left corner.', fontsize=9)
-    figure.savefig(file, dpi=110)
-    plt.close(figure)
+    save(figure, file)

@@ -1,18 +1,17 @@
 """Curves of several runs in one panel: what colour they have, what they are smoothed to, what stands below."""
 from __future__ import annotations
 
-import textwrap
 from pathlib import Path
 from statistics import fmean, median, stdev
 from typing import Callable, Sequence
 
-import matplotlib
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
+from .figures import CAPTION_SIZE, save, wrap
 from .logs import Curve, RunLog
-
-matplotlib.use('Agg')
-from matplotlib import pyplot as plt  # noqa: E402 (the backend is chosen first: there may be no screen)
-from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter  # noqa: E402
 
 Groups = dict[str, list[Curve]]  # the curves of runs that differ in their seed alone, by their name without it
 SEEDS = ('Runs that differ in their random seed alone share a colour: {each} for each, {mean}, {band} for one standard '
@@ -20,7 +19,7 @@ SEEDS = ('Runs that differ in their random seed alone share a colour: {each} for
 SMOOTH = 'Curves are smoothed: running medians over a twentieth of the entries of the log, at least 5.'
 
 
-def draw_curves(axes: plt.Axes, groups: Groups, style: dict[str, dict], dots: int) -> None:
+def draw_curves(axes: Axes, groups: Groups, style: dict[str, dict], dots: int) -> None:
     """A line for each group, with dots on up to `dots` values; of several seeds their mean, before a band and the single ones."""
     for name, members in groups.items():
         if len(members) > 1:
@@ -37,7 +36,7 @@ def draw_curves(axes: plt.Axes, groups: Groups, style: dict[str, dict], dots: in
     axes.set_axisbelow(True)
 
 
-def draw_rows(axes: plt.Axes, groups: Groups, style: dict[str, dict]) -> None:
+def draw_rows(axes: Axes, groups: Groups, style: dict[str, dict]) -> None:
     """A row for each group, the best above; of several seeds their mean, before its deviation and the single ones."""
     best = ranking(groups)
     for row, name in enumerate(best):
@@ -64,7 +63,7 @@ def grouped(runs: Sequence[RunLog], curve_of: Callable[[RunLog], Curve]) -> Grou
 def styles(runs: Sequence[RunLog]) -> dict[str, dict]:
     """The colour of each group, the same in all charts; from the eleventh on lines are broken."""
     names = dict.fromkeys(run.group for run in runs)
-    return {name: dict(color=plt.cm.tab10(k % 10), linestyle=('-', '--', ':', '-.')[k // 10 % 4]) for k, name in enumerate(names)}
+    return {name: dict(color=colormaps['tab10'](k % 10), linestyle=('-', '--', ':', '-.')[k // 10 % 4]) for k, name in enumerate(names)}
 
 
 def smooth(curve: Curve) -> Curve:
@@ -102,7 +101,7 @@ def seeds(groups: Groups, each: str, mean: str, band: str) -> str:
     return SEEDS.format(each=each, mean=mean, band=band) if any(len(members) > 1 for members in groups.values()) else ''
 
 
-def log_scale(row: Sequence[plt.Axes]) -> None:
+def log_scale(row: Sequence[Axes]) -> None:
     """A logarithmic axis for panels that share theirs, where all values allow for it, with its numbers written out."""
     values = [value for axes in row for line in axes.get_lines() for value in line.get_ydata()]
     if values and min(values) > 0:
@@ -116,19 +115,16 @@ def log_scale(row: Sequence[plt.Axes]) -> None:
         axes.grid(color='#e6e6e6')
 
 
-def add_legend(figure: plt.Figure, axes: plt.Axes, labels: dict[str, str], title: str | None) -> None:
+def add_legend(figure: Figure, axes: Axes, labels: dict[str, str], title: str | None) -> None:
     """A legend outside of the panels: name of a line -> text."""
     lines = {line.get_label(): line for line in axes.get_lines()}
     figure.legend([lines[name] for name in labels], labels.values(), loc='outside right upper', title=title, alignment='left',
                   frameon=False)
 
 
-def finish(figure: plt.Figure, paragraphs: Sequence[str], file: Path) -> Path:
+def finish(figure: Figure, paragraphs: Sequence[str], file: Path) -> Path:
     """Set the caption below everything else, and write the file."""
-    width = int(figure.get_figwidth() * 15)
-    caption = '\n'.join(textwrap.fill(paragraph.strip(), width) for paragraph in paragraphs)
-    figure.supxlabel(caption, x=0.01, ha='left', fontsize=9, color='#444444', linespacing=1.3)
+    caption = wrap('\n'.join(paragraph.strip() for paragraph in paragraphs), figure.get_figwidth())
+    figure.supxlabel(caption, x=0.01, ha='left', fontsize=CAPTION_SIZE, linespacing=1.3)
     figure.get_layout_engine().set(w_pad=0.1, h_pad=0.1)
-    figure.savefig(file, dpi=110)
-    plt.close(figure)
-    return file
+    return save(figure, file)

@@ -5,7 +5,11 @@ from pathlib import Path
 from statistics import fmean
 from typing import Sequence
 
-from .curves import SMOOTH, finish, log_scale, plt, smooth
+from matplotlib import colormaps
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from .curves import SMOOTH, finish, log_scale, smooth
 from .logs import Curve, RunLog
 
 ROUNDING = 1e-13  # a squared error in float32 that stands for zero, as that of OFM-KT's output
@@ -24,8 +28,8 @@ def draw_flow(run: RunLog, file: Path) -> Path:
     """Three rows for every loss with a flow: distance of each step, how the steps compare, two errors; one column a level."""
     losses = run.flow_levels()
     columns = max(map(len, losses.values()))
-    figure, grid = plt.subplots(3 * len(losses), columns, figsize=(3.2 + 3.4 * columns, 2.4 + 6.6 * len(losses)), sharex=True,
-                                sharey='row', squeeze=False, layout='constrained')
+    figure = Figure(figsize=(3.2 + 3.4 * columns, 2.4 + 6.6 * len(losses)), layout='constrained')
+    grid = figure.subplots(3 * len(losses), columns, sharex=True, sharey='row', squeeze=False)
     for rows, (loss, levels) in zip(grid.reshape(len(losses), 3, columns), losses.items()):
         for axes, level in zip(rows.T, levels):
             draw_level(run, loss, level, axes)
@@ -39,13 +43,13 @@ def draw_flow(run: RunLog, file: Path) -> Path:
     return finish(figure, [*FLOW, f'{SMOOTH} Pale lines are single entries.'], file)
 
 
-def draw_level(run: RunLog, loss: str, level: int, axes: Sequence[plt.Axes]) -> None:
+def draw_level(run: RunLog, loss: str, level: int, axes: Sequence[Axes]) -> None:
     """The three panels of a level."""
     steps = run.flow_steps(loss, level)
     means = {x: fmean(curve[x] for curve in steps.values())
              for x in next(iter(steps.values()), {}) if all(x in curve for curve in steps.values())}  # of drawn N, the largest
     for number, (t, curve) in enumerate(steps.items()):
-        colour = plt.cm.viridis(0.9 * number / max(len(steps) - 1, 1))
+        colour = colormaps['viridis'](0.9 * number / max(len(steps) - 1, 1))
         draw_smoothed(axes[0], curve, colour, f't = {t:.3g}')
         draw_smoothed(axes[1], {x: 100 * (curve[x] / mean - 1) for x, mean in means.items() if mean}, colour, f't = {t:.3g}')
     for name, colour in (('output_error', '#c44e52'), ('ambiguity', '#4c72b0')):
@@ -53,7 +57,7 @@ def draw_level(run: RunLog, loss: str, level: int, axes: Sequence[plt.Axes]) -> 
         draw_smoothed(axes[2], curve, colour, name.replace('_', ' '))
 
 
-def finish_rows(rows: Sequence[Sequence[plt.Axes]]) -> None:
+def finish_rows(rows: Sequence[Sequence[Axes]]) -> None:
     """Scales, labels and legends of the three rows of a loss."""
     for row, label in zip(rows, ('distance of each step\n(log scale)', 'difference to the\nmean of the steps (%)',
                                  'squared error\n(log scale)')):
@@ -66,7 +70,7 @@ def finish_rows(rows: Sequence[Sequence[plt.Axes]]) -> None:
         row[-1].legend(loc='upper left', bbox_to_anchor=(1.02, 1), title=title, alignment='left', frameon=False)
 
 
-def draw_smoothed(axes: plt.Axes, curve: Curve, colour: object, label: str) -> None:
+def draw_smoothed(axes: Axes, curve: Curve, colour: object, label: str) -> None:
     if curve:
         axes.plot(curve.keys(), curve.values(), color=colour, linewidth=0.8, alpha=0.25)
         axes.plot(*zip(*smooth(curve).items()), color=colour, linewidth=1.6, label=label)

@@ -5,7 +5,9 @@ import math
 from pathlib import Path
 from typing import Sequence
 
-from .curves import (SMOOTH, add_legend, draw_curves, draw_rows, finish, grouped, last, log_scale, plt, ranking, seeds, smooth, spread,
+from matplotlib.figure import Figure
+
+from .curves import (SMOOTH, add_legend, draw_curves, draw_rows, finish, grouped, last, log_scale, ranking, seeds, smooth, spread,
                      styles)
 from .flow_log_chart import draw_flow
 from .logs import RunLog
@@ -54,12 +56,14 @@ def draw_metric(runs: Sequence[RunLog], metric: str, file: Path) -> Path:
     what, time = METRICS.get(metric, metric), 'epoch' if by_epoch else 'training iteration'
     value = f'{what} on the validation images{" (%)" if percent else ""}'
     if all(len(curve) == 1 for members in groups.values() for curve in members):
-        figure, axes = plt.subplots(figsize=(9, 2.2 + 0.32 * len(groups)), layout='constrained')
+        figure = Figure(figsize=(9, 2.2 + 0.32 * len(groups)), layout='constrained')
+        axes = figure.subplots()
         draw_rows(axes, groups, styles(runs))
         axes.set(xlabel=value, title=f'{what} of all runs')
         notes = ['Every run was validated once.', seeds(groups, 'a small dot', 'a large one for their mean', 'a bar')]
     else:
-        figure, axes = plt.subplots(figsize=(10, 5.5), layout='constrained')
+        figure = Figure(figsize=(10, 5.5), layout='constrained')
+        axes = figure.subplots()
         draw_curves(axes, groups, styles(runs), dots=20)
         axes.set(xlabel=time, ylabel=value, title=f'{what} of all runs over training')
         axes.xaxis.get_major_locator().set_params(integer=True)
@@ -81,7 +85,8 @@ def draw_losses(runs: Sequence[RunLog], file: Path) -> Path:
         panels[f'Distillation ({name})'] = grouped(runs, lambda run: smooth(run.loss(name)))
     columns = 2 if len(panels) == 4 else min(len(panels), 3)
     rows = math.ceil(len(panels) / columns)
-    figure, grid = plt.subplots(rows, columns, figsize=(2.5 + 4 * columns, 1.6 + 3.4 * rows), squeeze=False, layout='constrained')
+    figure = Figure(figsize=(2.5 + 4 * columns, 1.6 + 3.4 * rows), layout='constrained')
+    grid = figure.subplots(rows, columns, squeeze=False)
     for axes, (title, groups) in zip(grid.flat, panels.items()):
         draw_curves(axes, groups, styles(runs), dots=1)
         axes.set(title=title, xlabel='training iteration')
