@@ -79,6 +79,14 @@ def test_theta_towards_the_teacher_adds_the_metric_of_the_students_own_feature(s
     torch.testing.assert_close(theta, FMKTLoss(PKD)({0: trajectory}, [target]) + 0.5 * own, rtol=1e-12, atol=0)
 
 
+def test_a_flow_that_starts_from_a_copy_leaves_the_student_to_the_pull(source, target, curved):
+    own = source.clone().requires_grad_()
+    trajectory = transport(own.detach(), curved, 4)
+    FMKTThetaLoss(L2)({0: trajectory}, [target], [own]).backward()
+    pull = metric_of(FMKTLoss(L2))(own, trajectory.output)
+    torch.testing.assert_close(own.grad, torch.autograd.grad(pull, own)[0], rtol=1e-12, atol=0)
+
+
 def test_theta_towards_both_is_the_mean_of_the_two(source, target, curved):
     trajectory = transport(source, curved, 4)
     flow, teacher, both = (FMKTThetaLoss(PKD, student_target=towards)({0: trajectory}, [target])

@@ -50,9 +50,26 @@ class FMKTThetaLoss(FMKTLoss):
         if student_target not in STUDENT_TARGETS:
             raise ValueError(f'`student_target` must be one of {", ".join(STUDENT_TARGETS)}, but got {student_target!r}')
         self.student_weight, self.student_target = student_weight, student_target
+        self.student_features = None
+
+    def forward(self, trajectories: dict[int, Trajectory] | Sequence[Trajectory], teacher_features: Tensor | Sequence[Tensor],
+                student_features: Sequence[Tensor] | None = None) -> Tensor:
+        """The loss of all levels, a scalar; see :class:`FMKTLoss`.
+
+        Args:
+            trajectories: see there.
+            teacher_features: see there.
+            student_features: the student's whole pyramid, for a flow that starts from a detached copy of it.
+        """
+        self.student_features = student_features
+        try:
+            return super().forward(trajectories, teacher_features)
+        finally:
+            self.student_features = None
 
     def level_loss(self, level: int, of_student: Trajectory, target: Tensor, level_metric: LevelMetric) -> Tensor:
-        own = level_metric.predict(of_student.source, target)
+        source = of_student.source if self.student_features is None else self.student_features[level]
+        own = level_metric.predict(source, target)
         pulls = [level_metric.distance(own, towards, *self.context)
                  for towards in self.student_targets(of_student, target, level_metric)]
         return super().level_loss(level, of_student, target, level_metric) + self.student_weight * sum(pulls) / len(pulls)
