@@ -58,3 +58,9 @@ def test_a_failing_command_is_reported_with_the_end_of_its_output(tmp_path):
     with pytest.raises(RuntimeError, match='(?s)training of x failed.*the reason'):
         list(follow(['bash', '-c', 'echo the reason; exit 3'], tmp_path / 'log', dict(os.environ), 'training of x'))
     assert 'the reason' in (tmp_path / 'log').read_text()
+
+
+def test_several_gpus_are_one_training_of_several_processes(run):
+    alone, together = run.training_command(), run.training_command(4)
+    assert 'torch.distributed.run' not in alone and '--launcher' not in alone and '--resume' in alone
+    assert '--nproc_per_node=4' in together and together[-2:] == ['--launcher', 'pytorch']
