@@ -12,10 +12,11 @@ from mmfmkt.visualization.figures import captioned_figure, save
 from .plan import Study, Table
 from .results import Results
 
-DIFFERENCES = ('Differences are between runs with the same seed. Green: better; red: worse; grey: the 95 % interval contains zero, so neither can '
+DIFFERENCES = ('Differences are between n runs of either kind with the same seeds. Green: better; red: worse; grey: the 95 % interval contains zero, so neither can '
                'be said.')
 COSTS = ("In brackets, and as the size of a dot: multiply-adds at inference, times the plain student's. Best is the upper left corner: "
          'accurate, and cheap to train.')
+AROUND = 2.0  # AP beyond the smallest and the largest difference; intervals of two seeds may go on
 COLOURS = {'better': '#1b9e4b', 'worse': '#d1495b', 'open': '#7a7a7a'}
 
 
@@ -24,6 +25,7 @@ def draw_table(study: Study, table: Table, results: Results, file: Path) -> None
     rows = [row for row in table.rows if results.has(row)]
     figure = captioned_figure(11, 2.1 + 0.34 * len(rows), table.title, DIFFERENCES)
     left, right = figure.subplots(1, 2, sharey=True)
+    means = [0.0]
     for number, row in enumerate(rows):
         values = list(results.figures(row, 'AP').values())
         left.plot(values, [number] * len(values), 'o', color='#2f6db5', alpha=0.45, markersize=6, markeredgewidth=0)
@@ -33,9 +35,12 @@ def draw_table(study: Study, table: Table, results: Results, file: Path) -> None
             right.plot([difference.low, difference.high], [number] * 2, color=COLOURS[difference.verdict], linewidth=3, alpha=0.7)
         if difference:
             right.plot(difference.mean, number, 'o', color=COLOURS[difference.verdict], markersize=7)
+            right.annotate(f'n = {difference.num_seeds}', (1, number), xycoords=('axes fraction', 'data'), va='center', fontsize=8)
+            means.append(difference.mean)
     left.set_yticks(range(len(rows)), [study.title_of(row) for row in rows])
     left.set_ylim(len(rows) - 0.4, -0.6)
     left.set(xlabel='COCO box AP', title='every seed (dot) and their mean (line)')
+    right.set_xlim(min(means) - AROUND, max(means) + AROUND)
     right.axvline(0, color='black', linewidth=1)
     right.set(xlabel='AP', title=f'difference to {study.title_of(table.reference)}, 95 % interval')
     for axes in (left, right):

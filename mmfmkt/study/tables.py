@@ -41,9 +41,8 @@ def cell(results: Results, row: str, metric: str, decimals: int = 1) -> str:
 def interval(difference: Difference | None) -> str:
     if not difference:
         return ''
-    if math.isinf(difference.low):
-        return f'{difference.mean:+.1f}'
-    return f'{difference.mean:+.1f} [{difference.low:+.1f}, {difference.high:+.1f}]'
+    ends = '' if math.isinf(difference.low) else f' [{difference.low:+.1f}, {difference.high:+.1f}]'
+    return f'{difference.mean:+.1f}{ends}, n = {difference.num_seeds}'
 
 
 def percent(shares: list[float]) -> str:

@@ -75,7 +75,7 @@ def test_the_table_says_what_is_better_and_leaves_open_what_is_open(study, resul
     by_title = {line[0]: dict(zip(cells[0], line)) for line in cells[2:]}
     fmkt, bypassed = by_title['FMKT'], by_title['FMKT, bypassed at inference']
     assert fmkt['AP'] == '35.9 ± 1.0' and fmkt['seeds'] == '3' and fmkt['gap recovered'] == '56 ± 6 %'
-    assert fmkt['AP - PKD (95%)'] == '+1.0 [+0.8, +1.2]' and fmkt['verdict'] == 'better' and fmkt['training'] == '2.00 x'
+    assert fmkt['AP - PKD (95%)'] == '+1.0 [+0.8, +1.2], n = 3' and fmkt['verdict'] == 'better' and fmkt['training'] == '2.00 x'
     assert bypassed['verdict'] == 'worse' and by_title['large']['AP'] == '40.0' and by_title['large']['verdict'] == ''
 
 
