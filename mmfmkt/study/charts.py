@@ -53,7 +53,7 @@ def draw_costs(study: Study, table: Table, results: Results, file: Path) -> None
     """AP over the time of the training; how large a dot is says what the detector costs at inference."""
     figure = captioned_figure(9, 4.8, 'What it costs, and what it gives', COSTS)
     axes = figure.subplots()
-    rows = [row for row in table.rows if results.has(row) and results.relative(row, 'training')]
+    rows = [row for row in table.rows if results.has(row) and results.teacher_of(row)]
     for number, row in enumerate(rows):
         inference = mean(results.relative(row, 'gflops'))
         axes.scatter(mean(results.relative(row, 'training')), mean(results.figures(row, 'AP').values()), s=80 * inference**2, alpha=0.75,
@@ -62,5 +62,6 @@ def draw_costs(study: Study, table: Table, results: Results, file: Path) -> None
     axes.margins(x=0.12, y=0.12)
     axes.grid(alpha=0.3)
     axes.spines[['top', 'right']].set_visible(False)
-    figure.legend(loc='outside right upper', fontsize=9, frameon=False)
+    for handle in figure.legend(loc='outside right upper', fontsize=9, frameon=False).legend_handles:
+        handle.set_sizes([60])
     save(figure, file)

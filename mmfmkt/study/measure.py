@@ -6,6 +6,7 @@ import os
 import platform
 import sys
 from contextlib import redirect_stdout
+from functools import partial
 from pathlib import Path
 from typing import Sequence
 
@@ -15,6 +16,7 @@ import torch
 from mmdet.structures import DetDataSample
 from mmengine.analysis import get_model_complexity_info
 from mmengine.config import Config
+from mmengine.dataset import pseudo_collate
 from mmengine.runner import Runner
 
 from mmfmkt.engine.testing import build_test_runner
@@ -34,23 +36,21 @@ def load_runner(config: Path, checkpoint: Path) -> Runner:
 
 
 def figures(runner: Runner) -> dict[str, float]:
-    """COCO metrics in points, parameters in millions and GFLOPs (multiply-adds, as mmdet counts them) an image.
+    """COCO metrics in points, parameters in millions and GFLOPs (multiply-adds, as mmdet counts them) of the first test image.
 
     Metrics of sizes that no object has are left out.
     """
-    metrics = runner.test()
-    _, _, height, width = next(iter_images(runner)).shape
-    complexity = get_model_complexity_info(runner.model, input_shape=(3, height, width), show_table=False, show_arch=False)
+    metrics, model = runner.test(), runner.model
+    image = model.data_preprocessor(pseudo_collate([runner.test_dataloader.dataset[0]]), False)
+    forward, model.forward = model.forward, partial(model.forward, data_samples=image['data_samples'])  # which two stages want
+    try:
+        complexity = get_model_complexity_info(model, inputs=image['inputs'], show_table=False, show_arch=False)
+    finally:
+        model.forward = forward
     # mmdet's metric is silent about a detector that detects nothing, and says -1 where there is nothing to detect
     found = {name: metrics.get(f'coco/{key}', 0.0) for name, key in METRICS.items()}
     return dict({name: round(100 * value, 1) for name, value in found.items() if value >= 0},
                 params=round(complexity['params'] / 1e6, 3), gflops=round(complexity['flops'] / 1e9, 4))
-
-
-def iter_images(runner: Runner):
-    """The batches of the test set, as the detector sees them."""
-    for batch in runner.test_dataloader:
-        yield runner.model.data_preprocessor(batch, False)['inputs']
 
 
 def figures_of_steps(runner: Runner) -> dict[str, dict[str, float]]:
@@ -68,7 +68,7 @@ def figures_of_steps(runner: Runner) -> dict[str, dict[str, float]]:
 
 
 def training_cost(work_dir: Path) -> dict[str, float]:
-    """Iterations of a training, and the seconds that one takes; nothing of a detector without a log.
+    """The last iteration in the log of a training, and the seconds that one takes; nothing of a detector without a log.
 
     The seconds are those of the fastest tenth of the log's entries: what else a shared machine does makes others slower.
     """
