@@ -11,7 +11,7 @@ ORDER = ['compat', 'version', 'processes', 'files', 'markdown', 'flow', 'models/
          'models/checkpoints', 'models/config_files', 'models/evaluating', 'models/pyramid', 'models/class_count',
          'models/classifier', 'models/comparable_heads', 'models/towers', 'models/recorders', 'models/flow_parts', 'models/flow_transform', 'models/connectors',
          'models/necks', 'models/heads', 'models/losses', 'models/algorithms', 'models', 'methods', 'fill', 'wrap', 'short_form', 'deploy',
-         'zoo', 'export', 'onnx_export', 'visualization', 'engine/checkpoint_files', 'engine/loading', 'engine/hooks', 'engine', 'study', 'demo', 'benchmark']
+         'zoo', 'export', 'onnx_export', 'visualization', 'engine/checkpoint_files', 'engine/loading', 'engine/hooks', 'engine', 'benchmark', 'study', 'demo']
 FILES = sorted(path for path in PACKAGE.rglob('*.py') if path != PACKAGE / '__init__.py' and '.mim' not in path.parts)
 
 

@@ -27,15 +27,16 @@ DEPLOYED = ('fmkt', 'fmkt-theta')  # runs whose students are exported
 
 @dataclass(frozen=True)
 class Scale:
-    """How large a demo is; `options` are those of every run."""
+    """How large a demo is: its images, iterations by which costs are measured, options of every run."""
     name: str
     num_train: int
     num_val: int
+    rounds: int
     options: dict[str, Any] = field(default_factory=dict)
 
 
-FULL = Scale('demo', 2500, 500)
-SMOKE = Scale('demo-smoke', 80, 40, {'train_cfg.max_epochs': 1, 'train_cfg.val_interval': 2, 'param_scheduler.1.T_max': 1})
+FULL = Scale('demo', 2500, 500, rounds=15)
+SMOKE = Scale('demo-smoke', 80, 40, 2, {'train_cfg.max_epochs': 1, 'train_cfg.val_interval': 2, 'param_scheduler.1.T_max': 1})
 
 
 def make_digits(scale: Scale) -> CocoFolder:
@@ -91,7 +92,7 @@ def quickstart(scale: Scale, seeds: Sequence[int], data: str | None = None, out:
     root = project_folder('configs').parent
     out = Path(out or root / 'work_dirs' / (f'{scale.name}-{folder.root.name}' if data else scale.name)).absolute()
     study = read_study(str(root / 'configs' / 'studies' / 'quickstart.yml'), out, seeds, folder, scale.options)
-    results, report = do_study(study, out)
+    results, report = do_study(study, out, rounds=scale.rounds)
     for table in study.tables:
         print(f'\n{table.title}, {len(seeds)} seed(s), on {folder.root}\n\n{markdown_table(study, table, results)}')
     if scale is SMOKE:

@@ -53,10 +53,10 @@ def draw_costs(study: Study, table: Table, results: Results, file: Path) -> None
     """AP over the time of the training; how large a dot is says what the detector costs at inference."""
     figure = captioned_figure(9, 4.8, 'What it costs, and what it gives', COSTS)
     axes = figure.subplots()
-    rows = [row for row in table.rows if results.has(row) and results.teacher_of(row)]
+    rows = [row for row in table.rows if results.has(row) and results.training(row)]
     for number, row in enumerate(rows):
-        inference = mean(results.relative(row, 'gflops'))
-        axes.scatter(mean(results.relative(row, 'training')), mean(results.figures(row, 'AP').values()), s=80 * inference**2, alpha=0.75,
+        inference = results.inference(row)
+        axes.scatter(results.training(row), mean(results.figures(row, 'AP').values()), s=80 * inference**2, alpha=0.75,
                      color=colormaps['tab20'](number % 20), label=f'{study.title_of(row)} ({inference:.2f} x)')
     axes.set(xlabel="training time, times the plain student's", ylabel='COCO box AP, mean over seeds')
     axes.margins(x=0.12, y=0.12)

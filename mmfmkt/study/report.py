@@ -14,8 +14,8 @@ HOW_TO_READ = """\
 COCO box AP in points, mean ± sample standard deviation over the seeds. *Gap recovered* is (student - plain) / (teacher - plain) of
 runs with the same seed. Differences are between runs with the same seed, with the 95 % interval of Student's t;
 *better* and *worse* are said where that interval excludes zero, *open* where it does not: more seeds would be needed. Of {comparisons}
-comparisons, one in twenty would be expected to exclude zero by chance. *Training* is the time of all iterations, and *inference* the
-multiply-adds, times the plain student's of the same seed; the times are those of a machine that several runs may have shared."""
+comparisons, one in twenty would be expected to exclude zero by chance. *Training* is the time of all iterations, measured by models
+that take turns, and *inference* the multiply-adds, both over the plain student's."""
 
 
 def write_report(study: Study, results: Results, out: Path) -> Path:

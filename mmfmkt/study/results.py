@@ -8,21 +8,22 @@ from typing import Iterable
 
 from mmfmkt.files import write_whole
 
+from .costs import Costs
 from .run import Run
 from .statistics import Difference, paired_difference, recovered
 
 Row = dict
 
 
-def to_lines(runs: Iterable[Run]) -> str:
+def to_lines(runs: Iterable[Run], costs: Costs) -> str:
     """The rows of those runs that are finished."""
     return ''.join(json.dumps(dict(
         run=run.name, seed=run.seed, title=run.title, teacher=run.teacher.name if run.teacher else None, config=run.config,
-        options=run.options, **run.row())) + '\n' for run in runs if run.finished)
+        options=run.options, cost=costs.get(run.name, {}), **run.row())) + '\n' for run in runs if run.finished)
 
 
-def write_results(runs: Iterable[Run], file: Path) -> None:
-    write_whole(file, to_lines(runs))
+def write_results(runs: Iterable[Run], costs: Costs, file: Path) -> None:
+    write_whole(file, to_lines(runs, costs))
 
 
 @dataclass(frozen=True)
@@ -71,13 +72,14 @@ class Results:
             return []
         return recovered(self.figures(row, 'AP'), self.figures(self.plain, 'AP'), *teacher.values())
 
-    def relative(self, row: str, cost: str) -> list[float]:
-        """What a row costs, over what the plain student of the same seed does: 'training' time, or 'gflops' of inference."""
-        own, plain = (self.costs(name, cost) for name in (row, self.plain))
-        return [own[seed] / plain[seed] for seed in own if seed in plain]
+    def training(self, row: str) -> float | None:
+        """The time of a training over that of the plain student's: of an iteration, and how many there are; None if unknown."""
+        own, plain = (next(iter(self.rows.get(name, {}).values()), {}) for name in (row.partition('@')[0], self.plain))
+        if not own.get('cost') or not own.get('training') or not plain.get('training'):
+            return None
+        return own['cost']['time'] * own['training']['iterations'] / plain['training']['iterations']
 
-    def costs(self, row: str, cost: str) -> dict[int, float]:
-        if cost != 'training':
-            return self.figures(row, cost)
-        of_name = self.rows.get(row.partition('@')[0], {})
-        return {seed: one['training']['iterations'] * one['training']['seconds'] for seed, one in of_name.items() if one['training']}
+    def inference(self, row: str) -> float | None:
+        """The multiply-adds of a prediction over those of the plain student's."""
+        own, plain = (next(iter(self.figures(name, 'gflops').values()), None) for name in (row, self.plain))
+        return own / plain if own and plain else None

@@ -5,6 +5,7 @@ import argparse
 from pathlib import Path
 from typing import Sequence
 
+from .costs import ROUNDS, measure_costs
 from .data import own_data
 from .plan import Study, read_study
 from .report import write_report
@@ -29,8 +30,14 @@ def run_study(args: argparse.Namespace) -> Path:
     return do_study(study, out, places(args.jobs, args.gpus_per_run))[1]
 
 
-def do_study(study: Study, out: Path, free: Sequence[Place] | None = None) -> tuple[Results, Path]:
+def do_study(study: Study, out: Path, free: Sequence[Place] | None = None, rounds: int = ROUNDS) -> tuple[Results, Path]:
     """Train and measure what is not there yet, and write rows and report; returns both.
+
+    Args:
+        study: what is compared.
+        out: folder for everything.
+        free: where trainings may run; one at a time by default.
+        rounds: iterations of each training by which its cost is measured.
 
     Raises:
         ValueError: if the folder has other runs.
@@ -42,7 +49,8 @@ def do_study(study: Study, out: Path, free: Sequence[Place] | None = None) -> tu
     try:
         do_all(runs, free or places(jobs=1, gpus_per_run=1))
     finally:
-        write_results(runs, rows_file(out))
+        write_results(runs, {}, rows_file(out))
+    write_results(runs, measure_costs(study, out / 'costs.json', rounds), rows_file(out))
     results = Results.read(rows_file(out), study.plain)
     return results, write_report(study, results, out)
 

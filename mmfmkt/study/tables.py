@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 import math
-from statistics import mean
 
 from mmfmkt.markdown import markdown_rows
 
@@ -26,7 +25,7 @@ def markdown_table(study: Study, table: Table, results: Results) -> str:
             study.title_of(row), str(len(results.figures(row, 'AP'))),
             *(cell(results, row, metric) for metric in METRICS),
             percent(results.recovered(row)), interval(difference), difference.verdict if difference else '',
-            times(results.relative(row, 'training')) if results.teacher_of(row) else '', times(results.relative(row, 'gflops')),
+            times(results.training(row)), times(results.inference(row)),
             cell(results, row, 'params', 2)
         ])
     width = len(rows[0])
@@ -49,5 +48,5 @@ def percent(shares: list[float]) -> str:
     return f'{spread([100 * share for share in shares], 0)} %' if shares else ''
 
 
-def times(ratios: list[float]) -> str:
-    return f'{mean(ratios):.2f} x' if ratios else ''
+def times(ratio: float | None) -> str:
+    return f'{ratio:.2f} x' if ratio else ''
