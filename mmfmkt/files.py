@@ -9,7 +9,8 @@ UNFINISHED = '.unfinished'  # what the name of a file ends in while it is writte
 def project_folder(name: str) -> Path:
     """`configs` or `tools`: beside the package, or inside it if it was installed."""
     package = Path(__file__).parent
-    return next(folder for folder in (package / '.mim' / name, package.parent / name) if folder.exists())
+    # an editable installation has links in .mim
+    return next(folder.resolve() for folder in (package / '.mim' / name, package.parent / name) if folder.exists())
 
 
 def write_whole(file: Path, content: str | bytes) -> None:
