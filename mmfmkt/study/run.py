@@ -12,7 +12,6 @@ from typing import Iterator
 
 from mmengine.config import Config
 
-from mmfmkt.deploy import is_distillation
 from mmfmkt.files import project_folder, write_whole
 from mmfmkt.methods import DEFAULT, read_method, reads_teacher
 from mmfmkt.models.config_files import read_config
@@ -91,7 +90,7 @@ class Run:
         """Does the training that a config describes read the teacher?"""
         if self.teacher and is_short(cfg):
             return reads_teacher(read_method(self.options.get('model.method', cfg.model.get('method', DEFAULT))))
-        return bool(self.teacher) and is_distillation(cfg)
+        return bool(self.teacher) and 'teacher' in cfg.model  # written out
 
     @property
     def ready(self) -> bool:
