@@ -40,8 +40,12 @@ def cell(results: Results, row: str, metric: str, decimals: int = 1) -> str:
 def interval(difference: Difference | None) -> str:
     if not difference:
         return ''
-    ends = '' if math.isinf(difference.low) else f' [{difference.low:+.1f}, {difference.high:+.1f}]'
-    return f'{difference.mean:+.1f}{ends}, n = {difference.num_seeds}'
+    ends = '' if math.isinf(difference.low) else f' [{signed(difference.low)}, {signed(difference.high)}]'
+    return f'{signed(difference.mean)}{ends}, n = {difference.num_seeds}'
+
+
+def signed(value: float) -> str:
+    return f'{round(value, 1) + 0.0:+.1f}'  # never -0.0
 
 
 def percent(shares: list[float]) -> str:
