@@ -1,12 +1,6 @@
 """Pictures of the flow while it learns."""
 from __future__ import annotations
 
-import random
-from contextlib import contextmanager
-from typing import Iterator
-
-import numpy as np
-import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
@@ -14,6 +8,8 @@ from mmrazor.registry import HOOKS
 
 from mmfmkt.processes import unwrapped
 from mmfmkt.visualization import Errors, draw_errors, draw_sheet, find_flow_loss, in_batches, paths_through, to_rgb
+
+from ..loading.seeding import seeded
 
 BATCH = 8  # images that go through the detectors together
 
@@ -68,7 +64,7 @@ class FlowVisualizationHook(Hook):
         if not is_main_process() or not algorithm.distilling:
             return
         taught, errors = algorithm.teacher is not None, Errors()
-        with untouched_randomness():
+        with seeded(0):  # the pipeline's random numbers; those of the training go on as if nothing had been drawn
             photos = next(in_batches(dataset, self.num_images, self.num_images))
             paths = paths_through(algorithm, photos)
             for batch in in_batches(dataset, self.num_val_images, BATCH):
@@ -76,15 +72,3 @@ class FlowVisualizationHook(Hook):
         for index, photo in enumerate(photos):
             runner.visualizer.add_image(f'flow_features_{index}', to_rgb(draw_sheet(paths, photo, index, taught)), runner.iter)
         runner.visualizer.add_image('flow_errors', to_rgb(draw_errors(errors, taught)), runner.iter)
-
-
-@contextmanager
-def untouched_randomness() -> Iterator[None]:
-    """Leaves the generators of a pipeline as they were."""
-    python, arrays, tensors = random.getstate(), np.random.get_state(), torch.get_rng_state()
-    try:
-        yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(arrays)
-        torch.set_rng_state(tensors)
