@@ -72,7 +72,7 @@ def read_study(file: str, out: Path, seeds: Sequence[int] | None = None, data: C
     """The study of a YAML file.
 
     Args:
-        file: its path; `tools/README.md` says what is in it.
+        file: its path; `configs/studies/README.md` says what is in it.
         out: folder for everything.
         seeds: instead of those in the file.
         data: instead of the data in the configs.

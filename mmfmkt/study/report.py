@@ -1,4 +1,4 @@
-"""The report of a study: tables, charts, and how to read them."""
+"""The report of a study: tables, what they say, charts, and how to read them."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 from mmfmkt.files import write_whole
 
 from .charts import draw_costs, draw_table
+from .findings import findings
 from .plan import Study
 from .results import Results
 from .tables import markdown_table
@@ -26,7 +27,8 @@ def write_report(study: Study, results: Results, out: Path) -> Path:
     for number, table in enumerate(study.tables, 1):
         chart = out / f'table{number}.png'
         draw_table(study, table, results, chart)
-        lines += [f'## {table.title}', table.note, markdown_table(study, table, results), f'![{table.title}]({chart.name})']
+        lines += [f'## {table.title}', table.note, markdown_table(study, table, results),
+                  findings(study, table, results), f'![{table.title}]({chart.name})']
     draw_costs(study, study.tables[0], results, out / 'costs.png')
     lines += ['## Costs', '![AP over training time](costs.png)']
     report = out / 'report.md'

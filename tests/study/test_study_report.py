@@ -4,6 +4,7 @@ import cv2
 import pytest
 
 from mmfmkt.study.charts import COLOURS
+from mmfmkt.study.findings import findings
 from mmfmkt.study.plan import Study, Table
 from mmfmkt.study.report import write_report
 from mmfmkt.study.results import Results, to_lines
@@ -93,6 +94,19 @@ def test_the_report_has_every_table_with_its_note_its_chart_and_the_machine(stud
         assert part in text
     for name in ('table1.png', 'costs.png'):
         assert cv2.imread(str(tmp_path / name)).shape[1] > 600
+
+
+def test_the_report_says_in_words_what_the_differences_allow(study, results, tmp_path):
+    text = write_report(study, results, tmp_path).read_text()
+    for line in ('- PKD recovers 45 ± 6 % of the gap.', '- Better than PKD: FMKT.', '- Worse than PKD: STUDENT; FMKT, bypassed at inference.',
+                 '- Open: none.', '- The highest mean of the others has FMKT. Its differences: AP +1.0 [+0.8, +1.2], n = 3;'):
+        assert line in text, line
+
+
+def test_nobody_above_the_reference_is_named_and_without_a_comparison_nothing_is_said(study, results):
+    of_fmkt = Table('Methods', ('student', 'pkd', 'fmkt'), 'fmkt')
+    assert '- Better than FMKT: none.' in findings(study, of_fmkt, results) and 'highest' not in findings(study, of_fmkt, results)
+    assert findings(study, Table('Alone', ('teacher', 'fmkt'), 'fmkt'), results) == ''
 
 
 def test_a_row_without_runs_is_shown_without_figures(study, results):
