@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from pathlib import Path
 from statistics import mean
 
@@ -16,6 +17,7 @@ DIFFERENCES = ('Differences are between n runs of either kind with the same seed
                'be said.')
 COSTS = ("In brackets, and as the size of a dot: multiply-adds at inference, times the plain student's. Best is the upper left corner: "
          'accurate, and cheap to train.')
+LETTERS = 36  # of a line of a label
 AROUND = 2.0  # AP beyond the smallest and the largest difference; intervals of two seeds may go on
 COLOURS = {'better': '#1b9e4b', 'worse': '#d1495b', 'open': '#7a7a7a'}
 
@@ -23,7 +25,7 @@ COLOURS = {'better': '#1b9e4b', 'worse': '#d1495b', 'open': '#7a7a7a'}
 def draw_table(study: Study, table: Table, results: Results, file: Path) -> None:
     """AP of every seed, and beside it the differences to the reference with their intervals."""
     rows = [row for row in table.rows if results.has(row)]
-    figure = captioned_figure(11, 2.1 + 0.34 * len(rows), table.title, DIFFERENCES)
+    figure = captioned_figure(11, 2.2 + 0.36 * len(rows), table.title, DIFFERENCES)
     left, right = figure.subplots(1, 2, sharey=True)
     means = [0.0]
     for number, row in enumerate(rows):
@@ -37,12 +39,14 @@ def draw_table(study: Study, table: Table, results: Results, file: Path) -> None
             right.plot(difference.mean, number, 'o', color=COLOURS[difference.verdict], markersize=7)
             right.annotate(f'n = {difference.num_seeds}', (1, number), xycoords=('axes fraction', 'data'), va='center', fontsize=8)
             means.append(difference.mean)
-    left.set_yticks(range(len(rows)), [study.title_of(row) for row in rows])
+    left.set_yticks(range(len(rows)), [textwrap.fill(study.title_of(row), LETTERS) for row in rows])
     left.set_ylim(len(rows) - 0.4, -0.6)
-    left.set(xlabel='COCO box AP', title='every seed (dot) and their mean (line)')
+    left.set_xlabel('COCO box AP')
+    left.set_title('every seed (dot), their mean (line)', fontsize=10)
     right.set_xlim(min(means) - AROUND, max(means) + AROUND)
     right.axvline(0, color='black', linewidth=1)
-    right.set(xlabel='AP', title=f'difference to {study.title_of(table.reference)}, 95 % interval')
+    right.set_xlabel('AP')
+    right.set_title(textwrap.fill(f'difference to {study.title_of(table.reference)}, 95 % interval', LETTERS), fontsize=10)
     for axes in (left, right):
         axes.grid(axis='x', alpha=0.3)
         axes.spines[['top', 'right']].set_visible(False)
