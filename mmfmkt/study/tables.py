@@ -45,7 +45,7 @@ def interval(difference: Difference | None) -> str:
 
 
 def signed(value: float) -> str:
-    return f'{round(value, 1) + 0.0:+.1f}'  # never -0.0
+    return f'{round(value, 2) + 0.0:+.2f}'  # never -0.00; the second decimal shows on which side of zero an interval ends
 
 
 def percent(shares: list[float]) -> str:

@@ -9,7 +9,7 @@ from mmfmkt.study.results import Results
 from mmfmkt.study.tables import markdown_table
 
 FOLDER = ROOT / 'configs' / 'studies'
-FIGURE = re.compile(r'\d+\.\d ± \d+\.\d|[+-]\d+\.\d \[[+-]\d+\.\d, [+-]\d+\.\d\]')
+FIGURE = re.compile(r'\d+\.\d ± \d+\.\d|[+-]\d+\.\d\d \[[+-]\d+\.\d\d, [+-]\d+\.\d\d\]')
 
 
 @pytest.fixture(scope='module')

@@ -84,7 +84,7 @@ def test_the_table_says_what_is_better_and_leaves_open_what_is_open(study, resul
     by_title = {line[0]: dict(zip(cells[0], line)) for line in cells[2:]}
     fmkt, bypassed = by_title['FMKT'], by_title['FMKT, bypassed at inference']
     assert fmkt['AP'] == '35.9 ± 1.0' and fmkt['seeds'] == '3' and fmkt['gap recovered'] == '56 ± 6 %'
-    assert fmkt['AP - PKD (95%)'] == '+1.0 [+0.8, +1.2], n = 3' and fmkt['verdict'] == 'better' and fmkt['training'] == '2.00 x'
+    assert fmkt['AP - PKD (95%)'] == '+1.00 [+0.75, +1.25], n = 3' and fmkt['verdict'] == 'better' and fmkt['training'] == '2.00 x'
     assert bypassed['verdict'] == 'worse' and by_title['large']['AP'] == '40.0' and by_title['large']['verdict'] == ''
 
 
@@ -99,7 +99,7 @@ def test_the_report_has_every_table_with_its_note_its_chart_and_the_machine(stud
 def test_the_report_says_in_words_what_the_differences_allow(study, results, tmp_path):
     text = write_report(study, results, tmp_path).read_text()
     for line in ('- PKD recovers 45 ± 6 % of the gap.', '- Better than PKD: FMKT.', '- Worse than PKD: STUDENT; FMKT, bypassed at inference.',
-                 '- Open: none.', '- The highest mean of the others has FMKT. Its differences: AP +1.0 [+0.8, +1.2], n = 3;'):
+                 '- Open: none.', '- The highest mean of the others has FMKT. Its differences: AP +1.00 [+0.75, +1.25], n = 3;'):
         assert line in text, line
 
 
