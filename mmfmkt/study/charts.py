@@ -34,7 +34,7 @@ def draw_table(study: Study, table: Table, results: Results, file: Path) -> None
         left.plot(mean(values), number, '|', color='black', markersize=14, markeredgewidth=2)
         difference = results.difference(row, table.reference)
         if difference and not math.isinf(difference.low):
-            right.plot([difference.low, difference.high], [number] * 2, color=COLOURS[difference.verdict], linewidth=3, alpha=0.7)
+            right.plot([difference.low, difference.high], [number] * 2, color=COLOURS[difference.verdict], linewidth=3, alpha=0.7, solid_capstyle='butt')
         if difference:
             right.plot(difference.mean, number, 'o', color=COLOURS[difference.verdict], markersize=7)
             right.annotate(f'n = {difference.num_seeds}', (1, number), xycoords=('axes fraction', 'data'), va='center', fontsize=8)
