@@ -2,13 +2,12 @@
 from __future__ import annotations
 
 import math
-import textwrap
 from pathlib import Path
 from statistics import mean
 
 from matplotlib import colormaps
 
-from mmfmkt.visualization.figures import captioned_figure, save
+from mmfmkt.visualization.figures import captioned_figure, save, wrap
 
 from .plan import Study, Table
 from .results import Results
@@ -17,7 +16,7 @@ DIFFERENCES = ('Differences are between n runs of either kind with the same seed
                'be said.')
 COSTS = ("In brackets, and as the size of a dot: multiply-adds at inference, times the plain student's. Best is the upper left corner: "
          'accurate, and cheap to train.')
-LETTERS = 36  # of a line of a label
+LABEL = 2.7  # inches of a line of a label
 AROUND = 2.0  # AP beyond the smallest and the largest difference; intervals of two seeds may go on
 COLOURS = {'better': '#1b9e4b', 'worse': '#d1495b', 'open': '#7a7a7a'}
 
@@ -39,14 +38,14 @@ def draw_table(study: Study, table: Table, results: Results, file: Path) -> None
             right.plot(difference.mean, number, 'o', color=COLOURS[difference.verdict], markersize=7)
             right.annotate(f'n = {difference.num_seeds}', (1, number), xycoords=('axes fraction', 'data'), va='center', fontsize=8)
             means.append(difference.mean)
-    left.set_yticks(range(len(rows)), [textwrap.fill(study.title_of(row), LETTERS) for row in rows])
+    left.set_yticks(range(len(rows)), [wrap(study.title_of(row), LABEL) for row in rows])
     left.set_ylim(len(rows) - 0.4, -0.6)
     left.set_xlabel('COCO box AP')
     left.set_title('every seed (dot), their mean (line)', fontsize=10)
     right.set_xlim(min(means) - AROUND, max(means) + AROUND)
     right.axvline(0, color='black', linewidth=1)
     right.set_xlabel('AP')
-    right.set_title(textwrap.fill(f'difference to {study.title_of(table.reference)}, 95 % interval', LETTERS), fontsize=10)
+    right.set_title(wrap(f'difference to {study.title_of(table.reference)}, 95 % interval', LABEL), fontsize=10)
     for axes in (left, right):
         axes.grid(axis='x', alpha=0.3)
         axes.spines[['top', 'right']].set_visible(False)
