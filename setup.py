@@ -1,4 +1,5 @@
 """Packaging of mmfmkt. `configs` and `tools` travel inside the package, in `.mim`, as in OpenMMLab's packages."""
+import os
 import shutil
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
 MIM_CONTENT = ('configs', 'tools', 'model-index.yml')
+STACKS = dict(openmmlab='python_version < "3.13"', onedl='python_version >= "3.13"')  # name -> its marker in requirements.txt
 ONNX = ['onnx', 'onnxruntime']
 
 
@@ -28,9 +30,15 @@ class BuildWithMim(build_py):
                 shutil.copy(ROOT / name, target)
 
 
-def requirements() -> list[str]:
+def requirements(stack: str | None) -> list[str]:
+    """The lines of requirements.txt; of its two sets of packages only one, if it is chosen by its name."""
+    if stack and stack not in STACKS:
+        raise ValueError(f'MMFMKT_STACK must be one of {", ".join(STACKS)}, but got {stack!r}')
     lines = (ROOT / 'requirements.txt').read_text().splitlines()
-    return [line for line in lines if line and not line.startswith('#')]
+    parts = [line.partition('; ') for line in lines if line and not line.startswith('#')]
+    if not stack:
+        return [''.join(part) for part in parts]
+    return [requirement for requirement, _, marker in parts if marker in ('', STACKS[stack])]
 
 
 version: dict[str, str] = {}
@@ -44,6 +52,6 @@ setup(
     license='Apache-2.0',
     packages=find_packages(include=['mmfmkt', 'mmfmkt.*']),
     python_requires='>=3.10',
-    install_requires=requirements(),
+    install_requires=requirements(os.environ.get('MMFMKT_STACK')),
     extras_require=dict(demo=['scikit-learn'], onnx=ONNX, tests=['pytest', 'pytest-xdist', 'scikit-learn', *ONNX]),
     cmdclass=dict(build_py=BuildWithMim))

@@ -1,38 +1,77 @@
 """Everything this project does about the versions of the packages below it.
 
-MMRazor 1.0.0 and MMEngine 0.10.7 are their last releases, and PyTorch went on without them. Nothing outside this file
-needs to know.
+MMRazor 1.0.0 and MMEngine 0.10.7 are their last releases, and PyTorch went on without them. MMEngine, MMCV and MMDetection
+have forks that are maintained, under the same import names. Nothing outside this file needs to know.
 """
 import functools
 import inspect
 import os
 import sys
 import warnings
+from contextlib import contextmanager
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any, Iterator
 
 import numpy as np
 import torch
 
+FORKS = dict(mmengine='onedl-mmengine', mmcv='onedl-mmcv', mmdet='onedl-mmdetection')  # by what is imported
+
+
+def check_stack() -> None:
+    """Refuse originals beside their forks: they write into the same folders, and which file is whose nobody knows.
+
+    Raises:
+        ImportError: if parts of both are installed.
+    """
+    originals, forks = (tuple(filter(is_installed, names)) for names in (FORKS, FORKS.values()))
+    if originals and forks:
+        raise ImportError(f'OpenMMLab\'s packages and their forks must not be mixed, but {", ".join(originals)} and '
+                          f'{", ".join(forks)} are installed; make a new environment with one of them: tools/setup_env.sh '
+                          '--stack openmmlab, or --stack onedl')
+
+
+def is_installed(distribution: str) -> bool:
+    try:
+        version(distribution)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+@contextmanager
+def replaced(owner: Any, name: str, value: Any) -> Iterator[None]:
+    """An attribute has another value for a while."""
+    before = getattr(owner, name)
+    setattr(owner, name, value)
+    try:
+        yield
+    finally:
+        setattr(owner, name, before)
+
 
 def make_mmrazor_importable() -> None:
     """Import `mmrazor.models` on torch >= 2.
+
+    MMRazor asks for MMCV 2.1.0 at most. What it uses of MMCV is the same in later versions, and so it is told that this
+    is 2.1.0 while it is imported.
 
     MMRazor's quantization configs use names that torch has since removed whenever torch is at least 1.13. While they
     are imported, MMRazor is told that torch is 1.12.1, so that it takes its own older branch; distillation never uses
     them. MMRazor also raises the recursion limit of the whole process to 2**20, which turns an endless recursion into
     a crash: it is set back.
     """
-    import mmrazor
+    import mmcv
+    with replaced(mmcv, '__version__', '2.1.0'):
+        import mmrazor
     recursion_limit = sys.getrecursionlimit()
     digit_version = mmrazor.digit_version
 
     def without_new_quantization(version: str, *args, **kwargs):
         return digit_version('1.12.1' if version == torch.__version__ else version, *args, **kwargs)
 
-    mmrazor.digit_version = without_new_quantization
-    try:
+    with replaced(mmrazor, 'digit_version', without_new_quantization):
         import mmrazor.structures.quantization.backend_config  # noqa: F401
-    finally:
-        mmrazor.digit_version = digit_version
     try:
         import mmrazor.models  # noqa: F401
     finally:
@@ -65,6 +104,7 @@ def tracing_exporter() -> dict[str, bool]:
 @functools.lru_cache(maxsize=1)
 def apply() -> None:
     """Apply everything, once."""
+    check_stack()
     # mmengine imports it and says so in every process, and nobody can do anything about it
     warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
     allow_mmengine_checkpoints()

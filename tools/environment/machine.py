@@ -1,0 +1,122 @@
+"""What the machine has: a compiler, room on the disk, a GPU with its toolkit, a PyTorch."""
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import ssl
+import subprocess
+import sys
+import sysconfig
+import urllib.request
+from dataclasses import dataclass
+from pathlib import Path
+
+from console import fail
+
+CPU_INDEX = 'https://download.pytorch.org/whl/cpu'
+PROBE = '''
+import json, sys
+import torch
+numbers = tuple(int(part) for part in torch.__version__.split('.')[:2])
+if not (3, 10) <= sys.version_info < (3, 15) or numbers < (2, 4) or not torch.cuda.is_available():
+    sys.exit(1)
+print(json.dumps([path for path in sys.path if path.endswith(('site-packages', 'dist-packages'))]))
+'''
+
+
+@dataclass(frozen=True)
+class Torch:
+    """A PyTorch that the machine has, and that runs on its GPU.
+
+    Attributes:
+        python: the Python that imports it.
+        folders: where it and what it needs are.
+    """
+    python: str
+    folders: tuple[str, ...]
+
+
+def check_tools() -> None:
+    """End the set-up if this Python cannot make environments, or if MMCV's operators cannot be compiled with it."""
+    if not all(map(importlib.util.find_spec, ('venv', 'ensurepip'))):
+        fail(f'{sys.executable} has no venv module; on Debian and Ubuntu: apt install python3-venv')
+    if not Path(sysconfig.get_path('include'), 'Python.h').exists():
+        fail(f'the C headers of {sys.executable} are missing; on Debian and Ubuntu: apt install python3-dev')
+    compiler = os.environ.get('CXX', 'c++').split()[0]
+    if not shutil.which(compiler):
+        fail(f'a C++ compiler is missing ({compiler}); on Debian and Ubuntu: apt install g++')
+
+
+def check_room(folder: Path, gigabytes: float, what: str) -> None:
+    """End the set-up if a disk has not so much room."""
+    free = shutil.disk_usage(folder).free / 1e9
+    if free < gigabytes:
+        fail(f'{what} takes about {gigabytes:g} GB, but the disk of {folder} has {free:.1f} GB free; free some space, or clone '
+             'the project to a larger disk')
+
+
+def has_gpu() -> bool:
+    """Is there an NVIDIA GPU that is not to be ignored?"""
+    return not os.environ.get('MMFMKT_CPU') and 'GPU' in output_of('nvidia-smi', '-L')
+
+
+def gpu_architectures() -> str:
+    """The compute capabilities of the GPUs, as 80_90."""
+    lines = output_of('nvidia-smi', '--query-gpu=compute_cap', '--format=csv,noheader').split()
+    return '_'.join(sorted({line.replace('.', '') for line in lines}))
+
+
+def find_torch(own: Path) -> Torch | None:
+    """A PyTorch for the GPU: of $PYTHON, or of the active virtual environment (not `own`), of conda, or of the system."""
+    active, conda = os.environ.get('VIRTUAL_ENV'), os.environ.get('CONDA_PREFIX')
+    candidates = [f'{folder}/bin/python' for folder in (active, conda) if folder and Path(folder).resolve() != own.resolve()]
+    found = map(shutil.which, ('python3', 'python', 'python3.14', 'python3.13', 'python3.12', 'python3.11', 'python3.10'))
+    candidates = [os.environ['PYTHON']] if os.environ.get('PYTHON') else [*candidates, *filter(None, found)]
+    for python in dict.fromkeys(candidates):
+        if own.resolve() in Path(python).absolute().parents:
+            continue
+        if folders := output_of(python, '-c', PROBE):
+            return Torch(python, tuple(json.loads(folders.splitlines()[-1])))
+    return None
+
+
+def find_nvcc() -> str | None:
+    """CUDA's compiler, where PyTorch looks for it."""
+    home = os.environ.get('CUDA_HOME') or os.environ.get('CUDA_PATH')
+    places = [f'{home}/bin/nvcc'] if home else ['nvcc', '/usr/local/cuda/bin/nvcc']
+    return next(filter(None, map(shutil.which, places)), None)
+
+
+def check_nvcc(cuda: str) -> None:
+    """End the set-up if CUDA's compiler is missing, or is of another major version than PyTorch's CUDA."""
+    nvcc = find_nvcc()
+    remedy = (f'install the toolkit of CUDA {cuda} and name it (CUDA_HOME=/usr/local/cuda-{cuda}), or activate an environment with '
+              'a PyTorch for the toolkit that you have, or ignore the GPU with MMFMKT_CPU=1')
+    if not nvcc:
+        fail(f"compiling MMCV's CUDA operators takes nvcc, which is missing; {remedy}")
+    release = re.search(r'release (\d+)\.(\d+)', output_of(nvcc, '--version'))
+    if not release or release[1] != cuda.split('.')[0]:
+        has = f'{release[1]}.{release[2]}' if release else 'of an unknown version'
+        fail(f"nvcc must be of the major version of PyTorch's CUDA, {cuda}, but {nvcc} is {has}; {remedy}")
+
+
+def cpu_index_answers() -> bool:
+    """Can PyTorch's index of builds without CUDA be reached?"""
+    try:
+        context = ssl.create_default_context(cafile=os.environ.get('PIP_CERT') or None)
+        with urllib.request.urlopen(f'{CPU_INDEX}/torch/', timeout=10, context=context):
+            return True
+    except (OSError, ValueError):
+        return False
+
+
+def output_of(*command: str) -> str:
+    """What a command prints; nothing if it fails or is not there."""
+    try:
+        result = subprocess.run(command, capture_output=True, text=True, timeout=120)
+    except (OSError, subprocess.TimeoutExpired):
+        return ''
+    return result.stdout.strip() if result.returncode == 0 else ''
