@@ -89,11 +89,14 @@ def allow_mmengine_checkpoints() -> None:
     if 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD' not in os.environ:
         os.environ.setdefault('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '1')
     from mmengine.logging.history_buffer import HistoryBuffer
+    from mmengine.runner import checkpoint
     core = np._core if hasattr(np, '_core') else np.core
-    dtypes = [type(np.dtype(name)) for name in ('float64', 'float32', 'int64', 'int32', 'bool')]
+    dtypes = [type(np.dtype(name)) for name in ('float64', 'float32', 'int64', 'int32', 'uint32', 'bool')]
     torch.serialization.add_safe_globals([
-        HistoryBuffer, core.multiarray._reconstruct, core.multiarray.scalar, np.ndarray, np.dtype, getattr, *dtypes
+        HistoryBuffer, core.multiarray._reconstruct, core.multiarray.scalar, np.ndarray, np.dtype, getattr, slice, *dtypes
     ])
+    if hasattr(checkpoint, 'get_torch_safe_globals'):  # the fork allows the same for each file, and forbids it after that
+        checkpoint.get_torch_safe_globals = list
 
 
 def tracing_exporter() -> dict[str, bool]:

@@ -7,6 +7,8 @@ import pytest
 import torch
 from mmengine.logging.history_buffer import HistoryBuffer
 
+from mmfmkt import compat
+
 
 def test_mmrazor_imports_and_the_recursion_limit_stays():
     code = ('import sys; before = sys.getrecursionlimit(); import mmfmkt, mmrazor.models; '
@@ -46,3 +48,29 @@ def test_a_file_with_objects_is_read_only_if_the_user_says_so(tmp_path, trust, l
     result = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], env={**environment, **trust}, capture_output=True,
                             text=True)
     assert (result.returncode == 0) == loads and ('Weights only load failed' in result.stderr) != loads
+
+
+def test_the_forks_loader_leaves_what_is_allowed():
+    """It allows a list for each file and forbids it afterwards; emptied, it takes nothing away."""
+    from mmengine.runner import checkpoint
+    from torch.serialization import get_safe_globals, safe_globals
+    allowed = getattr(checkpoint, 'get_torch_safe_globals', list)()
+    before = get_safe_globals()
+    with safe_globals(allowed):
+        pass
+    assert HistoryBuffer in get_safe_globals() == before
+
+
+def test_originals_beside_forks_are_refused(monkeypatch):
+    installed = {'mmcv', 'mmdet', 'onedl-mmcv'}
+    monkeypatch.setattr(compat, 'is_installed', installed.__contains__)
+    with pytest.raises(ImportError, match='must not be mixed, but mmcv, mmdet and onedl-mmcv are installed; .*setup_env.sh --stack'):
+        compat.check_stack()
+    for whole in ({'mmcv', 'mmdet', 'mmengine'}, {'onedl-mmcv', 'onedl-mmdetection', 'onedl-mmengine'}):
+        monkeypatch.setattr(compat, 'is_installed', whole.__contains__)
+        compat.check_stack()
+
+
+def test_mmrazor_imports_beside_a_later_mmcv_which_keeps_its_version():
+    code = ("import mmcv; mmcv.__version__ = '9.9.9'; import mmfmkt, mmrazor; assert mmcv.__version__ == '9.9.9'")
+    subprocess.run([sys.executable, '-W', 'ignore', '-c', code], check=True)
