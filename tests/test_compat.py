@@ -72,5 +72,5 @@ def test_originals_beside_forks_are_refused(monkeypatch):
 
 
 def test_mmrazor_imports_beside_a_later_mmcv_which_keeps_its_version():
-    code = ("import mmcv; mmcv.__version__ = '9.9.9'; import mmfmkt, mmrazor; assert mmcv.__version__ == '9.9.9'")
+    code = "import mmcv, mmdet; mmcv.__version__ = '9.9.9'; import mmfmkt, mmrazor; assert mmcv.__version__ == '9.9.9'"
     subprocess.run([sys.executable, '-W', 'ignore', '-c', code], check=True)
