@@ -16,7 +16,7 @@ command -v debootstrap >/dev/null || { echo "debootstrap is missing: apt install
 
 root=$(mktemp -d "${FOLDER:-/var/tmp}/fresh-$release-XXXX")
 cleanup() {
-    umount "$root/proc" "$root/sys" "$root/dev" 2>/dev/null || true
+    for folder in proc sys dev; do umount --recursive --lazy "$root/$folder" 2>/dev/null || true; done
     if [ -n "${KEEP:-}" ]; then echo "kept: $root"; else rm -rf --one-file-system "$root"; fi
 }
 trap cleanup EXIT

@@ -3,7 +3,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import tempfile
 from datetime import date
 from pathlib import Path
@@ -36,9 +35,7 @@ def run_benchmark(args: argparse.Namespace) -> None:
     """
     if args.device == 'cpu':
         os.environ['CUDA_VISIBLE_DEVICES'] = ''  # mixed precision, too, asks whether there is a GPU
-    args.device = args.device or ('cuda' if torch.cuda.is_available() else 'cpu')
-    if not re.fullmatch(r'cpu|cuda(:\d+)?', args.device) or args.device != 'cpu' and not torch.cuda.is_available():
-        raise ValueError(f'--device must be cpu, or cuda or cuda:N where there is a GPU, but got {args.device}')
+    args.device = numbered(args.device, torch.cuda.device_count())
     args.shape = args.shape or SHAPES[args.device.split(':')[0]]
     init_default_scope('mmdet')
     MMLogger.get_instance('benchmark', log_level='ERROR')  # what MMEngine initialises is no news
@@ -49,6 +46,19 @@ def run_benchmark(args: argparse.Namespace) -> None:
     for (title, cfg), of_pair in zip(pairs, cases):
         with tempfile.TemporaryDirectory() as folder:
             measure(title, cfg, with_teacher(of_pair, Path(folder) / 'teacher.pth'), args)
+
+
+def numbered(device: str | None, num_gpus: int) -> str:
+    """A device as 'cpu' or 'cuda:N'; None is a GPU if there is one, 'cuda' the first.
+
+    Raises:
+        ValueError: if there is none of that name.
+    """
+    devices = {'cpu': 'cpu', **({'cuda': 'cuda:0'} if num_gpus else {}), **{f'cuda:{n}': f'cuda:{n}' for n in range(num_gpus)}}
+    name = device or ('cuda' if num_gpus else 'cpu')
+    if name not in devices:
+        raise ValueError(f'--device must be one of this machine, {", ".join(devices)}, but got {device}')
+    return devices[name]
 
 
 def read_pair(name: str) -> Config:
@@ -79,7 +89,7 @@ def measure(title: str, cfg: Config, cases: list[Case], args: argparse.Namespace
     cfg.optim_wrapper.setdefault('clip_grad', CLIP_GRAD)
     if args.amp:
         enable_amp(cfg)
-    setting = Setting(args.device, args.batch, tuple(args.shape), cfg.optim_wrapper.to_dict(), str(folder))
+    setting = Setting(args.device, args.batch, tuple(args.shape), cfg.optim_wrapper.to_dict(), str(folder), torch.get_num_threads())
     about = describe(args)
     print(f'{title}, {about}', flush=True)
     training, inference = (

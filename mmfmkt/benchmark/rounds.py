@@ -3,14 +3,25 @@ from __future__ import annotations
 
 import multiprocessing
 from dataclasses import dataclass, field
+from multiprocessing.context import BaseContext
 from statistics import median
 from typing import Any, Callable
 
 from .cases import Case
 from .worker import Setting, serve
 
-FORKSERVER = multiprocessing.get_context('forkserver')  # its processes begin with everything imported, and no thread running
-FORKSERVER.set_forkserver_preload([f'{__package__}.worker'])
+
+def processes_for(device: str) -> BaseContext:
+    """How the processes of the models are started.
+
+    On a CPU they are forked from one that has imported everything and runs no thread. CUDA does not outlive a fork, and
+    importing may start it: for a GPU each of them begins anew.
+    """
+    if device != 'cpu':
+        return multiprocessing.get_context('spawn')
+    forkserver = multiprocessing.get_context('forkserver')
+    forkserver.set_forkserver_preload([f'{__package__}.worker'])
+    return forkserver
 
 
 @dataclass
@@ -45,9 +56,9 @@ class Client:
     """A worker as its parent sees it."""
 
     def __init__(self, case: Case, setting: Setting) -> None:
-        self.result = Result(case)
-        self.connection, end = FORKSERVER.Pipe()
-        self.process = FORKSERVER.Process(target=serve, args=(end, case, setting), daemon=True)
+        self.result, processes = Result(case), processes_for(setting.device)
+        self.connection, end = processes.Pipe()
+        self.process = processes.Process(target=serve, args=(end, case, setting), daemon=True)
         self.process.start()
         end.close()
 

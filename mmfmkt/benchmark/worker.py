@@ -22,7 +22,7 @@ from mmfmkt.models.class_count import class_counts
 
 from .cases import Case
 from .phases import CudaClock, FlopClock, Phases, WallClock, watch_training
-from .synthetic import initialised, make_batch
+from .synthetic import initialised, make_batch, quick_initialisation
 
 MATRIX = 2048
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of glibc
@@ -34,17 +34,20 @@ class Setting:
     """What all models of a run share.
 
     Attributes:
-        device: 'cpu', 'cuda' or 'cuda:1'.
+        device: 'cpu', or 'cuda:0', with the number of the GPU.
         batch: images of an iteration; predictions are of one.
         shape: height and width of the images.
         optim_wrapper: config of optimizer, clipping and mixed precision.
         logs: folder for what the models print.
+        threads: those of PyTorch in an iteration on a CPU. A GPU takes one, as the building of every model does: several are
+            built at a time.
     """
     device: str
     batch: int
     shape: tuple[int, int]
     optim_wrapper: dict
     logs: str
+    threads: int = 1
 
 
 class Worker:
@@ -52,11 +55,16 @@ class Worker:
 
     def __init__(self, case: Case, setting: Setting) -> None:
         self.device, self.phases = torch.device(setting.device), Phases()
+        torch.set_num_threads(1)
         if self.device.type == 'cuda':
             torch.cuda.set_device(self.device)
-        give_back_above(SMALL)
-        self.before = memory_of_process('VmRSS')
-        self.model = initialised(case.build()).to(self.device)
+        else:
+            give_back_above(SMALL)
+            self.before = memory_of_process('VmRSS')
+        with quick_initialisation():
+            self.model = initialised(case.build()).to(self.device)
+        if self.device.type == 'cpu':
+            torch.set_num_threads(setting.threads)
         num_classes = min(class_counts(self.model), default=1)
         batch = make_batch(setting.batch if case.trains else 1, setting.shape, num_classes)
         if case.trains:

@@ -8,7 +8,7 @@ from commands import refused, succeed, tool
 
 @pytest.mark.parametrize('arguments, message', [
     (['nothing.py'], 'what is timed must be a config or one of the pairs .*retinanet_r101_r50, .* but got nothing.py'),
-    (['retinanet_r101_r50', '--device', 'tpu'], '--device must be cpu, or cuda or cuda:N where there is a GPU, but got tpu'),
+    (['retinanet_r101_r50', '--device', 'tpu'], '--device must be one of this machine, cpu.*, but got tpu'),
     (['retinanet_r101_r50', '--methods', 'student', 'foo'], "a method must be METHOD, .* but got 'foo'"),
 ])
 def test_what_cannot_be_measured_is_refused_at_once(monkeypatch, tmp_path, arguments, message):

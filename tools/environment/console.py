@@ -14,7 +14,6 @@ CAUSES = (  # what a command that has failed may have printed, and what that mea
     (r'(?i)name resolution|name or service not known|failed to establish a new connection|network is unreachable|'
      'connection refused|connect timeout|connection timed out|proxyerror|sslerror',
      'packages cannot be downloaded; check the network, or give pip your proxy or your index (pip config)'),
-    (r'libGL\.so|libgthread|libglib', "OpenCV's libraries are missing; on Debian and Ubuntu: apt install libgl1 libglib2.0-0"),
     (r'Killed signal terminated|cannot allocate memory|virtual memory exhausted',
      'the compiler had not enough memory; start again with MAX_JOBS=1'),
 )

@@ -1,6 +1,7 @@
 """What the machine has: a compiler, room on the disk, a GPU with its toolkit, a PyTorch."""
 from __future__ import annotations
 
+import ctypes
 import importlib.util
 import json
 import os
@@ -16,6 +17,7 @@ from pathlib import Path
 
 from console import fail
 
+OPENCV = ('libGL.so.1', 'libxcb.so.1', 'libgthread-2.0.so.0')  # what the wheels of opencv-python do not bring along
 CPU_INDEX = 'https://download.pytorch.org/whl/cpu'
 PROBE = '''
 import json, sys
@@ -40,7 +42,7 @@ class Torch:
 
 
 def check_tools() -> None:
-    """End the set-up if this Python cannot make environments, or if MMCV's operators cannot be compiled with it."""
+    """End the set-up if this Python cannot make environments, if MMCV cannot be compiled with it, or if OpenCV cannot run."""
     if not all(map(importlib.util.find_spec, ('venv', 'ensurepip'))):
         fail(f'{sys.executable} has no venv module; on Debian and Ubuntu: apt install python3-venv')
     if not Path(sysconfig.get_path('include'), 'Python.h').exists():
@@ -48,6 +50,17 @@ def check_tools() -> None:
     compiler = os.environ.get('CXX', 'c++').split()[0]
     if not shutil.which(compiler):
         fail(f'a C++ compiler is missing ({compiler}); on Debian and Ubuntu: apt install g++')
+    if missing := [name for name in OPENCV if not loads(name)]:
+        fail(f'OpenCV needs {", ".join(missing)}, which this machine lacks; on Debian and Ubuntu: apt install libgl1 libglib2.0-0')
+
+
+def loads(library: str) -> bool:
+    """Is a shared library there?"""
+    try:
+        ctypes.CDLL(library)
+    except OSError:
+        return False
+    return True
 
 
 def check_room(folder: Path, gigabytes: float, what: str) -> None:
