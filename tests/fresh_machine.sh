@@ -33,7 +33,7 @@ for name in http_proxy https_proxy no_proxy HTTP_PROXY HTTPS_PROXY NO_PROXY SSL_
     [ -z "${!name:-}" ] || bare+=("$name=${!name}")
 done
 
-packages=$(grep -m 1 -oE 'apt install [a-z0-9+ -]+' "$project/README.md" | cut -d' ' -f3-)
+packages=$(grep -m 1 -oE 'apt install [a-z0-9+. -]+' "$project/README.md" | cut -d' ' -f3-)
 step "installing what the README asks for: $packages"
 chroot "$root" "${bare[@]}" DEBIAN_FRONTEND=noninteractive sh -ec \
     "apt-get update -qq && apt-get install -y -qq --no-install-recommends ca-certificates $packages" >"$root/apt.log" 2>&1 \
