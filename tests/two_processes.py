@@ -1,12 +1,14 @@
 """Do two processes on half batches compute what one does on the joined batch? `torchrun --nproc_per_node 2 two_processes.py OUT`
 
 Prints nothing; writes, for every detector and variant, the largest relative difference of the gradients of the first step and
-of the parameters after some, each relative to the largest entry of its tensor.
+of the parameters after some, each relative to the largest entry of its tensor; and for every encoder, what PyTorch warns of.
 """
 import copy
 import json
+import shutil
 import sys
 import tempfile
+import warnings
 from pathlib import Path
 
 import torch
@@ -20,6 +22,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.registry import init_default_scope
 from mmrazor.registry import MODELS
 
+from mmfmkt.models.meta_encoders import LightMetaEncoder, MetaEncoder
 from mmfmkt.wrap import pair_config
 
 LEARNING_RATE = 0.001
@@ -71,31 +74,45 @@ def largest_difference(found, expected):
                for name, value in expected.items())
 
 
-def build(detector, variant, checkpoint):
+def build(detector, variant, checkpoint, encoder=LightMetaEncoder):
     torch.manual_seed(1)
     torch.save(DETECTORS.build(detector()).state_dict(), checkpoint)
     torch.manual_seed(0)
     # bfloat16 rounds batches of two and of four differently
-    config = pair_config(detector(), detector(), str(checkpoint), variant, flow=dict(num_steps=[1, 2, 3], precision='float32'),
+    flow = dict(num_steps=[1, 2, 3], precision='float32', meta_encoder=dict(type=f'mmrazor.{encoder.__name__}'))
+    config = pair_config(detector(), detector(), str(checkpoint), variant, flow=flow,
                          teacher_inference=dict(precision='float32'))
     model = MODELS.build(ConfigDict(config)).train()
     wake(model, 0.3)
     return model
 
 
+def warnings_of(model, share):
+    """What is said during a step of several processes, which is otherwise said once."""
+    torch.set_warn_always(True)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter('always')
+        train(MMDistributedDataParallel(model, broadcast_buffers=False), share, 1)
+    return [str(warning.message) for warning in caught]
+
+
 def main(out):
     init_default_scope('mmdet')
     cases, results = [(detector, variant) for detector in (retinanet, faster_rcnn) for variant in VARIANTS], {}
-    with tempfile.TemporaryDirectory() as folder:
-        models, again = ([build(*case, Path(folder) / 'teacher.pth') for case in cases] for _ in range(2))
+    folder = tempfile.mkdtemp()
+    models, again = ([build(*case, Path(folder) / 'teacher.pth') for case in cases] for _ in range(2))
     alone = [train(model, slice(0, 4), STEPS[detector.__name__]) for (detector, _), model in zip(cases, models)]  # before there are several processes
     dist.init_process_group('gloo')
     share = slice(2 * dist.get_rank(), 2 * dist.get_rank() + 2)
     for (detector, variant), model, expected in zip(cases, again, alone):
         together = train(MMDistributedDataParallel(model, broadcast_buffers=False), share, STEPS[detector.__name__])
         results[f'{detector.__name__} {variant}'] = [largest_difference(*pair) for pair in zip(together, expected)]
+    results['warnings'] = {
+        f'{variant} {encoder.__name__}': warnings_of(build(retinanet, variant, Path(folder) / 'teacher.pth', encoder), share)
+        for variant in VARIANTS for encoder in MetaEncoder.__subclasses__()}
     if dist.get_rank() == 0:
         Path(out).write_text(json.dumps(results))
+    shutil.rmtree(folder)
     dist.destroy_process_group()
 
 

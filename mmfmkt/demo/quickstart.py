@@ -1,6 +1,8 @@
 """The main job from nothing: data, teacher, plain student, distilled students, table, pictures."""
 import argparse
 import json
+import os
+from contextlib import redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Sequence
@@ -10,10 +12,10 @@ from mmengine.config import Config
 from mmfmkt.engine.flow_pictures import draw_pictures
 from mmfmkt.export import export_student
 from mmfmkt.files import project_folder
+from mmfmkt.progress import Progress
 from mmfmkt.study.data import CocoFolder, own_data
 from mmfmkt.study.measure import detect
 from mmfmkt.study.plan import Study, read_study
-from mmfmkt.study.progress import Progress
 from mmfmkt.study.run import Run
 from mmfmkt.study.study import do_study
 from mmfmkt.study.tables import markdown_table
@@ -68,10 +70,11 @@ def draw(study: Study, data: CocoFolder, file: Path) -> None:
 
 
 def draw_flow(run: Run, out: Path) -> list[Path]:
-    """The pictures of the flow of a run."""
-    return draw_pictures(argparse.Namespace(
-        config=str(run.source), checkpoint=str(run.checkpoint), images=[], num_images=2, num_val_images=200, batch_size=8, num_steps=None,
-        out_dir=str(out), cfg_options=None))
+    """The pictures of the flow of a run. What is read and matched for them has been said when the run was trained."""
+    with open(os.devnull, 'w') as nowhere, redirect_stdout(nowhere):
+        return draw_pictures(argparse.Namespace(
+            config=str(run.source), checkpoint=str(run.checkpoint), images=[], num_images=2, num_val_images=200, batch_size=8,
+            num_steps=None, out_dir=str(out), cfg_options=None))
 
 
 def quickstart(scale: Scale, seeds: Sequence[int], data: str | None = None, out: str | None = None) -> None:

@@ -16,13 +16,13 @@ from mmengine.dataset import Compose
 from mmengine.device import get_device
 from mmengine.model import BaseModel
 from mmengine.registry import init_default_scope
-from mmengine.utils import ProgressBar
 from mmrazor.registry import MODELS
 
 from mmfmkt.models import FMKTDistill
 from mmfmkt.models.checkpoints import load_exactly, read_checkpoint
 from mmfmkt.models.config_files import read_config, type_name
 from mmfmkt.models.flow_transform import find_flows
+from mmfmkt.progress import with_progress
 from mmfmkt.short_form import write_out
 from mmfmkt.visualization import (Errors, Objects, Photo, collate, detections_figure, draw_errors, draw_projection, draw_sheet,
                                   find_flow_loss, in_batches, paths_through, photo_from, photo_of_file, save)
@@ -58,7 +58,7 @@ def draw_pictures(args: argparse.Namespace) -> list[Path]:
     batches = in_batches(dataset, args.num_val_images, args.batch_size)
     num_batches = ceil(min(args.num_val_images, len(dataset)) / args.batch_size)
     return [*draw_photos(algorithm, photos, dataset.metainfo['classes'], out),
-            *draw_validation(algorithm, with_progress(batches, num_batches), dataset.metainfo['classes'], out)]
+            *draw_validation(algorithm, with_progress('errors of the flow', batches, num_batches), dataset.metainfo['classes'], out)]
 
 
 def check_images(files: Sequence[str]) -> None:
@@ -109,14 +109,6 @@ def choose_photos(args: argparse.Namespace, dataset: Sequence, cfg: Config) -> l
     places = [known.get(os.path.realpath(file)) for file in args.images]
     return [photo_of_file(file, pipeline) if place is None else photo_from(dataset, place)
             for file, place in zip(args.images, places)]
-
-
-def with_progress(batches: Iterator[list[Photo]], num_batches: int) -> Iterator[list[Photo]]:
-    progress = ProgressBar(num_batches)
-    for batch in batches:
-        yield batch
-        progress.update()
-    print()
 
 
 def draw_photos(algorithm: FMKTDistill, photos: list[Photo], classes: Sequence[str], out: Path) -> Iterator[Path]:

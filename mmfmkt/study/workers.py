@@ -13,7 +13,8 @@ from typing import Iterator, Sequence
 
 import torch
 
-from .progress import Progress
+from mmfmkt.progress import Progress
+
 from .run import Run, follow
 
 SECONDS_BETWEEN_LOOKS = 5.0  # at what other processes have done

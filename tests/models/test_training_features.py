@@ -10,7 +10,7 @@ from mmrazor.registry import MODELS
 
 from mmfmkt.engine.cpu import CPUAmpOptimWrapper
 from mmfmkt.models.flow_transform import find_flows
-from mmfmkt.models.meta_encoders import MetaEncoder
+from mmfmkt.models.meta_encoders import LightMetaEncoder, MetaEncoder
 
 BF16 = 0.02  # relative; bfloat16 has 8 bits
 FP16 = 0.005
@@ -176,3 +176,16 @@ def test_a_batch_without_any_box_trains(config, batch):
     losses = model.loss(images, samples)
     assert losses['distill.loss_fmkt'] > 0
     assert all(gradient.isfinite().all() for gradient in gradients(model, total(losses)).values())
+
+
+@pytest.mark.parametrize('encoder', MetaEncoder.__subclasses__())
+def test_gradients_have_the_strides_of_their_weights(config, batch, encoder):
+    # DistributedDataParallel compares them; convolutions of channels-last maps swap those of 1x1 weights
+    flow = config.distiller.connectors.flow.flow if 'connectors' in config.distiller else config.architecture.neck.flow
+    flow.meta_encoder.type = f'mmrazor.{encoder.__name__}'
+    model = build(config)
+    images = batch[0].contiguous(memory_format=torch.channels_last)
+    found = gradients(model, total(model.loss(images, batch[1])))
+    assert {name: gradient.stride() for name, gradient in found.items()} == {
+        name: weight.stride() for name, weight in model.named_parameters() if name in found}
+    assert encoder is LightMetaEncoder or any('meta_encoders' in name and weight.shape[2:] == (1, 1) for name, weight in found.items())

@@ -6,10 +6,10 @@ from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.runner import Runner
-from mmengine.utils import ProgressBar
 from mmrazor.registry import HOOKS
 
 from mmfmkt.processes import unwrapped
+from mmfmkt.progress import with_progress
 
 
 @HOOKS.register_module()
@@ -36,9 +36,7 @@ class EvaluateTeacherHook(Hook):
         teacher.to(next(teacher.parameters()).device)  # tells its preprocessor where the model is
         loop = runner.val_loop
         print_log('measuring the teacher on the validation data', runner.logger)
-        progress = ProgressBar(len(loop.dataloader)) if is_main_process() else None
-        for batch in loop.dataloader:
+        batches = loop.dataloader
+        for batch in with_progress('the teacher', batches, len(batches)) if is_main_process() else batches:
             loop.evaluator.process(data_samples=teacher.val_step(batch), data_batch=batch)
-            if progress:
-                progress.update()
         return loop.evaluator.evaluate(len(loop.dataloader.dataset))

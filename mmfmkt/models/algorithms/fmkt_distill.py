@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from ..build import build_detector
 from ..class_count import check_class_counts
+from ..layout import keep_strides_of_gradients
 from ..pyramid import find_source
 from ..transparent import show_child_as_own
 from .dry_run import check_fit, check_losses
@@ -95,6 +96,7 @@ class FMKTDistill(BaseAlgorithm):
             raise ValueError('`inherit` and `evaluate_teacher` must be used with a teacher, but there is none; set `teacher`')
         self.prepare_from_student()
         check_losses(self)
+        keep_strides_of_gradients(self)
         show_child_as_own(self, 'architecture')
 
     def prepare_from_teacher(self, teacher: BaseModel) -> None:

@@ -4,8 +4,11 @@ from __future__ import annotations
 import io
 import sys
 import threading
+from typing import Iterable, Iterator, TypeVar
 
 from tqdm import tqdm
+
+Item = TypeVar('Item')
 
 
 class Lines(io.TextIOBase):
@@ -23,13 +26,14 @@ class Progress:
     Args:
         total: the sum of all their shares.
         done: the sum of those that were finished before.
+        title: what is shown before the first work.
     """
 
-    def __init__(self, total: float, done: float = 0.0) -> None:
+    def __init__(self, total: float, done: float = 0.0, title: str = 'starting') -> None:
         on_screen = sys.stderr.isatty()
         self.lock, self.running = threading.Lock(), []
         self.bar = tqdm(  # rounding must not carry the sum of the shares past the total
-            total=total + 1e-6, initial=done, smoothing=0, ascii=not on_screen, file=sys.stderr if on_screen else Lines(),
+            total=total + 1e-6, initial=done, desc=title, smoothing=0, ascii=not on_screen, file=sys.stderr if on_screen else Lines(),
             mininterval=0.5 if on_screen else 30, bar_format='{percentage:3.0f}% |{bar:24}| {elapsed}, {remaining} left: {desc}')
 
     def __enter__(self) -> Progress:
@@ -58,3 +62,11 @@ class Progress:
     def advance(self, part: float) -> None:
         with self.lock:
             self.bar.update(part)
+
+
+def with_progress(title: str, items: Iterable[Item], total: int) -> Iterator[Item]:
+    """The same items; a bar says how many of `total` are done."""
+    with Progress(total, title=title) as progress:
+        for item in items:
+            yield item
+            progress.advance(1)
