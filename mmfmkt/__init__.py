@@ -2,7 +2,11 @@
 
 Importing this package registers everything: `custom_imports = dict(imports=['mmfmkt'], allow_failed_imports=False)`.
 """
-from . import compat
+from . import threads
+
+threads.wait_asleep()
+
+from . import compat  # noqa: E402 (imports PyTorch)
 
 compat.apply()
 

@@ -7,7 +7,7 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / 'mmfmkt'
 # a part may import itself and what stands before it
-ORDER = ['compat', 'version', 'processes', 'files', 'markdown', 'progress', 'flow', 'models/meta_encoders', 'models/transparent', 'models/layout', 'models/precision', 'models/build',
+ORDER = ['threads', 'compat', 'version', 'processes', 'files', 'markdown', 'progress', 'flow', 'models/meta_encoders', 'models/transparent', 'models/layout', 'models/precision', 'models/build',
          'models/checkpoints', 'models/config_files', 'models/evaluating', 'models/pyramid', 'models/class_count',
          'models/classifier', 'models/comparable_heads', 'models/towers', 'models/recorders', 'models/flow_parts', 'models/flow_transform', 'models/connectors',
          'models/necks', 'models/heads', 'models/losses', 'models/algorithms', 'models', 'methods', 'fill', 'wrap', 'short_form', 'deploy',

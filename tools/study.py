@@ -14,7 +14,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--seeds', type=int, nargs='+', help='train everything with each of these seeds (default: those of the file)')
     parser.add_argument('--out', help='folder for runs, rows and report (default: work_dirs/<name of the file>)')
     parser.add_argument('--resume', action='store_true', help='go on with what is in the folder; runs that are finished are kept')
-    parser.add_argument('--jobs', type=int, default=1, help='trainings at a time')
+    parser.add_argument('--jobs', type=int, help='trainings at a time (default: one for each GPU, or for each core of the CPU, at most 4)')
     parser.add_argument('--gpus-per-run', type=int, default=1, help='GPUs for each of them')
     parser.add_argument('--data', help='folder of a COCO data set instead of that of the configs: images in train/ and val/, boxes in '
                         'annotations/train.json and annotations/val.json')

@@ -36,7 +36,7 @@ def do_study(study: Study, out: Path, free: Sequence[Place] | None = None, round
     Args:
         study: what is compared.
         out: folder for everything.
-        free: where trainings may run; one at a time by default.
+        free: where trainings may run; by default as :func:`places` has it.
         rounds: iterations of each training by which its cost is measured.
 
     Raises:
@@ -47,7 +47,7 @@ def do_study(study: Study, out: Path, free: Sequence[Place] | None = None, round
     for run in runs:
         run.prepare()
     try:
-        do_all(runs, free or places(jobs=1, gpus_per_run=1))
+        do_all(runs, free or places())
     finally:
         write_results(runs, {}, rows_file(out))
     write_results(runs, measure_costs(study, out / 'costs.json', rounds), rows_file(out))

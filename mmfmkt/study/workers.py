@@ -18,6 +18,7 @@ from mmfmkt.progress import Progress
 from .run import Run, follow
 
 SECONDS_BETWEEN_LOOKS = 5.0  # at what other processes have done
+MOST_ON_CPUS = 4  # a training takes a gigabyte or two
 MEASURING = 0.1  # the share of a run that is not training
 
 
@@ -33,19 +34,23 @@ class Place:
         return {**os.environ, 'OMP_NUM_THREADS': str(self.threads), **visible}
 
 
-def places(jobs: int, gpus_per_run: int, num_gpus: int | None = None) -> list[Place]:
-    """The places of a machine.
+def places(jobs: int | None = None, gpus_per_run: int = 1, num_gpus: int | None = None) -> list[Place]:
+    """The places of a machine; by default as many as its GPUs allow, or on CPUs one for each core, up to `MOST_ON_CPUS`.
+
+    Several trainings of few threads are faster than one of many after the other, and do not wait for each other.
 
     Raises:
         ValueError: if there are no `jobs`, or not so many GPUs.
     """
-    num_gpus = torch.cuda.device_count() if num_gpus is None else num_gpus
+    num_gpus, cores = torch.cuda.device_count() if num_gpus is None else num_gpus, os.cpu_count() or 1
+    if jobs is None:
+        jobs = max(1, num_gpus // max(gpus_per_run, 1)) if num_gpus else min(cores, MOST_ON_CPUS)
     if jobs < 1 or gpus_per_run < 1:
         raise ValueError(f'--jobs and --gpus-per-run must be at least 1, but got {jobs} and {gpus_per_run}')
     if num_gpus and jobs * gpus_per_run > num_gpus:
         raise ValueError(f'--jobs x --gpus-per-run must not be more than the GPUs of the machine, {num_gpus}, but got '
                          f'{jobs} x {gpus_per_run}')
-    threads = max(1, (os.cpu_count() or 1) // (jobs * (gpus_per_run if num_gpus else 1)))
+    threads = max(1, cores // (jobs * (gpus_per_run if num_gpus else 1)))
     numbers = range(num_gpus)
     return [Place(threads, tuple(numbers[job * gpus_per_run:(job + 1) * gpus_per_run])) for job in range(jobs)]
 

@@ -91,6 +91,7 @@ def test_jobs_share_the_gpus_and_the_cores(monkeypatch):
     monkeypatch.setattr('os.cpu_count', lambda: 16)
     assert places(2, 1, num_gpus=0) == [Place(8), Place(8)]
     assert places(2, 2, num_gpus=4) == [Place(4, (0, 1)), Place(4, (2, 3))]
+    assert places(num_gpus=0) == [Place(4)] * 4 and places(None, 2, num_gpus=5) == [Place(4, (0, 1)), Place(4, (2, 3))]
     assert places(2, 2, num_gpus=4)[1].environment['CUDA_VISIBLE_DEVICES'] == '2,3'
 
 
