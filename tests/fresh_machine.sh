@@ -36,7 +36,7 @@ done
 packages=$(grep -m 1 -oE 'apt install [a-z0-9+. -]+' "$project/README.md" | cut -d' ' -f3-)
 step "installing what the README asks for: $packages"
 chroot "$root" "${bare[@]}" DEBIAN_FRONTEND=noninteractive sh -ec \
-    "apt-get update -qq && apt-get install -y -qq --no-install-recommends ca-certificates $packages" >"$root/apt.log" 2>&1 \
+    "apt-get -o Acquire::Check-Valid-Until=false update -qq && apt-get install -y -qq --no-install-recommends ca-certificates $packages" >"$root/apt.log" 2>&1 \
     || { tail -n 5 "$root/apt.log" >&2; exit 1; }
 for name in SSL_CERT_FILE PIP_CERT; do
     [ -z "${!name:-}" ] || install -D "${!name}" "$root${!name}"
