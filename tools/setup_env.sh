@@ -16,7 +16,8 @@ else
     for candidate in python3 python3.14 python3.13 python3.12 python3.11 python3.10; do
         supported $candidate && { python=$candidate; break; }
     done
-    [ -n "${python:-}" ] || fail "Python must be 3.10 to 3.14, but python3 is $(python3 --version 2>&1 || true); install" \
-        "one, and name it if it is not on the PATH: PYTHON=/path/to/python3 $0"
+    [ -n "${python:-}" ] || fail "Python must be 3.10 to 3.14, but python3 is" \
+        "$(command -v python3 >/dev/null && python3 --version 2>&1 || echo missing); install one (on Debian and Ubuntu: apt install" \
+        "python3), and name it if it is not on the PATH: PYTHON=/path/to/python3 $0"
 fi
 exec "${PYTHON:-$python}" tools/environment/install.py "$@"

@@ -81,7 +81,7 @@ def follow(what: str, command: list[str], log: Path, env: dict[str, str]) -> Non
             if on_screen:
                 print('\r\033[K', end='', flush=True)
     if process.returncode:
-        explain(what, log)
+        explain(what.partition(',')[0], log)
 
 
 def explain(what: str, log: Path) -> None:
