@@ -14,6 +14,7 @@ CAUSES = (  # what a command that has failed may have printed, and what that mea
     (r'(?i)name resolution|name or service not known|failed to establish a new connection|network is unreachable|'
      'connection refused|connect timeout|connection timed out|proxyerror|sslerror',
      'packages cannot be downloaded; check the network, or give pip your proxy or your index (pip config)'),
+    (r'Python\.h: No such file', "the C headers of the environment's Python are missing; on Debian and Ubuntu: apt install python3-dev"),
     (r'Killed signal terminated|cannot allocate memory|virtual memory exhausted',
      'the compiler had not enough memory; start again with MAX_JOBS=1'),
 )
