@@ -58,21 +58,29 @@ def install(stack: str | None) -> None:
     if anew:
         check_room(ROOT, 3, 'the environment')
         make_environment(base, torch.folders if torch else ())
-    UNFINISHED.touch()
     shutil.rmtree(TEMPORARY, ignore_errors=True)
     TEMPORARY.mkdir()
     env = environment(stack)
-    follow('preparing pip', [*PIP, 'install', '-U', 'pip>=25'], LOG, env)
+    if not output_of(*PIP, '--version'):
+        change('installing pip', [str(PYTHON), '-m', 'ensurepip'], env)
+    change('preparing pip', [*PIP, 'install', '-U', 'pip>=25'], env)
     install_torch(stack, gpu, env)
     wheel = find_or_build_mmcv(stack, gpu, env)
-    follow('3/3 installing mmcv, mmengine, mmdet, mmrazor and mmfmkt',
-           [*INSTALL, '-c', str(CONSTRAINTS), '--no-build-isolation', str(wheel), '-e', '.[demo,tests]'], LOG, env)
+    change('3/3 installing mmcv, mmengine, mmdet, mmrazor and mmfmkt',
+           [*INSTALL, '-c', str(CONSTRAINTS), '--no-build-isolation', str(wheel), '-e', '.[demo,tests]'], env)
     check('import mmfmkt, mmcv.ops')
     shutil.rmtree(TEMPORARY)
-    for file in (UNFINISHED, *VENV.glob('installed-*')):
+    for file in VENV.glob('installed-*'):
         file.unlink()
     stamp.touch()
     say('done')
+
+
+def change(what: str, command: list[str], env: dict[str, str]) -> None:
+    """Run a command that changes the environment; if it does not end well, the environment is made anew the next time."""
+    UNFINISHED.touch()
+    follow(what, command, LOG, env)
+    UNFINISHED.unlink()
 
 
 def digest() -> str:
@@ -110,7 +118,7 @@ def version_of(python: str) -> tuple[int, ...]:
 def make_environment(python: str, folders: Sequence[str]) -> None:
     """Make .venv anew; what is in `folders`, with the PyTorch of the machine, can be imported there too."""
     say(f'making .venv with {output_of(python, "--version")} ({python})' + (', whose PyTorch is used' if folders else ''))
-    made = subprocess.run([python, '-m', 'venv', '--clear', str(VENV)], capture_output=True, text=True)
+    made = subprocess.run([python, '-m', 'venv', '--clear', '--without-pip', str(VENV)], capture_output=True, text=True)
     if made.returncode:
         fail(f'{python} -m venv failed: {(made.stdout + made.stderr).strip()}')
     packages = next(VENV.glob('lib/python3*/site-packages'))
@@ -132,7 +140,7 @@ def install_torch(stack: str, gpu: bool, env: dict[str, str]) -> None:
     """
     have = version_of_torch()
     if gpu and have:
-        follow(f'1/3 using torch {have}; installing what compiling takes', [*INSTALL, *BUILD_TOOLS], LOG, env)
+        change(f'1/3 using torch {have}; installing what compiling takes', [*INSTALL, *BUILD_TOOLS], env)
     else:
         if gpu and stack == 'openmmlab':
             check_nvcc(CUDA)
@@ -142,7 +150,7 @@ def install_torch(stack: str, gpu: bool, env: dict[str, str]) -> None:
             check_room(ROOT, 3 if source else 10, 'the environment')
         if not have and not source and not gpu:
             say("PyTorch's own index, which has a build without CUDA, cannot be reached; taking PyPI's")
-        follow(f'1/3 installing torch, {size}', [*INSTALL, *source, TORCH, *BUILD_TOOLS], LOG, env)
+        change(f'1/3 installing torch, {size}', [*INSTALL, *source, TORCH, *BUILD_TOOLS], env)
     CONSTRAINTS.write_text(f'torch=={version_of_torch()}\n')
     if gpu and output_of(str(PYTHON), '-c', 'import torch; print(torch.cuda.is_available())') != 'True':
         fail(f'torch {version_of_torch()} (CUDA {cuda_of_torch()}) does not run on the GPU of this machine; update its driver, or '
@@ -191,7 +199,10 @@ def download_wheel(folder: Path, torch: str, cuda: str | None, env: dict[str, st
 
 
 def build_mmcv(requirement: str, folder: Path, gpu: bool, env: dict[str, str]) -> None:
-    """Compile MMCV, in a folder that stays if this is interrupted, so that it goes on from the files that are done."""
+    """Compile MMCV, in a folder that stays if this is interrupted, so that it goes on from the files that are done.
+
+    It does so as long as the environment is the same: the headers of a PyTorch that has been installed anew are newer.
+    """
     env = dict(dict(MAX_JOBS=str(len(os.sched_getaffinity(0)))), **env, MMCV_WITH_OPS='1', CFLAGS='-O1 -g0 -w')
     if gpu:
         # recent torch has renamed the header that mmcv 2.1.0 includes
