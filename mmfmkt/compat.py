@@ -8,7 +8,7 @@ import inspect
 import os
 import sys
 import warnings
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Iterator
 
@@ -99,6 +99,16 @@ def allow_mmengine_checkpoints() -> None:
         checkpoint.get_torch_safe_globals = list
 
 
+def silence_remarks() -> None:
+    """Leave out what the packages say in every process about options that nobody has asked for."""
+    warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
+    warnings.filterwarnings('ignore', message='faster_coco_eval is not installed')
+    warnings.filterwarnings('ignore', message='Multi-processing start method')  # Python 3.14 has another than MMEngine's configs
+    if is_installed(FORKS['mmdet']):
+        with open(os.devnull, 'w') as nowhere, redirect_stdout(nowhere):  # it prints that it lacks the data sets of its makers
+            import mmdet.datasets  # noqa: F401
+
+
 def tracing_exporter() -> dict[str, bool]:
     """The argument of `torch.onnx.export` that chooses the older exporter; the first versions know no other."""
     return dict(dynamo=False) if 'dynamo' in inspect.signature(torch.onnx.export).parameters else {}
@@ -108,7 +118,6 @@ def tracing_exporter() -> dict[str, bool]:
 def apply() -> None:
     """Apply everything, once."""
     check_stack()
-    # mmengine imports it and says so in every process, and nobody can do anything about it
-    warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
+    silence_remarks()
     allow_mmengine_checkpoints()
     make_mmrazor_importable()
