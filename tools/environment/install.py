@@ -139,17 +139,16 @@ def install_torch(stack: str, gpu: bool, env: dict[str, str]) -> None:
     It is pinned by the version that pip knows. `torch.__version__` has a suffix that PyPI's wheels do not have.
     """
     have = version_of_torch()
-    if gpu and have:
+    if have and (gpu or TORCH == f'torch=={have.partition("+")[0]}'):
         change(f'1/3 using torch {have}; installing what compiling takes', [*INSTALL, *BUILD_TOOLS], env)
     else:
         if gpu and stack == 'openmmlab':
             check_nvcc(CUDA)
-        source = [] if gpu or have or not cpu_index_answers() else ['--extra-index-url', CPU_INDEX]
-        size = 'about 0.3 GB to download' if source else 'about 2.8 GB to download, CUDA libraries included'
-        if not have:
-            check_room(ROOT, 3 if source else 10, 'the environment')
-        if not have and not source and not gpu:
+        source = [] if gpu or not cpu_index_answers() else ['--extra-index-url', CPU_INDEX]
+        check_room(ROOT, 3 if source else 10, 'the environment')
+        if not source and not gpu:
             say("PyTorch's own index, which has a build without CUDA, cannot be reached; taking PyPI's")
+        size = 'about 0.3 GB to download' if source else 'about 2.8 GB to download, CUDA libraries included'
         change(f'1/3 installing torch, {size}', [*INSTALL, *source, TORCH, *BUILD_TOOLS], env)
     CONSTRAINTS.write_text(f'torch=={version_of_torch()}\n')
     if gpu and output_of(str(PYTHON), '-c', 'import torch; print(torch.cuda.is_available())') != 'True':
