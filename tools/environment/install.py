@@ -53,7 +53,7 @@ def install(stack: str | None) -> None:
     gpu = has_gpu()
     torch = find_torch(VENV) if gpu and anew else None
     base = torch.python if torch else sys.executable if anew else str(PYTHON)
-    stack = stack or there or default_stack(base)
+    stack = stack or right_python() and there or default_stack(base)
     check_stack(stack, base)
     if anew:
         check_room(ROOT, 3, 'the environment')
