@@ -44,4 +44,4 @@ done
 git clone -q "$project" "$root/root/mmfmkt"
 step "$(chroot "$root" "${bare[@]}" python3 --version): $command"
 chroot "$root" "${bare[@]}" bash -ec "cd /root/mmfmkt; $command"
-step "done; $(du -sh "$root" | cut -f1)"
+step "done; $(du -shx "$root" | cut -f1)"
