@@ -41,7 +41,7 @@ chroot "$root" "${bare[@]}" DEBIAN_FRONTEND=noninteractive sh -ec \
 for name in SSL_CERT_FILE PIP_CERT; do
     [ -z "${!name:-}" ] || install -D "${!name}" "$root${!name}"
 done
-git clone -q "$project" "$root/root/mmfmkt"
+git clone -q "$project" "$root/opt/mmfmkt"
 step "$(chroot "$root" "${bare[@]}" python3 --version): $command"
-chroot "$root" "${bare[@]}" bash -ec "cd /root/mmfmkt; $command"
+chroot "$root" "${bare[@]}" bash -ec "cd /opt/mmfmkt; $command"
 step "done; $(du -shx "$root" | cut -f1)"
