@@ -158,15 +158,27 @@ def test_progress_is_read_off_what_pip_and_ninja_print():
     assert progress.read('ordinary\n') and progress.text == '12 of 78 files'
 
 
-def test_a_signal_ends_the_command_with_all_that_it_has_started(tmp_path):
-    code = (f'import sys; sys.path.insert(0, {str(ROOT / "tools/environment")!r}); import console, os, signal; from pathlib import Path; '
-            'signal.signal(signal.SIGTERM, lambda *_: sys.exit(1)); '
-            f'console.follow("waiting", ["sh", "-c", "sleep 300 & echo $! >{tmp_path}/pid; wait"], Path("{tmp_path}/log"), dict(os.environ))')
+@pytest.mark.parametrize('moment', ['while it runs', 'while it starts'])
+def test_a_signal_ends_the_command_with_all_that_it_has_started(tmp_path, moment):
+    pid = tmp_path / 'pid'
+    early = moment == 'while it starts'
+    code = (f'import sys; sys.path.insert(0, {str(ROOT / "tools/environment")!r}); import console, os, signal, subprocess, time\n'
+            'from pathlib import Path\n'
+            'signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))\n'
+            'class Slow(subprocess.Popen):\n'
+            '    def __init__(self, *args, **kwargs):\n'
+            '        super().__init__(*args, **kwargs)\n'
+            f'        if {early}:\n'
+            f'            while not Path("{pid}").exists(): time.sleep(0.02)\n'
+            '            os.kill(os.getpid(), signal.SIGTERM); time.sleep(0.1)\n'
+            'subprocess.Popen = Slow\n'
+            f'console.follow("waiting", ["sh", "-c", "sleep 300 & echo $! >{pid}; wait"], Path("{tmp_path}/log"), dict(os.environ))')
     with subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.DEVNULL) as process:
-        while not (tmp_path / 'pid').exists() or not (tmp_path / 'pid').read_text().strip():
+        while not pid.exists() or not pid.read_text().strip():
             time.sleep(0.05)
-        process.send_signal(signal.SIGTERM)
-    child = Path('/proc') / (tmp_path / 'pid').read_text().strip()
+        if not early:
+            process.send_signal(signal.SIGTERM)
+    child = Path('/proc') / pid.read_text().strip()
     for _ in range(100):
         if not child.exists() or 'Z' in (child / 'stat').read_text().split()[2]:
             return

@@ -21,6 +21,11 @@ CAUSES = (  # what a command that has failed may have printed, and what that mea
 DOWNLOAD = re.compile(r'Downloading (\S+) \((\S+ [kMG]?B)\)')
 SHARE = re.compile(r'Progress (\d+) of (\d+)')  # of a download, with pip's option --progress-bar raw
 COMPILED = re.compile(r'^\s*\[(\d+)/(\d+)\]')
+SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
+def take_signals() -> None:
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
 
 
 def say(text: str) -> None:
@@ -67,10 +72,13 @@ def follow(what: str, command: list[str], log: Path, env: dict[str, str]) -> Non
             line = f'setup: {what.partition(",")[0]}, {time.monotonic() - start:.0f} s: {progress.text or "..."}'
             print(f'\r\033[K{line[:shutil.get_terminal_size().columns - 1]}' if on_screen else line, end='' if on_screen else '\n', flush=True)
 
-    threading.Thread(target=report, daemon=True).start()
-    with log.open('w') as file, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                                 errors='replace', env=env, start_new_session=True) as process:
+    # A signal between the start of the command and the `try` would leave the command running: it waits until then.
+    signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
+    with log.open('w') as file, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace',
+                                                 env=env, start_new_session=True, preexec_fn=take_signals) as process:
         try:
+            threading.Thread(target=report, daemon=True).start()
+            take_signals()
             for line in process.stdout:
                 if progress.read(line):
                     file.write(line)
