@@ -1,4 +1,5 @@
 """Packaging of mmfmkt. `configs` and `tools` travel inside the package, in `.mim`, as in OpenMMLab's packages."""
+
 import os
 import shutil
 from pathlib import Path
@@ -8,7 +9,9 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
 MIM_CONTENT = ('configs', 'tools', 'model-index.yml')
-STACKS = dict(openmmlab='python_version < "3.13"', onedl='python_version >= "3.13"')  # name -> its marker in requirements.txt
+STACKS = dict(
+    openmmlab='python_version < "3.13"', onedl='python_version >= "3.13"'
+)  # name -> its marker in requirements.txt
 ONNX = ['onnx', 'onnxruntime']
 
 
@@ -42,7 +45,7 @@ def requirements(stack: str | None) -> list[str]:
 
 
 version: dict[str, str] = {}
-exec((ROOT / 'mmfmkt' / 'version.py').read_text(), version)
+exec((ROOT / 'mmfmkt' / 'common' / 'version.py').read_text(), version)
 setup(
     name='mmfmkt',
     version=version['__version__'],
@@ -54,4 +57,5 @@ setup(
     python_requires='>=3.10',
     install_requires=requirements(os.environ.get('MMFMKT_STACK')),
     extras_require=dict(demo=['scikit-learn'], onnx=ONNX, tests=['pytest', 'pytest-xdist', 'scikit-learn', *ONNX]),
-    cmdclass=dict(build_py=BuildWithMim))
+    cmdclass=dict(build_py=BuildWithMim),
+)

@@ -6,7 +6,9 @@ model = dict(
     _delete_=True,
     type='mmrazor.FMKTDistill',
     architecture=dict(
-        _base_.model, bbox_head=dict(type='mmdet.FlowHead', head=_base_.model.bbox_head, flow=_base_.logit_flow)),
+        _base_.model, bbox_head=dict(type='mmdet.FlowHead', head=_base_.model.bbox_head, flow=_base_.logit_flow)
+    ),
     distiller=_base_.distiller,
-    **_base_.teacher)
+    **_base_.teacher,
+)
 optim_wrapper = dict(clip_grad=dict(max_norm=35, norm_type=2))

@@ -3,14 +3,16 @@
 MMRazor 1.0.0 and MMEngine 0.10.7 are their last releases, and PyTorch went on without them. MMEngine, MMCV and MMDetection
 have forks that are maintained, under the same import names. Nothing outside this file needs to know.
 """
+
 import functools
 import inspect
 import os
 import sys
 import warnings
+from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 from importlib.metadata import PackageNotFoundError, version
-from typing import Any, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -26,9 +28,11 @@ def check_stack() -> None:
     """
     originals, forks = (tuple(filter(is_installed, names)) for names in (FORKS, FORKS.values()))
     if originals and forks:
-        raise ImportError(f'OpenMMLab\'s packages and their forks must not be mixed, but {", ".join(originals)} and '
-                          f'{", ".join(forks)} are installed; make a new environment with one of them: tools/setup_env.sh '
-                          '--stack openmmlab, or --stack onedl')
+        raise ImportError(
+            f"OpenMMLab's packages and their forks must not be mixed, but {', '.join(originals)} and "
+            f'{", ".join(forks)} are installed; make a new environment with one of them: tools/setup_env.sh '
+            '--stack openmmlab, or --stack onedl'
+        )
 
 
 def is_installed(distribution: str) -> bool:
@@ -62,6 +66,7 @@ def make_mmrazor_importable() -> None:
     a crash: it is set back.
     """
     import mmcv
+
     with replaced(mmcv, '__version__', '2.1.0'):
         import mmrazor
     recursion_limit = sys.getrecursionlimit()
@@ -71,9 +76,9 @@ def make_mmrazor_importable() -> None:
         return digit_version('1.12.1' if version == torch.__version__ else version, *args, **kwargs)
 
     with replaced(mmrazor, 'digit_version', without_new_quantization):
-        import mmrazor.structures.quantization.backend_config  # noqa: F401
+        import mmrazor.structures.quantization.backend_config
     try:
-        import mmrazor.models  # noqa: F401
+        import mmrazor.models
     finally:
         sys.setrecursionlimit(recursion_limit)
 
@@ -90,12 +95,24 @@ def allow_mmengine_checkpoints() -> None:
         os.environ.setdefault('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '1')
     from mmengine.logging.history_buffer import HistoryBuffer
     from mmengine.runner import checkpoint
+
     core = np._core if hasattr(np, '_core') else np.core
     dtypes = [type(np.dtype(name)) for name in ('float64', 'float32', 'int64', 'int32', 'uint32', 'bool')]
-    torch.serialization.add_safe_globals([
-        HistoryBuffer, core.multiarray._reconstruct, core.multiarray.scalar, np.ndarray, np.dtype, getattr, slice, *dtypes
-    ])
-    if hasattr(checkpoint, 'get_torch_safe_globals'):  # the fork allows the same for each file, and forbids it after that
+    torch.serialization.add_safe_globals(
+        [
+            HistoryBuffer,
+            core.multiarray._reconstruct,
+            core.multiarray.scalar,
+            np.ndarray,
+            np.dtype,
+            getattr,
+            slice,
+            *dtypes,
+        ]
+    )
+    if hasattr(
+        checkpoint, 'get_torch_safe_globals'
+    ):  # the fork allows the same for each file, and forbids it after that
         checkpoint.get_torch_safe_globals = list
 
 
@@ -103,9 +120,14 @@ def silence_remarks() -> None:
     """Leave out what the packages say in every process about options that nobody has asked for."""
     warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
     warnings.filterwarnings('ignore', message='faster_coco_eval is not installed')
-    warnings.filterwarnings('ignore', message='Multi-processing start method')  # Python 3.14 has another than MMEngine's configs
+    warnings.filterwarnings(
+        'ignore', message='Multi-processing start method'
+    )  # Python 3.14 has another than MMEngine's configs
     if is_installed(FORKS['mmdet']):
-        with open(os.devnull, 'w') as nowhere, redirect_stdout(nowhere):  # it prints that it lacks the data sets of its makers
+        with (
+            open(os.devnull, 'w') as nowhere,
+            redirect_stdout(nowhere),
+        ):  # it prints that it lacks the data sets of its makers
             import mmdet.datasets  # noqa: F401
 
 

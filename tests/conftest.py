@@ -1,4 +1,5 @@
 """Toys that the tests share: the demo's detectors at a small width, and a few of its scenes."""
+
 import copy
 import functools
 from pathlib import Path
@@ -13,8 +14,9 @@ from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 
 import mmfmkt  # noqa: F401 (registers everything)
-from mmfmkt.demo.digit_scenes import SPLITS, make_split
+from mmfmkt.lab.demo.digit_scenes import SPLITS, make_split
 
+pytest_plugins = ['runners']
 ROOT = Path(__file__).parents[1]
 CHANNELS = 16
 
@@ -112,10 +114,12 @@ def batch():
     samples = []
     for _ in range(2):
         sample = DetDataSample(
-            metainfo=dict(img_shape=(64, 64), ori_shape=(64, 64), pad_shape=(64, 64), scale_factor=(1.0, 1.0)))
+            metainfo=dict(img_shape=(64, 64), ori_shape=(64, 64), pad_shape=(64, 64), scale_factor=(1.0, 1.0))
+        )
         corner = torch.rand(2, 2, generator=generator) * 30
         sample.gt_instances = InstanceData(
-            bboxes=torch.cat([corner, corner + 20], 1), labels=torch.randint(10, (2, ), generator=generator))
+            bboxes=torch.cat([corner, corner + 20], 1), labels=torch.randint(10, (2,), generator=generator)
+        )
         samples.append(sample)
     return torch.randn(2, 3, 64, 64, generator=generator), samples
 
@@ -146,17 +150,22 @@ def make_config(digits, demo_teacher, tmp_path_factory):
     def write(name, *lines):
         file = folder / f'{name}_{len(list(folder.iterdir()))}.py'
         teacher_line = [f"model = dict(teacher_ckpt='{demo_teacher}')"] if name.startswith(('fmkt', 'pkd')) else []
-        file.write_text('\n'.join([
-            f"_base_ = '{ROOT}/configs/demo/{name}.py'",
-            'train_cfg = dict(max_epochs=2, val_interval=2)',
-            f"train_dataloader = dict(dataset=dict(data_root='{digits}/'))",
-            f"val_dataloader = dict(dataset=dict(data_root='{digits}/'))",
-            'test_dataloader = val_dataloader',
-            f"val_evaluator = dict(ann_file='{digits}/annotations/val.json')",
-            'test_evaluator = val_evaluator',
-            'randomness = dict(seed=0)',
-            *teacher_line, *lines
-        ]))
+        file.write_text(
+            '\n'.join(
+                [
+                    f"_base_ = '{ROOT}/configs/demo/{name}.py'",
+                    'train_cfg = dict(max_epochs=2, val_interval=2)',
+                    f"train_dataloader = dict(dataset=dict(data_root='{digits}/'))",
+                    f"val_dataloader = dict(dataset=dict(data_root='{digits}/'))",
+                    'test_dataloader = val_dataloader',
+                    f"val_evaluator = dict(ann_file='{digits}/annotations/val.json')",
+                    'test_evaluator = val_evaluator',
+                    'randomness = dict(seed=0)',
+                    *teacher_line,
+                    *lines,
+                ]
+            )
+        )
         return file
 
     return write

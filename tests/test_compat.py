@@ -11,8 +11,10 @@ from mmfmkt import compat
 
 
 def test_mmrazor_imports_and_the_recursion_limit_stays():
-    code = ('import sys; before = sys.getrecursionlimit(); import mmfmkt, mmrazor.models; '
-            'assert sys.getrecursionlimit() == before')
+    code = (
+        'import sys; before = sys.getrecursionlimit(); import mmfmkt, mmrazor.models; '
+        'assert sys.getrecursionlimit() == before'
+    )
     subprocess.run([sys.executable, '-W', 'ignore', '-c', code], check=True)
 
 
@@ -24,7 +26,6 @@ def test_a_runners_history_is_read_with_weights_only(tmp_path):
 
 
 class WritesAFile:
-
     def __init__(self, path):
         self.path = path
 
@@ -42,11 +43,14 @@ def test_a_checkpoint_that_would_run_code_is_refused_and_runs_nothing(tmp_path):
 @pytest.mark.parametrize('trust, loads', [({}, False), (dict(TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD='1'), True)])
 def test_a_file_with_objects_is_read_only_if_the_user_says_so(tmp_path, trust, loads):
     torch.save(dict(state_dict={}, config=Path('somewhere')), tmp_path / 'old.pth')
-    code = ('import mmfmkt; from mmengine.runner import CheckpointLoader; '
-            f"CheckpointLoader.load_checkpoint({str(tmp_path / 'old.pth')!r})")
+    code = (
+        'import mmfmkt; from mmengine.runner import CheckpointLoader; '
+        f'CheckpointLoader.load_checkpoint({str(tmp_path / "old.pth")!r})'
+    )
     environment = {key: value for key, value in os.environ.items() if 'WEIGHTS_ONLY' not in key}
-    result = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], env={**environment, **trust}, capture_output=True,
-                            text=True)
+    result = subprocess.run(
+        [sys.executable, '-W', 'ignore', '-c', code], env={**environment, **trust}, capture_output=True, text=True
+    )
     assert (result.returncode == 0) == loads and ('Weights only load failed' in result.stderr) != loads
 
 
@@ -54,6 +58,7 @@ def test_the_forks_loader_leaves_what_is_allowed():
     """It allows a list for each file and forbids it afterwards; emptied, it takes nothing away."""
     from mmengine.runner import checkpoint
     from torch.serialization import get_safe_globals, safe_globals
+
     allowed = getattr(checkpoint, 'get_torch_safe_globals', list)()
     before = get_safe_globals()
     with safe_globals(allowed):
@@ -64,7 +69,9 @@ def test_the_forks_loader_leaves_what_is_allowed():
 def test_originals_beside_forks_are_refused(monkeypatch):
     installed = {'mmcv', 'mmdet', 'onedl-mmcv'}
     monkeypatch.setattr(compat, 'is_installed', installed.__contains__)
-    with pytest.raises(ImportError, match='must not be mixed, but mmcv, mmdet and onedl-mmcv are installed; .*setup_env.sh --stack'):
+    with pytest.raises(
+        ImportError, match='must not be mixed, but mmcv, mmdet and onedl-mmcv are installed; .*setup_env.sh --stack'
+    ):
         compat.check_stack()
     for whole in ({'mmcv', 'mmdet', 'mmengine'}, {'onedl-mmcv', 'onedl-mmdetection', 'onedl-mmengine'}):
         monkeypatch.setattr(compat, 'is_installed', whole.__contains__)

@@ -1,4 +1,5 @@
 """Every config builds with the real models; the teachers' addresses are mmdet's own."""
+
 from pathlib import Path
 
 import pytest
@@ -8,11 +9,11 @@ from mmengine.config import Config
 from mmengine.hub import get_config
 from mmrazor.registry import MODELS
 
-from mmfmkt.deploy import deployed_config
+from mmfmkt.deploy.detector import deployed_config
+from mmfmkt.detectors.class_count import class_counts
 from mmfmkt.engine.add_hooks import add_distillation_hooks
-from mmfmkt.models.class_count import class_counts
-from mmfmkt.short_form import write_out
-from mmfmkt.zoo import published
+from mmfmkt.lab.zoo import published
+from mmfmkt.pairing.short_form import write_out
 
 CONFIGS = Path(__file__).parents[1] / 'configs'
 WRITTEN_OUT = sorted(path for path in CONFIGS.glob('*.py') if '-logit_' in path.stem)  # for the others see test_zoo.py
@@ -64,7 +65,9 @@ def test_gradients_are_clipped_and_the_schedule_is_that_of_the_base(path):
     assert cfg.train_cfg.max_epochs == 24 and cfg.auto_scale_lr.base_batch_size == 16
 
 
-@pytest.mark.parametrize('file', ['fmkt-theta_retinanet_r101_r50.py', 'ofmkt-theta_retinanet_r50.py', 'pkd_retinanet_r101_r50.py'])
+@pytest.mark.parametrize(
+    'file', ['fmkt-theta_retinanet_r101_r50.py', 'ofmkt-theta_retinanet_r50.py', 'pkd_retinanet_r101_r50.py']
+)
 def test_theta_deploys_mmdets_own_retinanet(file):
     cfg = deployed_config(Config.fromfile(CONFIGS / file))
     stock = get_config('mmdet::retinanet/retinanet_r50_fpn_2x_coco.py')

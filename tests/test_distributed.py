@@ -1,4 +1,5 @@
 """Several processes, on CPUs: the same numbers as one, the launchers, parameters in shards."""
+
 import json
 import os
 import re
@@ -21,8 +22,10 @@ export SLURM_NTASKS=$tasks SLURM_NODELIST=localhost
 for ((task = 0; task < tasks; task++)); do SLURM_PROCID=$task SLURM_LOCALID=$task "$@" & done
 wait -n && wait
 """
-SHARDS = ("runner_type = 'FlexibleRunner'; strategy = dict(type='DistillFSDPStrategy', "
-          "model_wrapper=dict(auto_wrap_policy=dict(type='wrap_called_modules')))")
+SHARDS = (
+    "runner_type = 'FlexibleRunner'; strategy = dict(type='DistillFSDPStrategy', "
+    "model_wrapper=dict(auto_wrap_policy=dict(type='wrap_called_modules')))"
+)
 
 
 @pytest.fixture
@@ -43,8 +46,22 @@ def slurm(tmp_path):
 
 
 def test_two_processes_have_the_gradients_and_parameters_of_one(tmp_path, port):
-    succeed(run('python', '-W', 'ignore', '-m', 'torch.distributed.run', '--nproc_per_node', 2, '--master_port', port,
-                ROOT / 'tests/two_processes.py', tmp_path / 'differences.json', PYTHONPATH=str(ROOT / 'tests')))
+    succeed(
+        run(
+            'python',
+            '-W',
+            'ignore',
+            '-m',
+            'torch.distributed.run',
+            '--nproc_per_node',
+            2,
+            '--master_port',
+            port,
+            ROOT / 'tests/support/two_processes.py',
+            tmp_path / 'differences.json',
+            PYTHONPATH=str(ROOT / 'tests/support'),
+        )
+    )
     differences = json.loads((tmp_path / 'differences.json').read_text())
     warnings = differences.pop('warnings')
     assert len(warnings) == 15 and not [text for texts in warnings.values() for text in texts if 'strides' in text]
@@ -57,15 +74,37 @@ def test_two_processes_have_the_gradients_and_parameters_of_one(tmp_path, port):
 @pytest.mark.parametrize('name', ['fmkt-theta', 'ofmkt-theta', 'fmkt-feature-logit'])
 def test_two_processes_train_and_test(make_config, tmp_path, port, name):
     config = make_config(name)
-    succeed(run('bash', 'tools/dist_train.sh', config, 2, '--work-dir', tmp_path, '--cfg-options',
-                'model.weight_schedule.stop_epoch=1', PORT=port))
-    printed = succeed(run('bash', 'tools/dist_test.sh', config, tmp_path / 'epoch_2.pth', 2, '--work-dir', tmp_path, PORT=port))
+    succeed(
+        run(
+            'bash',
+            'tools/dist_train.sh',
+            config,
+            2,
+            '--work-dir',
+            tmp_path,
+            '--cfg-options',
+            'model.weight_schedule.stop_epoch=1',
+            PORT=port,
+        )
+    )
+    printed = succeed(
+        run('bash', 'tools/dist_test.sh', config, tmp_path / 'epoch_2.pth', 2, '--work-dir', tmp_path, PORT=port)
+    )
     assert 'coco/bbox_mAP' in printed or 'empty' in printed
 
 
 def test_processes_that_are_told_to_end_agree_on_the_iteration_and_go_on(make_config, tmp_path, port):
-    command = ['bash', 'tools/dist_train.sh', make_config('fmkt-theta'), 2, '--work-dir', tmp_path, '--cfg-options',
-               'train_dataloader.batch_size=1', 'default_hooks.logger.interval=1']  # twelve iterations an epoch
+    command = [
+        'bash',
+        'tools/dist_train.sh',
+        make_config('fmkt-theta'),
+        2,
+        '--work-dir',
+        tmp_path,
+        '--cfg-options',
+        'train_dataloader.batch_size=1',
+        'default_hooks.logger.interval=1',
+    ]  # twelve iterations an epoch
     with start(*command, PORT=port) as group:
         for line in group.stdout:
             if 'Epoch(train)' in line:
@@ -75,7 +114,11 @@ def test_processes_that_are_told_to_end_agree_on_the_iteration_and_go_on(make_co
     assert torch.load(tmp_path / 'interrupted.pth')['meta']['iter'] == iteration < 12
     printed = re.sub(' +', ' ', succeed(run(*command[:6], '--resume', *command[6:], PORT=port)))
     iterations = re.findall(r'Epoch\(train\) \[(\d)\]\[ ?(\d+)/12\]', printed)
-    assert iterations[0] == ('1', str(iteration + 1)) and iterations[-1] == ('2', '12') and len(iterations) == 24 - iteration
+    assert (
+        iterations[0] == ('1', str(iteration + 1))
+        and iterations[-1] == ('2', '12')
+        and len(iterations) == 24 - iteration
+    )
 
 
 def test_slurm_trains_and_tests(make_config, tmp_path, port, slurm, monkeypatch):
@@ -84,8 +127,19 @@ def test_slurm_trains_and_tests(make_config, tmp_path, port, slurm, monkeypatch)
     config = make_config('fmkt-theta')
     printed = succeed(run('bash', 'tools/slurm_train.sh', 'long', 'job', config, tmp_path, **environment))
     assert 'for 2 process(es)' in printed
-    succeed(run('bash', 'tools/slurm_test.sh', 'long', 'job', config, tmp_path / 'epoch_2.pth', '--work-dir', tmp_path,
-                **environment))
+    succeed(
+        run(
+            'bash',
+            'tools/slurm_test.sh',
+            'long',
+            'job',
+            config,
+            tmp_path / 'epoch_2.pth',
+            '--work-dir',
+            tmp_path,
+            **environment,
+        )
+    )
 
 
 @pytest.mark.parametrize('name', ['fmkt', 'fmkt-theta'])
@@ -93,12 +147,16 @@ def test_shards_train_resume_and_leave_a_stock_checkpoint(make_config, tmp_path,
     config = make_config(name, SHARDS)
     whole, parts = tmp_path / 'whole', tmp_path / 'parts'
     succeed(run('bash', 'tools/dist_train.sh', config, 2, '--work-dir', whole, PORT=port))
-    succeed(run('bash', 'tools/dist_train.sh', config, 2, '--work-dir', parts, '--resume', whole / 'epoch_1.pth', PORT=port))
+    succeed(
+        run('bash', 'tools/dist_train.sh', config, 2, '--work-dir', parts, '--resume', whole / 'epoch_1.pth', PORT=port)
+    )
     checkpoints = [torch.load(folder / 'epoch_2.pth') for folder in (whole, parts)]
     for part in ('state_dict', 'distiller'):
         for key, value in checkpoints[0][part].items():
             assert torch.equal(value, checkpoints[1][part][key]), key
-    DETECTORS.build(Config.fromfile(config).model.architecture).load_state_dict(checkpoints[0]['state_dict'], strict=True)
+    DETECTORS.build(Config.fromfile(config).model.architecture).load_state_dict(
+        checkpoints[0]['state_dict'], strict=True
+    )
     succeed(tool('test.py', config, whole / 'epoch_2.pth', '--work-dir', tmp_path))
 
 

@@ -1,4 +1,5 @@
 """The real tools on a few scenes: train, resume, test, export, two processes, wrong input."""
+
 import pickle
 import shutil
 import sys
@@ -53,13 +54,30 @@ def test_another_number_of_steps_at_test_time_changes_the_detections_of_fmkt_alo
     scores = []
     for num_steps in (1, 8):
         out = tmp_path / f'{num_steps}.pkl'
-        succeed(tool('test.py', config, work_dir / f'epoch_{EPOCHS}.pth', '--work-dir', tmp_path, '--out', out,
-                     '--num-steps', num_steps, '--cfg-options', 'model.architecture.test_cfg.score_thr=0.0'))
+        succeed(
+            tool(
+                'test.py',
+                config,
+                work_dir / f'epoch_{EPOCHS}.pth',
+                '--work-dir',
+                tmp_path,
+                '--out',
+                out,
+                '--num-steps',
+                num_steps,
+                '--cfg-options',
+                'model.architecture.test_cfg.score_thr=0.0',
+            )
+        )
         scores.append(torch.cat([image['pred_instances']['scores'] for image in pickle.loads(out.read_bytes())]))
     assert len(scores[0]) > 0 and not torch.equal(*scores)
-    for where, num_steps, message in ((trained('fmkt'), 0, '`inference_steps` must be an integer of at least 1, but got 0'),
-                                      (trained('fmkt-theta'), 2, '--num-steps must be used with a detector that carries')):
-        refused = tool('test.py', where[0], where[1] / f'epoch_{EPOCHS}.pth', '--work-dir', tmp_path, '--num-steps', num_steps)
+    for where, num_steps, message in (
+        (trained('fmkt'), 0, '`inference_steps` must be an integer of at least 1, but got 0'),
+        (trained('fmkt-theta'), 2, '--num-steps must be used with a detector that carries'),
+    ):
+        refused = tool(
+            'test.py', where[0], where[1] / f'epoch_{EPOCHS}.pth', '--work-dir', tmp_path, '--num-steps', num_steps
+        )
         assert refused.returncode == 1 and message in refused.stderr and 'Traceback' not in refused.stderr
 
 
@@ -74,9 +92,21 @@ def test_training_checkpoint_of_theta_is_a_stock_checkpoint(trained):
 @pytest.mark.parametrize('name', ['fmkt', 'fmkt-theta'])
 def test_testing_needs_no_teacher_and_dumps_and_draws(trained, name, tmp_path):
     config, work_dir = trained(name)
-    printed = succeed(tool('test.py', config, work_dir / f'epoch_{EPOCHS}.pth', '--work-dir', tmp_path, '--out',
-                           tmp_path / 'predictions.pkl', '--show-dir', 'drawn', '--cfg-options',
-                           'model.teacher_ckpt=nowhere.pth'))
+    printed = succeed(
+        tool(
+            'test.py',
+            config,
+            work_dir / f'epoch_{EPOCHS}.pth',
+            '--work-dir',
+            tmp_path,
+            '--out',
+            tmp_path / 'predictions.pkl',
+            '--show-dir',
+            'drawn',
+            '--cfg-options',
+            'model.teacher_ckpt=nowhere.pth',
+        )
+    )
     assert 'nowhere.pth' not in printed
     assert len(pickle.loads((tmp_path / 'predictions.pkl').read_bytes())) == 6
     assert len(list(tmp_path.rglob('drawn/*.jpg'))) == 6
@@ -92,9 +122,11 @@ def test_exported_student_gives_the_boxes_of_the_trained_one(trained, digits, na
     stock = ROOT / 'configs/demo/retinanet_r18.py'
     config_file = stock if name.endswith('theta') else tmp_path / 'student.py'
     if name.endswith('theta'):
-        code = ("import sys; sys.modules['mmfmkt'] = sys.modules['mmrazor'] = None; from mmengine.config import Config; "
-                f"from mmengine.runner import Runner; cfg = Config.fromfile({str(tmp_path / 'student.py')!r}); "
-                f"cfg.work_dir = {str(tmp_path)!r}; Runner.from_cfg(cfg)")
+        code = (
+            "import sys; sys.modules['mmfmkt'] = sys.modules['mmrazor'] = None; from mmengine.config import Config; "
+            f'from mmengine.runner import Runner; cfg = Config.fromfile({str(tmp_path / "student.py")!r}); '
+            f'cfg.work_dir = {str(tmp_path)!r}; Runner.from_cfg(cfg)'
+        )
         succeed(run(sys.executable, '-W', 'ignore', '-c', code))
     exported = init_detector(str(config_file), str(tmp_path / 'student.pth'), device='cpu')
     model = Config.fromfile(config).model.architecture
@@ -120,15 +152,24 @@ WRONG = {
     'missing data folder': ('fmkt', 'train_dataloader.dataset.data_root=nowhere', 'nowhere'),
     'missing annotation file of the metric': ('retinanet_r18', 'val_evaluator.ann_file=no.json', 'no.json'),
     'classes that the annotations lack': (
-        'retinanet_r18', 'train_dataloader.dataset.metainfo.classes=[a,b,c,d,e,f,g,h,i,j]', 'named as in that file'),
+        'retinanet_r18',
+        'train_dataloader.dataset.metainfo.classes=[a,b,c,d,e,f,g,h,i,j]',
+        'named as in that file',
+    ),
     'missing checkpoint to start from': ('retinanet_r18', 'load_from=nowhere.pth', 'but nowhere.pth is none'),
     'missing image folder': ('fmkt', 'train_dataloader.dataset.data_prefix.img=nowhere', 'nowhere must exist'),
     'unknown schedule': (
-        'fmkt', 'model.architecture.neck.flow.schedule.type=mmrazor.Cosine', 'mmrazor.RectifiedFlow, mmrazor.VEODE'),
+        'fmkt',
+        'model.architecture.neck.flow.schedule.type=mmrazor.Cosine',
+        'mmrazor.RectifiedFlow, mmrazor.VEODE',
+    ),
     'no steps': ('fmkt', 'model.architecture.neck.flow.num_steps=0', '`num_steps` must be an integer of at least 1'),
     'empty list of steps': ('fmkt', 'model.architecture.neck.flow.num_steps=[]', 'an empty list'),
     'channels of another pyramid': (
-        'fmkt', 'model.architecture.neck.flow.meta_encoder.channels=32', 'must be those of the features'),
+        'fmkt',
+        'model.architecture.neck.flow.meta_encoder.channels=32',
+        'must be those of the features',
+    ),
     'config without a teacher': ('fmkt', 'model.teacher=None', '`teacher` must be'),
 }
 
@@ -136,12 +177,15 @@ WRONG = {
 @pytest.mark.parametrize('case', WRONG)
 def test_wrong_input_is_one_clear_error_before_training(make_config, tmp_path, monkeypatch, case):
     name, option, message = WRONG[case]
-    assert message in refused(monkeypatch, 'train.py', make_config(name), '--work-dir', tmp_path, '--cfg-options', option)
+    assert message in refused(
+        monkeypatch, 'train.py', make_config(name), '--work-dir', tmp_path, '--cfg-options', option
+    )
 
 
 def test_a_tool_that_stops_prints_its_message_without_a_traceback(make_config, tmp_path):
-    assert 'nowhere.pth is none' in fail(tool('train.py', make_config('retinanet_r18'), '--work-dir', tmp_path, '--cfg-options',
-                                              'load_from=nowhere.pth'))
+    assert 'nowhere.pth is none' in fail(
+        tool('train.py', make_config('retinanet_r18'), '--work-dir', tmp_path, '--cfg-options', 'load_from=nowhere.pth')
+    )
 
 
 def test_a_detector_trained_with_ema_is_tested(make_config, tmp_path):
@@ -153,11 +197,29 @@ def test_a_detector_trained_with_ema_is_tested(make_config, tmp_path):
 def test_a_checkpoint_of_another_detector_is_not_tested(trained, make_config, tmp_path):
     _, work_dir = trained('fmkt')
     result = tool('test.py', make_config('retinanet_r34'), work_dir / f'epoch_{EPOCHS}.pth', '--work-dir', tmp_path)
-    assert result.returncode == 1 and 'missing from the checkpoint' in result.stderr and 'Traceback' not in result.stderr
+    assert (
+        result.returncode == 1 and 'missing from the checkpoint' in result.stderr and 'Traceback' not in result.stderr
+    )
 
 
 def test_the_flow_of_a_finished_run_is_drawn_with_the_config_that_it_has_left(trained, tmp_path):
     config, work_dir = trained('fmkt')
-    succeed(tool('visualize_flow.py', work_dir / config.name, work_dir / f'epoch_{EPOCHS}.pth', '--num-images', 1,
-                 '--num-val-images', 6, '--out-dir', tmp_path))
-    assert {path.name for path in tmp_path.iterdir()} == {'features_0_000000.png', 'detections.png', 'errors.png', 'paths.png'}
+    succeed(
+        tool(
+            'visualize_flow.py',
+            work_dir / config.name,
+            work_dir / f'epoch_{EPOCHS}.pth',
+            '--num-images',
+            1,
+            '--num-val-images',
+            6,
+            '--out-dir',
+            tmp_path,
+        )
+    )
+    assert {path.name for path in tmp_path.iterdir()} == {
+        'features_0_000000.png',
+        'detections.png',
+        'errors.png',
+        'paths.png',
+    }

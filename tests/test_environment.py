@@ -1,4 +1,5 @@
 """The set-up: what it finds on a machine, and what it says if something is missing. Nothing is downloaded or compiled."""
+
 import os
 import re
 import shutil
@@ -32,8 +33,9 @@ def python_with_torch(folder, version='2.13.0+cu130', gpu=True):
     metadata = packages / f'torch-{version.partition("+")[0]}.dist-info' / 'METADATA'
     metadata.parent.mkdir(parents=True)
     metadata.write_text(f'Metadata-Version: 2.1\nName: torch\nVersion: {version.partition("+")[0]}\n')
-    (packages / 'torch.py').write_text(f'import types\n__version__ = {version!r}\n'
-                                       f'cuda = types.SimpleNamespace(is_available=lambda: {gpu})\n')
+    (packages / 'torch.py').write_text(
+        f'import types\n__version__ = {version!r}\ncuda = types.SimpleNamespace(is_available=lambda: {gpu})\n'
+    )
     return program(folder / 'bin' / 'python', f'PYTHONPATH={packages} exec {sys.executable} "$@"')
 
 
@@ -79,9 +81,16 @@ def test_the_projects_own_environment_is_not_taken_for_the_machines(monkeypatch,
     assert machine.find_torch(own=surroundings / '.venv') is None
 
 
-@pytest.mark.parametrize('release, message', [
-    ('12.8', "nvcc must be of the major version of PyTorch's CUDA, 13.0, but .*nvcc is 12.8; install the toolkit of CUDA 13.0"),
-    (None, "compiling MMCV's CUDA operators takes nvcc, which is missing; install the toolkit of CUDA 13.0")])
+@pytest.mark.parametrize(
+    'release, message',
+    [
+        (
+            '12.8',
+            "nvcc must be of the major version of PyTorch's CUDA, 13.0, but .*nvcc is 12.8; install the toolkit of CUDA 13.0",
+        ),
+        (None, "compiling MMCV's CUDA operators takes nvcc, which is missing; install the toolkit of CUDA 13.0"),
+    ],
+)
 def test_another_cuda_is_an_error_before_anything_is_compiled(monkeypatch, surroundings, release, message):
     home = surroundings / 'cuda'
     if release:
@@ -96,8 +105,10 @@ def test_another_minor_version_of_cuda_will_do(monkeypatch, surroundings):
     machine.check_nvcc('13.0')
 
 
-@pytest.mark.parametrize('variable, output, expected', [
-    (None, 'GPU 0: NVIDIA H100', True), ('1', 'GPU 0: NVIDIA H100', False), (None, 'No devices were found', False)])
+@pytest.mark.parametrize(
+    'variable, output, expected',
+    [(None, 'GPU 0: NVIDIA H100', True), ('1', 'GPU 0: NVIDIA H100', False), (None, 'No devices were found', False)],
+)
 def test_a_gpu_is_found_unless_it_is_to_be_ignored(monkeypatch, surroundings, variable, output, expected):
     program(surroundings / 'path' / 'nvidia-smi', f'echo "{output}"')
     if variable:
@@ -129,12 +140,20 @@ def test_a_disk_without_room_is_refused(tmp_path):
         machine.check_room(tmp_path, 1e6, 'the environment')
 
 
-@pytest.mark.parametrize('output, cause', [
-    ('ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device', 'the disk is full'),
-    ("NewConnectionError('Failed to establish a new connection: [Errno -3] Temporary failure in name resolution')",
-     'packages cannot be downloaded'),
-    ('c++: fatal error: Killed signal terminated program cc1plus', 'the compiler had not enough memory; start again with MAX_JOBS=1'),
-])
+@pytest.mark.parametrize(
+    'output, cause',
+    [
+        ('ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device', 'the disk is full'),
+        (
+            "NewConnectionError('Failed to establish a new connection: [Errno -3] Temporary failure in name resolution')",
+            'packages cannot be downloaded',
+        ),
+        (
+            'c++: fatal error: Killed signal terminated program cc1plus',
+            'the compiler had not enough memory; start again with MAX_JOBS=1',
+        ),
+    ],
+)
 def test_a_command_that_fails_ends_with_its_cause_in_a_line(tmp_path, capsys, output, cause):
     command = [sys.executable, '-c', f'print({output!r}); raise SystemExit(1)']
     with stops(f'setup: 1/3 installing torch failed: {re.escape(cause)}.*setup.log.$'):
@@ -144,8 +163,12 @@ def test_a_command_that_fails_ends_with_its_cause_in_a_line(tmp_path, capsys, ou
 
 def test_a_command_that_fails_for_another_reason_shows_its_end(tmp_path, capsys):
     with stops('setup: 2/3 compiling failed .all of its output: .*setup.log.$'):
-        console.follow('2/3 compiling', [sys.executable, '-c', 'print("strange"); raise SystemExit(1)'], tmp_path / 'setup.log',
-                       dict(os.environ))
+        console.follow(
+            '2/3 compiling',
+            [sys.executable, '-c', 'print("strange"); raise SystemExit(1)'],
+            tmp_path / 'setup.log',
+            dict(os.environ),
+        )
     assert 'strange' in capsys.readouterr().err
 
 
@@ -162,17 +185,19 @@ def test_progress_is_read_off_what_pip_and_ninja_print():
 def test_a_signal_ends_the_command_with_all_that_it_has_started(tmp_path, moment):
     pid = tmp_path / 'pid'
     early = moment == 'while it starts'
-    code = (f'import sys; sys.path.insert(0, {str(ROOT / "tools/environment")!r}); import console, os, signal, subprocess, time\n'
-            'from pathlib import Path\n'
-            'signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))\n'
-            'class Slow(subprocess.Popen):\n'
-            '    def __init__(self, *args, **kwargs):\n'
-            '        super().__init__(*args, **kwargs)\n'
-            f'        if {early}:\n'
-            f'            while not Path("{pid}").exists(): time.sleep(0.02)\n'
-            '            os.kill(os.getpid(), signal.SIGTERM); time.sleep(0.1)\n'
-            'subprocess.Popen = Slow\n'
-            f'console.follow("waiting", ["sh", "-c", "sleep 300 & echo $! >{pid}; wait"], Path("{tmp_path}/log"), dict(os.environ))')
+    code = (
+        f'import sys; sys.path.insert(0, {str(ROOT / "tools/environment")!r}); import console, os, signal, subprocess, time\n'
+        'from pathlib import Path\n'
+        'signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))\n'
+        'class Slow(subprocess.Popen):\n'
+        '    def __init__(self, *args, **kwargs):\n'
+        '        super().__init__(*args, **kwargs)\n'
+        f'        if {early}:\n'
+        f'            while not Path("{pid}").exists(): time.sleep(0.02)\n'
+        '            os.kill(os.getpid(), signal.SIGTERM); time.sleep(0.1)\n'
+        'subprocess.Popen = Slow\n'
+        f'console.follow("waiting", ["sh", "-c", "sleep 300 & echo $! >{pid}; wait"], Path("{tmp_path}/log"), dict(os.environ))'
+    )
     with subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.DEVNULL) as process:
         while not pid.exists() or not pid.read_text().strip():
             time.sleep(0.05)
@@ -213,13 +238,22 @@ def test_the_set_up_compiles_what_the_requirements_name():
     assert 'setuptools>=77.0.3,<81\n' in lines and 'setuptools>=77.0.3,<81' in install.BUILD_TOOLS
 
 
-@pytest.mark.parametrize('stack, expected, others', [
-    ('openmmlab', ['mmcv==2.1.0', 'mmdet==3.3.0', 'mmengine==0.10.7'], 'onedl'),
-    ('onedl', ['onedl-mmcv==2.3.6', 'onedl-mmdetection==3.5.1', 'onedl-mmengine==0.10.12'], '\nmm'),
-    ('', ['mmcv==2.1.0', 'onedl-mmcv==2.3.6'], None)])
+@pytest.mark.parametrize(
+    'stack, expected, others',
+    [
+        ('openmmlab', ['mmcv==2.1.0', 'mmdet==3.3.0', 'mmengine==0.10.7'], 'onedl'),
+        ('onedl', ['onedl-mmcv==2.3.6', 'onedl-mmdetection==3.5.1', 'onedl-mmengine==0.10.12'], '\nmm'),
+        ('', ['mmcv==2.1.0', 'onedl-mmcv==2.3.6'], None),
+    ],
+)
 def test_one_set_of_packages_is_required_the_chosen_one_or_that_for_the_python(tmp_path, stack, expected, others):
-    subprocess.run([sys.executable, 'setup.py', '-q', 'egg_info', '-e', tmp_path], cwd=ROOT, check=True, capture_output=True,
-                   env=dict(os.environ, MMFMKT_STACK=stack))
+    subprocess.run(
+        [sys.executable, 'setup.py', '-q', 'egg_info', '-e', tmp_path],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        env=dict(os.environ, MMFMKT_STACK=stack),
+    )
     requires = (tmp_path / 'mmfmkt.egg-info' / 'requires.txt').read_text()
     assert all(requirement in requires for requirement in expected)
     assert others is None or others not in requires.replace('mmrazor', '').partition('[demo]')[0]

@@ -1,4 +1,5 @@
 """Parts that are not in the project come from outside, by `custom_imports`: the example of configs/README.md as it is."""
+
 import re
 
 import pytest
@@ -9,7 +10,7 @@ from mmengine.utils import import_modules_from_strings
 from mmrazor.registry import MODELS
 
 from mmfmkt.flow.transport import time_grid
-from mmfmkt.short_form import write_out
+from mmfmkt.pairing.short_form import write_out
 
 
 @pytest.fixture
@@ -27,7 +28,8 @@ def model(blocks, root, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(str(tmp_path))
     assert "_base_ = 'fmkt_retinanet_r101_r50.py'" in config
     (tmp_path / 'config.py').write_text(
-        config.replace("_base_ = 'fmkt_retinanet_r101_r50.py'", f"_base_ = '{root}/configs/demo/pair.py'"))
+        config.replace("_base_ = 'fmkt_retinanet_r101_r50.py'", f"_base_ = '{root}/configs/demo/pair.py'")
+    )
     cfg = Config.fromfile(tmp_path / 'config.py')
     import_modules_from_strings(**cfg.custom_imports)
     teacher = Config.fromfile(root / 'configs/demo/retinanet_r34.py').model

@@ -1,4 +1,5 @@
 """Imports point one way, and the mathematics needs torch alone."""
+
 import ast
 import sys
 from pathlib import Path
@@ -7,11 +8,26 @@ import pytest
 
 PACKAGE = Path(__file__).parents[1] / 'mmfmkt'
 # a part may import itself and what stands before it
-ORDER = ['threads', 'compat', 'version', 'processes', 'files', 'markdown', 'progress', 'flow', 'models/meta_encoders', 'models/transparent', 'models/layout', 'models/precision', 'models/build',
-         'models/checkpoints', 'models/config_files', 'models/evaluating', 'models/pyramid', 'models/class_count',
-         'models/classifier', 'models/comparable_heads', 'models/towers', 'models/recorders', 'models/flow_parts', 'models/flow_transform', 'models/connectors',
-         'models/necks', 'models/heads', 'models/losses', 'models/algorithms', 'models', 'methods', 'fill', 'wrap', 'short_form', 'deploy',
-         'zoo', 'export', 'onnx_export', 'visualization', 'engine/checkpoint_files', 'engine/loading', 'engine/hooks', 'engine', 'benchmark', 'study', 'demo']
+ORDER = [
+    'common',
+    'compat',
+    'flow',
+    'detectors',
+    'models/meta_encoders',
+    'models/flows',
+    'models/recorders',
+    'models/metrics',
+    'models/losses',
+    'models/teacher',
+    'models/distill',
+    'models',
+    'pairing',
+    'deploy',
+    'visualization',
+    'engine',
+    'cli',
+    'lab',
+]
 FILES = sorted(path for path in PACKAGE.rglob('*.py') if path != PACKAGE / '__init__.py' and '.mim' not in path.parts)
 
 
@@ -29,7 +45,7 @@ def imported(file):
         if isinstance(node, ast.Import):
             yield from (alias.name.replace('.', '/') for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            base = '/'.join(here[:len(here) - node.level + 1]) + '/' if node.level else ''
+            base = '/'.join(here[: len(here) - node.level + 1]) + '/' if node.level else ''
             module = (node.module or '').replace('.', '/')
             names = [alias.name for alias in node.names] if not module or module == 'mmfmkt' else ['']
             yield from (f'{base}{module}/{name}'.replace('//', '/').strip('/') for name in names)

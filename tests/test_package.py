@@ -1,4 +1,5 @@
 """What is installed is whole."""
+
 import subprocess
 import sys
 import zipfile
@@ -21,7 +22,7 @@ def test_a_wheel_holds_the_package_its_configs_and_its_tools(tmp_path):
         target.write_bytes((ROOT / name).read_bytes())
     command = [sys.executable, '-m', 'pip', 'wheel', '-q', '--no-deps', '--no-build-isolation', '-w', tmp_path]
     subprocess.run([*command, tmp_path / 'source'], check=True, capture_output=True)
-    wheel, = tmp_path.glob('*.whl')
+    (wheel,) = tmp_path.glob('*.whl')
     inside = set(zipfile.ZipFile(wheel).namelist())
     for name in files:
         if name.startswith('mmfmkt/') and name.endswith('.py'):

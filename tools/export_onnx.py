@@ -1,10 +1,11 @@
 """Write the deployed detector, up to the outputs of its dense head, as an ONNX graph."""
+
 import argparse
 
 import mmfmkt  # noqa: F401 (registers everything)
-from mmfmkt.engine.errors import set_up
-from mmfmkt.models.config_files import read_config
-from mmfmkt.onnx_export import export_onnx
+from mmfmkt.cli.start import set_up
+from mmfmkt.common.config_files import read_config
+from mmfmkt.deploy.onnx import export_onnx
 
 
 def parse_args() -> argparse.Namespace:
@@ -12,8 +13,13 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('config', help='config of a distillation run or of a detector')
     parser.add_argument('checkpoint', help='checkpoint of it')
     parser.add_argument('out', help='file to write (.onnx)')
-    parser.add_argument('--shape', nargs=2, type=int, metavar=('H', 'W'),
-                        help='fix height and width of the images, rounded up to the padding divisor (default: any size)')
+    parser.add_argument(
+        '--shape',
+        nargs=2,
+        type=int,
+        metavar=('H', 'W'),
+        help='fix height and width of the images, rounded up to the padding divisor (default: any size)',
+    )
     parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
     return parser.parse_args()
 
@@ -27,4 +33,4 @@ if __name__ == '__main__':
     shapes, deviation = set_up(export, args)
     for name, shape in shapes.items():
         print(f'{"input" if name == "images" else "output"}  {name}: {", ".join(map(str, shape))}')
-    print(f'wrote {args.out}; the largest deviation from PyTorch is {deviation:.0e} of an output\'s largest value')
+    print(f"wrote {args.out}; the largest deviation from PyTorch is {deviation:.0e} of an output's largest value")

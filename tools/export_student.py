@@ -1,11 +1,12 @@
 """Write the deployed student of a distillation run as a config and a checkpoint of its own."""
+
 import argparse
 from pathlib import Path
 
 import mmfmkt  # noqa: F401 (registers everything)
-from mmfmkt.engine.errors import set_up
-from mmfmkt.export import export_student
-from mmfmkt.models.config_files import read_config
+from mmfmkt.cli.start import set_up
+from mmfmkt.common.config_files import read_config
+from mmfmkt.deploy.export import export_student
 
 
 def parse_args() -> argparse.Namespace:
@@ -14,11 +15,21 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('checkpoint', help='checkpoint of the distillation run')
     parser.add_argument('out', help='checkpoint to write (.pth); the config is written beside it (.py)')
     weights = parser.add_mutually_exclusive_group()
-    weights.add_argument('--ema', dest='choice', action='store_const', const='ema',
-                         help='take the averaged weights of an EMA hook, which are the default where there are some, and '
-                         'fail if there are none')
-    weights.add_argument('--live', dest='choice', action='store_const', const='live',
-                         help='of a run with an EMA hook, take the weights that are trained instead of their average')
+    weights.add_argument(
+        '--ema',
+        dest='choice',
+        action='store_const',
+        const='ema',
+        help='take the averaged weights of an EMA hook, which are the default where there are some, and '
+        'fail if there are none',
+    )
+    weights.add_argument(
+        '--live',
+        dest='choice',
+        action='store_const',
+        const='live',
+        help='of a run with an EMA hook, take the weights that are trained instead of their average',
+    )
     parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
     return parser.parse_args()
 

@@ -1,10 +1,11 @@
 """Make the demo data set: scenes of handwritten digits in COCO format."""
+
 import argparse
 from pathlib import Path
 
 from tqdm import tqdm
 
-from mmfmkt.demo.digit_scenes import SPLITS, make_split
+from mmfmkt.lab.demo.digit_scenes import SPLITS, make_split
 
 if __name__ == '__main__':
     parser = argparse.ArgumentParser(description=__doc__)

@@ -1,11 +1,11 @@
 """Test a detector. Of a distillation config, the deployed student is tested; the teacher is neither built nor read."""
+
 import argparse
 
 import mmfmkt  # noqa: F401 (registers everything)
-from mmdet.utils import setup_cache_size_limit_of_dynamo
-from mmfmkt.engine.arguments import add_common_arguments
-from mmfmkt.engine.errors import run, set_up
-from mmfmkt.engine.testing import prepare_testing
+from mmfmkt.cli.arguments import add_common_arguments
+from mmfmkt.cli.start import run, set_up
+from mmfmkt.cli.testing import prepare_testing
 
 
 def parse_args() -> argparse.Namespace:
@@ -23,7 +23,6 @@ def parse_args() -> argparse.Namespace:
 
 
 if __name__ == '__main__':
-    setup_cache_size_limit_of_dynamo()
     args = parse_args()
     runner = set_up(prepare_testing, args)
     run(runner.test, runner, args)

@@ -1,11 +1,11 @@
 """Train a detector, with or without distillation."""
+
 import argparse
 
 import mmfmkt  # noqa: F401 (registers everything)
-from mmdet.utils import setup_cache_size_limit_of_dynamo
-from mmfmkt.engine.arguments import add_training_arguments
-from mmfmkt.engine.errors import run, set_up
-from mmfmkt.engine.training import prepare_training
+from mmfmkt.cli.arguments import add_training_arguments
+from mmfmkt.cli.start import run, set_up
+from mmfmkt.cli.training import prepare_training
 
 
 def parse_args() -> argparse.Namespace:
@@ -16,7 +16,6 @@ def parse_args() -> argparse.Namespace:
 
 
 if __name__ == '__main__':
-    setup_cache_size_limit_of_dynamo()
     args = parse_args()
     runner = set_up(prepare_training, args)
     run(runner.train, runner, args)

@@ -2,15 +2,14 @@
 
 Configs that are there stay as they are. Run it after adding a pair or a method.
 """
+
 import argparse
 from pathlib import Path
 
 import mmfmkt  # noqa: F401 (registers everything)
-from mmengine.registry import init_default_scope
-from mmfmkt.zoo import update_zoo
+from mmfmkt.lab.zoo import update_zoo
 
 if __name__ == '__main__':
     argparse.ArgumentParser(description=__doc__).parse_args()
-    init_default_scope('mmdet')
     written = update_zoo(Path(__file__).parents[1] / 'configs')
     print(f'\n{len(written)} configs written: {", ".join(written) or "all were there"}')

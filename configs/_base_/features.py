@@ -7,4 +7,7 @@ distiller = dict(
     loss_forward_mappings=dict(
         loss_feature=dict(
             student_features=dict(recorder='pyramid', from_student=True),
-            teacher_features=dict(recorder='pyramid', from_student=False))))
+            teacher_features=dict(recorder='pyramid', from_student=False),
+        )
+    ),
+)

@@ -6,10 +6,13 @@ logit_flow = dict(meta_encoder=dict(type='mmrazor.MLPMetaEncoder', channels=1024
 distiller = dict(
     student_recorders=dict(
         logit_trajectories=dict(source='roi_head.bbox_head.flow'),
-        loss_cls_calls=dict(source='roi_head.bbox_head.loss_cls')),
+        loss_cls_calls=dict(source='roi_head.bbox_head.loss_cls'),
+    ),
     teacher_recorders=dict(head=dict(source='roi_head.bbox_head')),
     distill_losses=dict(
         loss_logit=dict(
-            metric=dict(_delete_=True, type='mmrazor.KLDivergence'),
-            transform=dict(head='roi_head.bbox_head')),
-        loss_step_task=dict(head='roi_head.bbox_head')))
+            metric=dict(_delete_=True, type='mmrazor.KLDivergence'), transform=dict(head='roi_head.bbox_head')
+        ),
+        loss_step_task=dict(head='roi_head.bbox_head'),
+    ),
+)

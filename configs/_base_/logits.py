@@ -7,4 +7,7 @@ distiller = dict(
     loss_forward_mappings=dict(
         loss_logit=dict(
             student_logits=dict(recorder='head', from_student=True, data_idx=0),
-            teacher_logits=dict(recorder='head', from_student=False, data_idx=0))))
+            teacher_logits=dict(recorder='head', from_student=False, data_idx=0),
+        )
+    ),
+)

@@ -7,4 +7,7 @@ model = dict(
     method='fgd',
     loss=dict(
         metric=dict(
-            alpha=1e-3 * channels, beta=5e-4 * channels, gamma=1e-3 * locations, lambda_=5e-6 * channels * locations)))
+            alpha=1e-3 * channels, beta=5e-4 * channels, gamma=1e-3 * locations, lambda_=5e-6 * channels * locations
+        )
+    ),
+)

@@ -7,6 +7,8 @@ model = dict(
     architecture=dict(
         _base_.model,
         neck=dict(type='mmdet.FlowNeck', neck=_base_.model.neck, flow=_base_.conv_flow),
-        bbox_head=dict(type='mmdet.FlowHead', head=_base_.model.bbox_head, flow=_base_.light_head_flow)),
+        bbox_head=dict(type='mmdet.FlowHead', head=_base_.model.bbox_head, flow=_base_.light_head_flow),
+    ),
     distiller=_base_.distiller,
-    **_base_.teacher)
+    **_base_.teacher,
+)

@@ -5,7 +5,8 @@ model = dict(
     _delete_=True,
     type='mmrazor.FMKTDistill',
     architecture=dict(
-        _base_.model,
-        bbox_head=dict(type='mmdet.FlowHead', head=_base_.model.bbox_head, flow=_base_.light_head_flow)),
+        _base_.model, bbox_head=dict(type='mmdet.FlowHead', head=_base_.model.bbox_head, flow=_base_.light_head_flow)
+    ),
     distiller=_base_.distiller,
-    **_base_.teacher)
+    **_base_.teacher,
+)

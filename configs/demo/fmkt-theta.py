@@ -6,4 +6,5 @@ model = dict(
     type='mmrazor.FMKTDistill',
     architecture=_base_.model,
     distiller=dict(_base_.distiller, connectors=dict(flow=dict(type='mmrazor.FlowConnector', flow=_base_.light_flow))),
-    **_base_.teacher)
+    **_base_.teacher,
+)

@@ -6,4 +6,5 @@ model = dict(
     type='mmrazor.FMKTDistill',
     architecture=dict(_base_.model, neck=dict(type='mmdet.FlowNeck', neck=_base_.model.neck, flow=_base_.conv_flow)),
     distiller=_base_.distiller,
-    **_base_.teacher)
+    **_base_.teacher,
+)

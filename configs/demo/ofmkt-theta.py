@@ -5,4 +5,5 @@ model = dict(
     _delete_=True,
     type='mmrazor.OFMKTThetaDistill',
     architecture=_base_.model,
-    distiller=dict(_base_.distiller, connectors=dict(flow=dict(type='mmrazor.FlowConnector', flow=_base_.light_flow))))
+    distiller=dict(_base_.distiller, connectors=dict(flow=dict(type='mmrazor.FlowConnector', flow=_base_.light_flow))),
+)

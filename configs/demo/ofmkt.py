@@ -5,4 +5,5 @@ model = dict(
     _delete_=True,
     type='mmrazor.FMKTDistill',
     architecture=dict(_base_.model, neck=dict(type='mmdet.FlowNeck', neck=_base_.model.neck, flow=_base_.light_flow)),
-    distiller=_base_.distiller)
+    distiller=_base_.distiller,
+)

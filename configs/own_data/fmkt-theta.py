@@ -5,4 +5,5 @@ model = dict(
     type='mmrazor.FMKTPair',
     architecture=_base_.model,
     teacher='{{ fileDirname }}/teacher.py',
-    teacher_ckpt='work_dirs/teacher/epoch_12.pth')
+    teacher_ckpt='work_dirs/teacher/epoch_12.pth',
+)

@@ -3,9 +3,10 @@
 It does not stand in the configs because bases of an MMEngine config may not share a key, and many detectors have custom hooks
 of their own.
 """
+
 from mmengine.config import Config
 
-from mmfmkt.models.config_files import type_name
+from mmfmkt.common.config_files import type_name
 
 LOOPS = {'EpochBasedTrainLoop': 'mmrazor.ResumableEpochLoop', 'IterBasedTrainLoop': 'mmrazor.ResumableIterLoop'}
 
@@ -13,9 +14,15 @@ LOOPS = {'EpochBasedTrainLoop': 'mmrazor.ResumableEpochLoop', 'IterBasedTrainLoo
 def add_distillation_hooks(cfg: Config) -> None:
     """Add the hooks that a distillation needs; one that is there already stays as it is."""
     interval = ((cfg.get('default_hooks') or {}).get('logger') or {}).get('interval', 50)
-    add_hooks(cfg, dict(type='mmrazor.SplitDistillerHook'), dict(type='mmrazor.JoinDistillerHook'),
-              dict(type='mmrazor.EvaluateTeacherHook'), dict(type='mmrazor.WeightScheduleHook'),
-              dict(type='mmrazor.NonFiniteHook'), dict(type='mmrazor.FlowLogHook', interval=interval))
+    add_hooks(
+        cfg,
+        dict(type='mmrazor.SplitDistillerHook'),
+        dict(type='mmrazor.JoinDistillerHook'),
+        dict(type='mmrazor.EvaluateTeacherHook'),
+        dict(type='mmrazor.WeightScheduleHook'),
+        dict(type='mmrazor.NonFiniteHook'),
+        dict(type='mmrazor.FlowLogHook', interval=interval),
+    )
 
 
 def make_resumable(cfg: Config) -> None:
@@ -33,8 +40,12 @@ def make_resumable(cfg: Config) -> None:
     checkpoint = cfg.default_hooks.checkpoint or {}
     if not {'backend_args', 'file_client_args'} & set(checkpoint) and '://' not in (checkpoint.get('out_dir') or ''):
         checkpoint['backend_args'] = dict(backend='whole_files')
-    add_hooks(cfg, dict(type='mmrazor.RandomnessHook'), dict(type='mmrazor.CheckpointFilesHook'),
-              dict(type='mmrazor.PreemptionHook'))
+    add_hooks(
+        cfg,
+        dict(type='mmrazor.RandomnessHook'),
+        dict(type='mmrazor.CheckpointFilesHook'),
+        dict(type='mmrazor.PreemptionHook'),
+    )
     import_project(cfg)
 
 

@@ -1,4 +1,5 @@
 """The checkpoints of a run on a disk, where a crash may come at any time."""
+
 import logging
 from pathlib import Path
 from typing import NamedTuple
@@ -7,9 +8,9 @@ from mmengine.fileio import LocalBackend, register_backend
 from mmengine.logging import print_log
 from torch import Tensor
 
-from mmfmkt.files import UNFINISHED, write_whole
-from mmfmkt.models.checkpoints import read_checkpoint
-from mmfmkt.processes import is_first_process
+from mmfmkt.common.checkpoints import read_checkpoint
+from mmfmkt.common.files import UNFINISHED, write_whole
+from mmfmkt.common.processes import is_first_process
 
 POINTER = 'last_checkpoint'  # MMEngine's file with the path of the newest checkpoint
 INTERRUPTED = 'interrupted.pth'
@@ -22,6 +23,7 @@ class WholeFilesBackend(LocalBackend):
 
     MMEngine removes an outdated checkpoint before it writes the next. Here it stays until `remove_outdated` is called.
     """
+
     outdated: list[Path] = []  # of the process, because MMEngine makes a backend for every file
 
     def put(self, obj: bytes, filepath: str | Path) -> None:
@@ -38,13 +40,14 @@ class WholeFilesBackend(LocalBackend):
 
 class Resumable(NamedTuple):
     """A checkpoint to go on from, and what is in it."""
+
     path: str
     weights: dict[str, Tensor]
     content: dict
 
 
 def read_resumable(path: str) -> Resumable:
-    """Read a checkpoint to go on from; raises as :func:`~mmfmkt.models.checkpoints.read_checkpoint`."""
+    """Read a checkpoint to go on from; raises as :func:`~mmfmkt.common.checkpoints.read_checkpoint`."""
     return Resumable(path, *read_checkpoint(path, 'the checkpoint to go on from'))
 
 
@@ -69,8 +72,11 @@ def find_resumable(work_dir: str) -> Resumable | None:
             name_newest(Path(path))
         return found
     if problems:
-        raise ValueError('one of the checkpoints in the work dir must be readable to go on from, but none is:\n  '
-                         + '\n  '.join(problems) + '\nstart anew in another --work-dir, or without --resume')
+        raise ValueError(
+            'one of the checkpoints in the work dir must be readable to go on from, but none is:\n  '
+            + '\n  '.join(problems)
+            + '\nstart anew in another --work-dir, or without --resume'
+        )
     return None
 
 

@@ -6,6 +6,7 @@
 What MMEngine 0.10.7 lacks for it stands here: arguments that PyTorch has changed since 2.0, processes without a GPU, clipping,
 state dicts whose keys are renamed, and a teacher that is no module.
 """
+
 from pathlib import Path
 
 import torch
@@ -19,14 +20,15 @@ from mmengine.registry import FUNCTIONS, STRATEGIES
 from torch import Tensor, nn
 from torch.distributed.fsdp import FullyShardedDataParallel as FSDP
 
-from mmfmkt.files import UNFINISHED, finish
-from mmfmkt.models import FlowTransform
+from mmfmkt.common.files import UNFINISHED, finish
+from mmfmkt.models import PyramidFlow
 
 # PyTorch 2.13 hands out memory that it frees if it is told to move to the CPU what is there
 ON_CPU = dict(
     state_dict_type='FULL_STATE_DICT',
     state_dict_config=dict(type='FullStateDictConfig', rank0_only=True, offload_to_cpu=False),
-    optim_state_dict_config=dict(type='FullOptimStateDictConfig', rank0_only=True, offload_to_cpu=False))
+    optim_state_dict_config=dict(type='FullOptimStateDictConfig', rank0_only=True, offload_to_cpu=False),
+)
 
 
 @STRATEGIES.register_module()
@@ -55,8 +57,9 @@ class DistillFSDPStrategy(FSDPStrategy):
 
     def model_state_dict(self) -> dict[str, Tensor]:
         """Whole weights under the keys that the model has without FSDP, which does not know hooks that rename them."""
-        with FSDP.summon_full_params(self.model, writeback=False, rank0_only=True,
-                                     offload_to_cpu=self.state_dict_config.offload_to_cpu):
+        with FSDP.summon_full_params(
+            self.model, writeback=False, rank0_only=True, offload_to_cpu=self.state_dict_config.offload_to_cpu
+        ):
             if not is_main_process():
                 return {}
             tensors = dict([*self.model.named_parameters(), *self.model.named_buffers()])
@@ -88,4 +91,4 @@ def wrap_called_modules(module: nn.Module, recurse: bool, nonwrapped_numel: int,
     FSDP gathers the parameters of a unit when it is called. Heads are not, detectors use their methods; they stay in the
     unit of the whole model.
     """
-    return recurse or isinstance(module, (ResLayer, FPN, FlowTransform)) and nonwrapped_numel >= min_num_params
+    return recurse or isinstance(module, (ResLayer, FPN, PyramidFlow)) and nonwrapped_numel >= min_num_params

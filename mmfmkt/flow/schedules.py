@@ -1,22 +1,15 @@
 r"""Noise schedules: paths `Z_t = alpha(t) X^S + sigma(t) X^T` between the student's feature and the teacher's.
 
-The serial loop of FM-KT (:mod:`mmfmkt.flow.transport`) has no noise and no `X^T`; what it takes from a schedule is how
-far along the way from student to teacher the flow is at time t. Divided by its scale `alpha + sigma`, every path is the
-straight segment from `X^S` to `X^T`, and the *progress* on it is the teacher's share `sigma / (alpha + sigma)`:
+The serial loop of FM-KT has no noise and no `X^T`; what it takes from a schedule is how far along the way from student to
+teacher the flow is at time t. Divided by its scale `alpha + sigma`, every path is the straight segment from `X^S` to
+`X^T`, and the *progress* on it is the teacher's share `sigma / (alpha + sigma)`:
 
 .. math:: p(t) = \frac{s(t) - s(1)}{s(0) - s(1)}, \qquad s(t) = \frac{\sigma(t)}{\alpha(t) + \sigma(t)}
 
-Where the papers and public code differ, this is what happens here:
-
-- *The ends of the grid.* VP and VE do not quite reach theirs (VP ends at alpha(0) = 0.007; VE starts at a noise level
-  of 100, not infinity). `p` is stretched, so that for every schedule the flow starts as exactly the student's feature
-  and its output is a mean of endpoints alone.
-- *The velocity of VP is infinite at t = 1*, and that of VE does not contain the teacher's end (sigma' = 0). The loop uses
-  neither: the network predicts the displacement `X^S - X̂`, and `p` is finite everywhere. The conversions below evaluate
-  the derivative of VP's sigma no closer to t = 1 than 1e-5.
-- *One step.* With N = 1 all schedules are the same one-step adaptor, `Z_0 = X̂_1`.
+VP and VE do not quite reach their ends (VP ends at alpha(0) = 0.007; VE starts at a noise level of 100, not infinity),
+so `p` is stretched: the flow starts as exactly the student's feature, and its output is a mean of endpoints alone. The
+velocities, of which VP's is infinite at t = 1, are not used by the loop. With N = 1 all schedules are one: `Z_0 = X̂_1`.
 """
-from __future__ import annotations
 
 import math
 from dataclasses import dataclass
@@ -30,6 +23,7 @@ EPS = 1e-5  # how close to t = 1 a derivative that is infinite there is evaluate
 @dataclass(frozen=True)
 class Coefficients:
     """`alpha(t)`, `sigma(t)` and their derivatives, each of the shape of t, float64."""
+
     alpha: Tensor
     sigma: Tensor
     d_alpha: Tensor
@@ -40,9 +34,7 @@ class NoiseSchedule:
     """A path from the student (t = 1) to the teacher (t = 0).
 
     A schedule of one's own implements `coefficients`, and is hashable, as a frozen dataclass is. The loop reads alpha and
-    sigma alone; the derivatives are for the conversions, which are inverses of each other at every t in [0, 1]:
-    `(source, target)` to `(state, velocity)` by :meth:`state` and :meth:`velocity`, and back by :meth:`source` and
-    :meth:`target`, all of one shape.
+    sigma alone; the derivatives are for the conversions between ends and `(state, velocity)`, inverses of each other.
     """
 
     def coefficients(self, t: Tensor) -> Coefficients:
@@ -107,6 +99,7 @@ class VPODE(NoiseSchedule):
     Raises:
         ValueError: if they are out of order.
     """
+
     beta_min: float = 0.1
     beta_max: float = 20.0
 
@@ -120,7 +113,7 @@ class VPODE(NoiseSchedule):
         return Coefficients(alpha, self._sigma(t), d_alpha, -near * d_near / self._sigma(t.clamp(max=1 - EPS)))
 
     def _exponent(self, t: Tensor) -> Tensor:
-        return -(self.beta_max - self.beta_min) * (1 - t)**2 / 4 - self.beta_min * (1 - t) / 2
+        return -(self.beta_max - self.beta_min) * (1 - t) ** 2 / 4 - self.beta_min * (1 - t) / 2
 
     def _alpha_with_derivative(self, t: Tensor) -> tuple[Tensor, Tensor]:
         alpha = self._exponent(t).exp()
@@ -143,12 +136,14 @@ class VEODE(NoiseSchedule):
     Raises:
         ValueError: if they are out of order.
     """
+
     sigma_min: float = 0.02
     sigma_max: float = 100.0
 
     def __post_init__(self) -> None:
-        if not 0 < self.sigma_min < self.sigma_max:
-            raise ValueError(f'VEODE must have 0 < sigma_min < sigma_max, but got {self.sigma_min} and {self.sigma_max}')
+        low, high = self.sigma_min, self.sigma_max
+        if not 0 < low < high:
+            raise ValueError(f'VEODE must have 0 < sigma_min < sigma_max, but got {low} and {high}')
 
     def coefficients(self, t: Tensor) -> Coefficients:
         rate = math.log(self.sigma_max / self.sigma_min)

@@ -1,10 +1,11 @@
 """Solvers: how one step of the flow is taken.
 
-A solver states its `order` (the error of the output is proportional to `1 / N^order`) and returns the velocity that
-carries the state over one step. Its endpoint is `X^S` minus that velocity, whatever the solver, so that the output
-stays a mean of endpoints.
+A solver states its `order` (the error of the output is proportional to `1 / N^order`) and returns the velocity of a
+step, whose endpoint is `X^S` minus that velocity.
 """
-from typing import Callable, ClassVar
+
+from collections.abc import Callable
+from typing import ClassVar
 
 from torch import Tensor
 
@@ -13,6 +14,7 @@ Velocity = Callable[[Tensor, float], Tensor]
 
 class Solver:
     """Takes steps; a solver of one's own implements `__call__`."""
+
     order: ClassVar[int]
 
     def __call__(self, velocity: Velocity, state: Tensor, start: float, end: float, progress: float) -> Tensor:
@@ -25,6 +27,7 @@ class Solver:
 
 class Euler(Solver):
     """One evaluation a step, at its beginning: the paper's solver."""
+
     order = 1
 
     def __call__(self, velocity: Velocity, state: Tensor, start: float, end: float, progress: float) -> Tensor:
@@ -33,6 +36,7 @@ class Euler(Solver):
 
 class Heun(Solver):
     """Two evaluations a step, at its beginning and at the end that Euler predicts; their mean."""
+
     order = 2
 
     def __call__(self, velocity: Velocity, state: Tensor, start: float, end: float, progress: float) -> Tensor:

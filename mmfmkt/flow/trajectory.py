@@ -1,4 +1,5 @@
 """What one run of the flow leaves behind."""
+
 import functools
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ class Trajectory:
         output: the state at t = 0, `Z_0`: the mean of the endpoints with these weights.
         weights: the share of the way of each step, in the same order, N numbers that sum to 1; 1/N for a rectified flow.
     """
+
     source: Tensor
     velocities: tuple[Tensor, ...]
     output: Tensor

@@ -1,4 +1,5 @@
 """The serial loop of FM-KT, the same in training and at inference."""
+
 import functools
 
 import torch
@@ -9,11 +10,13 @@ from .solvers import Euler, Solver, Velocity
 from .trajectory import Trajectory
 
 
-def transport(source: Tensor,
-              velocity: Velocity,
-              num_steps: int,
-              schedule: NoiseSchedule = RectifiedFlow(),
-              solver: Solver = Euler()) -> Trajectory:
+def transport(
+    source: Tensor,
+    velocity: Velocity,
+    num_steps: int,
+    schedule: NoiseSchedule = RectifiedFlow(),
+    solver: Solver = Euler(),
+) -> Trajectory:
     r"""Carry the student's feature to the teacher's in `num_steps` steps.
 
     .. math::
@@ -23,8 +26,7 @@ def transport(source: Tensor,
     (serial training, arXiv:2402.02012, section 3), with `w_i` the progress of the step on the schedule, 1/N for a
     rectified flow. Every step starts from what the steps before it made of the student's feature, never from a mixture
     with the teacher's, so training and inference run the same computation. Nothing is detached: gradients reach the
-    student through the state and through `X^S` in every endpoint. For any velocity the output is the mean of the
-    endpoints with weights `w_i`.
+    student through the state and through `X^S` in every endpoint.
 
     Args:
         source: the student's feature, (B, C, H, W) or (B, C).
@@ -47,16 +49,12 @@ def transport(source: Tensor,
 
 @functools.lru_cache(maxsize=256)
 def time_grid(schedule: NoiseSchedule, num_steps: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """The N + 1 times of a trajectory, 1 down to 0, and the progress of each of its N steps.
-
-    Raises:
-        ValueError: if `num_steps` is less than 1, or if the schedule goes backwards.
-    """
+    """The N + 1 times of a trajectory, 1 down to 0, and the progress of each of its N steps."""
     if num_steps < 1:
         raise ValueError(f'`num_steps` must be an integer of at least 1, but got {num_steps!r}')
     times = tuple(step / num_steps for step in range(num_steps, -1, -1))
     weights = tuple(schedule.progress(torch.tensor(times, dtype=torch.float64)).diff().tolist())
     if not min(weights) > 0:
-        raise ValueError(f"the teacher's share sigma / (alpha + sigma) of {schedule} must grow as t falls from 1 to 0, "
-                         f'but with {num_steps} steps it grows by {list(weights)}')
+        steps = f'with {num_steps} steps it grows by {list(weights)}'
+        raise ValueError(f"the teacher's share of {schedule} must grow as t falls from 1 to 0, but {steps}")
     return times, weights

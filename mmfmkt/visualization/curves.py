@@ -1,9 +1,10 @@
 """Curves of several runs in one panel: what colour they have, what they are smoothed to, what stands below."""
+
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import fmean, median, stdev
-from typing import Callable, Sequence
 
 from matplotlib import colormaps
 from matplotlib.axes import Axes
@@ -14,8 +15,10 @@ from .figures import CAPTION_SIZE, save, wrap
 from .logs import Curve, RunLog
 
 Groups = dict[str, list[Curve]]  # the curves of runs that differ in their seed alone, by their name without it
-SEEDS = ('Runs that differ in their random seed alone share a colour: {each} for each, {mean}, {band} for one standard '
-         'deviation.')
+SEEDS = (
+    'Runs that differ in their random seed alone share a colour: {each} for each, {mean}, {band} for one standard '
+    'deviation.'
+)
 SMOOTH = 'Curves are smoothed: running medians over a twentieth of the entries of the log, at least 5.'
 
 
@@ -24,11 +27,25 @@ def draw_curves(axes: Axes, groups: Groups, style: dict[str, dict], dots: int) -
     for name, members in groups.items():
         if len(members) > 1:
             for curve in members:
-                axes.plot(curve.keys(), curve.values(), marker=marker(curve, dots), markersize=3, linewidth=0.7, alpha=0.45,
-                          **style[name])
+                axes.plot(
+                    curve.keys(),
+                    curve.values(),
+                    marker=marker(curve, dots),
+                    markersize=3,
+                    linewidth=0.7,
+                    alpha=0.45,
+                    **style[name],
+                )
         mean, deviation = over_seeds(members)
-        axes.plot(mean.keys(), mean.values(), marker=marker(mean, dots), markersize=7 if len(mean) == 1 else 4, linewidth=2,
-                  label=name, **style[name])
+        axes.plot(
+            mean.keys(),
+            mean.values(),
+            marker=marker(mean, dots),
+            markersize=7 if len(mean) == 1 else 4,
+            linewidth=2,
+            label=name,
+            **style[name],
+        )
         if len(members) > 1:
             low, high = ([mean[x] + sign * deviation[x] for x in mean] for sign in (-1, 1))
             axes.fill_between(list(mean), low, high, color=style[name]['color'], alpha=0.15, linewidth=0)
@@ -43,7 +60,9 @@ def draw_rows(axes: Axes, groups: Groups, style: dict[str, dict]) -> None:
         values, colour = last(groups[name]), style[name]['color']
         if len(values) > 1:
             axes.plot(values, [row] * len(values), 'o', color=colour, markersize=4, alpha=0.5, linestyle='none')
-        axes.errorbar(fmean(values), row, xerr=stdev(values) if len(values) > 1 else None, fmt='o', color=colour, markersize=8)
+        axes.errorbar(
+            fmean(values), row, xerr=stdev(values) if len(values) > 1 else None, fmt='o', color=colour, markersize=8
+        )
     axes.set_yticks(range(len(best)), [f'{name}: {spread(last(groups[name]))}' for name in best])
     axes.set_ylim(len(best) - 0.4, -0.6)
     axes.grid(axis='x', color='#e6e6e6')
@@ -63,13 +82,16 @@ def grouped(runs: Sequence[RunLog], curve_of: Callable[[RunLog], Curve]) -> Grou
 def styles(runs: Sequence[RunLog]) -> dict[str, dict]:
     """The colour of each group, the same in all charts; from the eleventh on lines are broken."""
     names = dict.fromkeys(run.group for run in runs)
-    return {name: dict(color=colormaps['tab10'](k % 10), linestyle=('-', '--', ':', '-.')[k // 10 % 4]) for k, name in enumerate(names)}
+    return {
+        name: dict(color=colormaps['tab10'](k % 10), linestyle=('-', '--', ':', '-.')[k // 10 % 4])
+        for k, name in enumerate(names)
+    }
 
 
 def smooth(curve: Curve) -> Curve:
     """The running median over a twentieth of the entries, at least 5; at the start, where losses fall fast, over fewer."""
     values, half = list(curve.values()), max(5, len(curve) // 20) // 2
-    return {x: median(values[max(i - half, 0):i + min(half, i) + 1]) for i, x in enumerate(curve)}
+    return {x: median(values[max(i - half, 0) : i + min(half, i) + 1]) for i, x in enumerate(curve)}
 
 
 def over_seeds(curves: Sequence[Curve]) -> tuple[Curve, Curve]:
@@ -118,8 +140,14 @@ def log_scale(row: Sequence[Axes]) -> None:
 def add_legend(figure: Figure, axes: Axes, labels: dict[str, str], title: str | None) -> None:
     """A legend outside of the panels: name of a line -> text."""
     lines = {line.get_label(): line for line in axes.get_lines()}
-    figure.legend([lines[name] for name in labels], labels.values(), loc='outside right upper', title=title, alignment='left',
-                  frameon=False)
+    figure.legend(
+        [lines[name] for name in labels],
+        labels.values(),
+        loc='outside right upper',
+        title=title,
+        alignment='left',
+        frameon=False,
+    )
 
 
 def finish(figure: Figure, paragraphs: Sequence[str], file: Path) -> Path:

@@ -1,6 +1,7 @@
 """Ground truth and detections side by side."""
+
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Sequence
 
 import cv2
 import torch
@@ -18,8 +19,10 @@ SCORE_THRESHOLD = 0.3
 MATCH_IOU = 0.5
 RIGHT, WRONG, UNKNOWN = '#35e06b', '#ff5252', '#ffd23f'
 WIDTH = 2.6  # inches of an image
-CAPTION = (f'The best detection of each place with a score above {SCORE_THRESHOLD}; the number is the score, 1 = certain. Green: an object of '
-           f'that class is there (the boxes share at least {MATCH_IOU:.0%} of their common area). Red: not.')
+CAPTION = (
+    f'The best detection of each place with a score above {SCORE_THRESHOLD}; the number is the score, 1 = certain. Green: an object of '
+    f'that class is there (the boxes share at least {MATCH_IOU:.0%} of their common area). Red: not.'
+)
 UNKNOWN_TRUTH = ' Yellow: nobody knows what is in the image.'
 
 
@@ -44,8 +47,16 @@ def draw_instances(axes: Axes, instances: InstanceData, truth: InstanceData | No
         axes.add_patch(Rectangle((x, y), right - x, bottom - y, fill=False, color=colour, linewidth=1.4))
         score = f' {instances.scores[k]:.2f}' if 'scores' in instances else ''
         top = max(y, 0.04 * axes.get_ylim()[0])  # of a box that begins above the image, the label stands inside
-        axes.text(x, top, classes[label] + score, color='black', fontsize=7, va='bottom', clip_on=True,
-                  bbox=dict(facecolor=colour, edgecolor='none', pad=0.8, clip_on=True))
+        axes.text(
+            x,
+            top,
+            classes[label] + score,
+            color='black',
+            fontsize=7,
+            va='bottom',
+            clip_on=True,
+            bbox=dict(facecolor=colour, edgecolor='none', pad=0.8, clip_on=True),
+        )
 
 
 def draw_detections(detections: dict[str, Sequence[DetDataSample]], classes: Sequence[str], file: Path) -> None:
@@ -67,18 +78,31 @@ def detections_figure(detections: dict[str, Sequence[DetDataSample]], classes: S
     known = any(truth is not None for truth in truths)
     width = WIDTH * (known + len(detections))
     height = 1.1 + WIDTH * sum(image.shape[0] / image.shape[1] for image in images)
-    figure = captioned_figure(max(width, 5.5), height, 'Ground truth and detections' if known else 'Detections',
-                              CAPTION + UNKNOWN_TRUTH * (None in truths))
+    figure = captioned_figure(
+        max(width, 5.5),
+        height,
+        'Ground truth and detections' if known else 'Detections',
+        CAPTION + UNKNOWN_TRUTH * (None in truths),
+    )
     grid = figure.subplots(len(samples), known + len(detections), squeeze=False)
     for number, (row, image, truth) in enumerate(zip(grid, images, truths)):
         columns = {'ground truth': truth} if known else {}
-        columns.update((title, best_of_each_place(results[number].pred_instances)) for title, results in detections.items())
+        columns.update(
+            (title, best_of_each_place(results[number].pred_instances)) for title, results in detections.items()
+        )
         for axes, (title, instances) in zip(row, columns.items()):
             axes.imshow(image)
             axes.set_axis_off()
             axes.set_title('' if number else title, fontsize=11)
             if instances is None:
-                axes.text(0.5, 0.5, 'unknown', transform=axes.transAxes, ha='center', bbox=dict(facecolor=UNKNOWN, edgecolor='none'))
+                axes.text(
+                    0.5,
+                    0.5,
+                    'unknown',
+                    transform=axes.transAxes,
+                    ha='center',
+                    bbox=dict(facecolor=UNKNOWN, edgecolor='none'),
+                )
             else:
                 draw_instances(axes, instances, truth, classes)
     return figure

@@ -1,8 +1,8 @@
 """How the distance to the teacher falls along the steps, over a validation set."""
+
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -20,8 +20,12 @@ CAPTION = (
     'half the mean squared difference, with every channel first shifted and scaled to '
     'mean 0 and standard deviation 1 over the images of a batch; that is 1 minus the correlation of the two: 0 = the same, 1 = nothing '
     'in common. Lines are means over {images} validation images, bands hold the middle half of them. {reading}The last state, the '
-    'output, is the mean of the endpoints.')
-TAUGHT = dict(goal="where they should be like the teacher's", reading='Of a flow that helps, the blue line falls from left to right. ')
+    'output, is the mean of the endpoints.'
+)
+TAUGHT = dict(
+    goal="where they should be like the teacher's",
+    reading='Of a flow that helps, the blue line falls from left to right. ',
+)
 ALONE = dict(goal='its output. There is no teacher (OFM-KT): every step learns from that output', reading='')
 
 
@@ -59,7 +63,8 @@ def draw_errors(errors: Errors, taught: bool = True) -> Figure:
     of_first = errors.of(next(iter(errors.strides)), 'endpoints')
     steps, images = of_first.shape
     caption = CAPTION.format(
-        steps='one step' if steps == 1 else f'{steps} steps', images=images, **(TAUGHT if taught else ALONE))
+        steps='one step' if steps == 1 else f'{steps} steps', images=images, **(TAUGHT if taught else ALONE)
+    )
     title = f'Distance to the {"teacher" if taught else "output of the flow"} along the steps{"" if taught else " (OFM-KT: no teacher)"}'
     figure = captioned_figure(max(7.0, 0.8 + 3.4 * len(errors.strides)), 5.2, title, caption)
     grid = figure.subplots(1, len(errors.strides), sharey=True, squeeze=False)[0]
@@ -78,6 +83,8 @@ def draw_errors(errors: Errors, taught: bool = True) -> Figure:
 def draw_band(axes: Axes, distances: np.ndarray, steps: int, style: dict[str, str]) -> None:
     """The mean of some distances (K, images) at the first K of the times 1, (N - 1) / N, ..., 0, and their spread."""
     times = 1 - np.arange(len(distances)) / steps
-    axes.fill_between(times, *np.quantile(distances, (0.25, 0.75), axis=1), color=style['color'], alpha=0.15, linewidth=0)
+    axes.fill_between(
+        times, *np.quantile(distances, (0.25, 0.75), axis=1), color=style['color'], alpha=0.15, linewidth=0
+    )
     axes.plot(times, distances.mean(1), marker='o', markersize=5, **style)
     axes.grid(alpha=0.25)

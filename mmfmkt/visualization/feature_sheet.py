@@ -1,7 +1,8 @@
 """One image's features on their way from the student to the teacher, all levels on one sheet."""
+
 from __future__ import annotations
 
-from typing import Iterable
+from collections.abc import Iterable
 
 import numpy as np
 from matplotlib.cm import ScalarMappable
@@ -19,18 +20,26 @@ BRIGHTEST = 0.995  # share of the locations that the colours tell apart; the few
 # inches: a map's width, between maps, between groups of them, the labels and the colour bars beside them
 MAP, GAP, BETWEEN, LABELS, BARS = 1.25, 0.06, 0.35, 1.4, 1.15
 TOP, NUMBER = 1.1, 0.36  # above the first map, below each error map
-HEADINGS = {PATH: 'path: where the flow is at time t', ENDPOINTS: 'endpoints: what each step expects at t = 0', TARGET: 'target'}
+HEADINGS = {
+    PATH: 'path: where the flow is at time t',
+    ENDPOINTS: 'endpoints: what each step expects at t = 0',
+    TARGET: 'target',
+}
 CAPTION = (
-    "A small detector, the student, learns from a large one, the teacher. Between the two lies a learned flow: it starts at the "
+    'A small detector, the student, learns from a large one, the teacher. Between the two lies a learned flow: it starts at the '
     "student's features (t = 1) and changes them in small steps until t = 0, where its output should be {goal}. Every column is one "
     'moment of this. An endpoint is what one step alone expects at t = 0; the output is their mean.\n'
     'Upper row of a level: how much each location stands out (root mean square over the channels; 1 is usual). Lower row: how far it is '
     'from {target} (half the mean squared difference over the channels); the number is the mean of the map: 0 = the '
     'same, 1 = nothing in common. Every channel is first shifted and scaled to mean 0 and standard deviation 1 over the images that '
     'were drawn together, because the training leaves its scale free. All maps of a kind share one colour scale, over all levels; that of '
-    'the distances follows their square root.')
+    'the distances follows their square root.'
+)
 TAUGHT = dict(goal="as close to the teacher's as possible", target="the teacher's feature")
-ALONE = dict(goal='better for the task; here there is no teacher, and every step learns from that output', target='the output of the flow')
+ALONE = dict(
+    goal='better for the task; here there is no teacher, and every step learns from that output',
+    target='the output of the flow',
+)
 
 
 def draw_sheet(paths: dict[int, LevelPath], photo: Photo, index: int, taught: bool = True) -> Figure:
@@ -69,18 +78,25 @@ class Sheet:
         self.map_height = MAP * photo.pixels.shape[0] / photo.pixels.shape[1]
         self.level_height = 2 * self.map_height + GAP + NUMBER
         self.lefts = place_columns(levels[0])
-        self.page = Page(self.lefts[-1] + MAP + BARS + MARGIN, TOP + len(levels) * self.level_height,
-                         CAPTION.format_map(TAUGHT if taught else ALONE))
+        self.page = Page(
+            self.lefts[-1] + MAP + BARS + MARGIN,
+            TOP + len(levels) * self.level_height,
+            CAPTION.format_map(TAUGHT if taught else ALONE),
+        )
 
     def draw_headings(self) -> None:
         """The title, and the names of columns and of their groups."""
         name = str(self.photo.sample.get('img_path') or '').rsplit('/', 1)[-1]
         what = 'on their way to the teacher' if self.taught else 'in a flow without a teacher (OFM-KT)'
-        self.page.text(MARGIN, 0.18, f"The student's features {what}{name and f'  ({name})'}", fontsize=15, fontweight='bold')
+        self.page.text(
+            MARGIN, 0.18, f"The student's features {what}{name and f'  ({name})'}", fontsize=15, fontweight='bold'
+        )
         for group, heading in HEADINGS.items():
             lefts = [left for left, stage in zip(self.lefts, self.levels[0]) if stage.group == group]
             if lefts:
-                self.page.text((lefts[0] + lefts[-1] + MAP) / 2, TOP - 0.3, heading, ha='center', va='bottom', fontweight='bold')
+                self.page.text(
+                    (lefts[0] + lefts[-1] + MAP) / 2, TOP - 0.3, heading, ha='center', va='bottom', fontweight='bold'
+                )
         for left, stage in zip(self.lefts, self.levels[0]):
             self.page.text(left + MAP / 2, TOP - 0.06, stage.title, ha='center', va='bottom', fontsize=9.5)
 
@@ -90,12 +106,18 @@ class Sheet:
         below = top + self.map_height + GAP
         height, width = self.levels[row][0].feature.shape
         self.page.text(MARGIN, top, f'stride {path.stride}', fontweight='bold', fontsize=12)
-        self.page.text(MARGIN, top + 0.27, f'level {level}\n{path.target.shape[1]} channels\n{height} × {width} locations', fontsize=9)
+        self.page.text(
+            MARGIN,
+            top + 0.27,
+            f'level {level}\n{path.target.shape[1]} channels\n{height} × {width} locations',
+            fontsize=9,
+        )
         self.page.text(MARGIN, below, f'distance\nto the {"teacher" if self.taught else "output"}', fontsize=9)
         self.draw_photo(top)
         for left, stage in zip(self.lefts, self.levels[row]):
             self.page.axes(left, top, MAP, self.map_height).imshow(
-                stage.feature, cmap=FEATURE_COLOURS, norm=self.feature_scale, aspect='auto')
+                stage.feature, cmap=FEATURE_COLOURS, norm=self.feature_scale, aspect='auto'
+            )
             if stage.group != TARGET:
                 axes = self.page.axes(left, below, MAP, self.map_height)
                 axes.imshow(stage.error, cmap=ERROR_COLOURS, norm=self.error_scale, aspect='auto')
@@ -110,10 +132,15 @@ class Sheet:
 
     def draw_bars(self) -> None:
         """The colour scales, beside the first rows that have them."""
-        for row, (scale, colours, label) in enumerate((
+        for row, (scale, colours, label) in enumerate(
+            (
                 (self.feature_scale, FEATURE_COLOURS, 'stands out\n(1 = usual)'),
-                (self.error_scale, ERROR_COLOURS, 'distance\n(0 = the same)'))):
-            axes = self.page.axes(self.lefts[-1] + MAP + 0.2, TOP + row * (self.map_height + GAP), 0.13, self.map_height)
+                (self.error_scale, ERROR_COLOURS, 'distance\n(0 = the same)'),
+            )
+        ):
+            axes = self.page.axes(
+                self.lefts[-1] + MAP + 0.2, TOP + row * (self.map_height + GAP), 0.13, self.map_height
+            )
             bar = self.page.figure.colorbar(ScalarMappable(scale, colours), cax=axes, extend='max')
             ticks = scale.inverse(np.array([0, 0.5, 1])).tolist()
             bar.set_ticks(ticks, labels=[f'{tick:.2g}' for tick in ticks], fontsize=8)

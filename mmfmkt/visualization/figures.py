@@ -2,6 +2,7 @@
 
 They are made without pyplot, whose figures and backend are those of the whole program.
 """
+
 import textwrap
 from pathlib import Path
 
@@ -16,7 +17,9 @@ LETTERS_PER_INCH = 13.5  # of a caption
 
 def wrap(text: str, width: float) -> str:
     """The paragraphs of a text in lines that fit into `width` inches."""
-    return '\n'.join('\n'.join(textwrap.wrap(paragraph, int(LETTERS_PER_INCH * width))) for paragraph in text.splitlines())
+    return '\n'.join(
+        '\n'.join(textwrap.wrap(paragraph, int(LETTERS_PER_INCH * width))) for paragraph in text.splitlines()
+    )
 
 
 def captioned_figure(width: float, height: float, title: str, caption: str) -> Figure:

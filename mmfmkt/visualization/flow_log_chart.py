@@ -1,9 +1,10 @@
 """The steps of a flow over training."""
+
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
-from typing import Sequence
 
 from matplotlib import colormaps
 from matplotlib.axes import Axes
@@ -34,9 +35,9 @@ def draw_flow(run: RunLog, file: Path) -> Path:
         for axes, level in zip(rows.T, levels):
             draw_level(run, loss, level, axes)
             axes[0].set_title(f'level {level}' + (f' of {loss}' if len(losses) > 1 else ''))
-        for axes in rows[:, len(levels):].flat:
+        for axes in rows[:, len(levels) :].flat:
             axes.set_visible(False)
-        finish_rows(rows[:, :len(levels)])
+        finish_rows(rows[:, : len(levels)])
     for axes in grid[-1]:
         axes.set_xlabel('training iteration')
     figure.suptitle(f'{run.name}: the steps of the flow over training', fontsize=13)
@@ -46,12 +47,17 @@ def draw_flow(run: RunLog, file: Path) -> Path:
 def draw_level(run: RunLog, loss: str, level: int, axes: Sequence[Axes]) -> None:
     """The three panels of a level."""
     steps = run.flow_steps(loss, level)
-    means = {x: fmean(curve[x] for curve in steps.values())
-             for x in next(iter(steps.values()), {}) if all(x in curve for curve in steps.values())}  # of drawn N, the largest
+    means = {
+        x: fmean(curve[x] for curve in steps.values())
+        for x in next(iter(steps.values()), {})
+        if all(x in curve for curve in steps.values())
+    }  # of drawn N, the largest
     for number, (t, curve) in enumerate(steps.items()):
         colour = colormaps['viridis'](0.9 * number / max(len(steps) - 1, 1))
         draw_smoothed(axes[0], curve, colour, f't = {t:.3g}')
-        draw_smoothed(axes[1], {x: 100 * (curve[x] / mean - 1) for x, mean in means.items() if mean}, colour, f't = {t:.3g}')
+        draw_smoothed(
+            axes[1], {x: 100 * (curve[x] / mean - 1) for x, mean in means.items() if mean}, colour, f't = {t:.3g}'
+        )
     for name, colour in (('output_error', '#c44e52'), ('ambiguity', '#4c72b0')):
         curve = {x: y for x, y in run.flow_value(loss, level, name).items() if y > ROUNDING}
         draw_smoothed(axes[2], curve, colour, name.replace('_', ' '))
@@ -59,8 +65,14 @@ def draw_level(run: RunLog, loss: str, level: int, axes: Sequence[Axes]) -> None
 
 def finish_rows(rows: Sequence[Sequence[Axes]]) -> None:
     """Scales, labels and legends of the three rows of a loss."""
-    for row, label in zip(rows, ('distance of each step\n(log scale)', 'difference to the\nmean of the steps (%)',
-                                 'squared error\n(log scale)')):
+    for row, label in zip(
+        rows,
+        (
+            'distance of each step\n(log scale)',
+            'difference to the\nmean of the steps (%)',
+            'squared error\n(log scale)',
+        ),
+    ):
         row[0].set_ylabel(label)
     for axes in rows[1]:
         axes.axhline(0, color='#888888', linewidth=0.8, zorder=0)

@@ -1,27 +1,47 @@
 """Charts of training: a metric of several runs, and their losses."""
+
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Sequence
 
 from matplotlib.figure import Figure
 
-from .curves import (SMOOTH, add_legend, draw_curves, draw_rows, finish, grouped, last, log_scale, ranking, seeds, smooth, spread,
-                     styles)
+from .curves import (
+    SMOOTH,
+    add_legend,
+    draw_curves,
+    draw_rows,
+    finish,
+    grouped,
+    last,
+    log_scale,
+    ranking,
+    seeds,
+    smooth,
+    spread,
+    styles,
+)
 from .flow_log_chart import draw_flow
 from .logs import RunLog
 
 METRICS = {  # what COCO's metrics are called outside of MMDetection
-    'coco/bbox_mAP': 'Box AP', 'coco/bbox_mAP_50': 'Box AP at an IoU of 0.5', 'coco/bbox_mAP_75': 'Box AP at an IoU of 0.75',
-    'coco/bbox_mAP_s': 'Box AP of small objects', 'coco/bbox_mAP_m': 'Box AP of medium objects',
-    'coco/bbox_mAP_l': 'Box AP of large objects', 'coco/segm_mAP': 'Mask AP'
+    'coco/bbox_mAP': 'Box AP',
+    'coco/bbox_mAP_50': 'Box AP at an IoU of 0.5',
+    'coco/bbox_mAP_75': 'Box AP at an IoU of 0.75',
+    'coco/bbox_mAP_s': 'Box AP of small objects',
+    'coco/bbox_mAP_m': 'Box AP of medium objects',
+    'coco/bbox_mAP_l': 'Box AP of large objects',
+    'coco/segm_mAP': 'Mask AP',
 }
 AP = 'AP (average precision): 100 % is every object found in its place and nothing invented.'
 LINES = ('a thin line', 'a thick one for their mean where all have a value', 'a band')
-LOSSES = ("What training minimises, lower is better: the sum of the detector's own losses (finding and naming objects; "
-          'comparable between runs of one detector) and of what distillation adds (imitating the teacher). Different '
-          'methods have losses on different scales: compare each with itself over time.')
+LOSSES = (
+    "What training minimises, lower is better: the sum of the detector's own losses (finding and naming objects; "
+    'comparable between runs of one detector) and of what distillation adds (imitating the teacher). Different '
+    'methods have losses on different scales: compare each with itself over time.'
+)
 
 
 def draw_logs(runs: Sequence[RunLog], metric: str, folder: Path) -> list[Path]:
@@ -35,11 +55,17 @@ def draw_logs(runs: Sequence[RunLog], metric: str, folder: Path) -> list[Path]:
     Raises:
         ValueError: if there were validations, but none with this metric.
     """
-    known = {key for run in runs for found in run.validations.values() for key in found.metrics} - {'step', 'time', 'data_time'}
+    known = {key for run in runs for found in run.validations.values() for key in found.metrics} - {
+        'step',
+        'time',
+        'data_time',
+    }
     measured = [run for run in runs if run.metric(metric, by_epoch=False)]
     if known and not measured:
-        raise ValueError(f'--metric must be one that a run was validated with, but got {metric}; the logs have '
-                         f'{", ".join(sorted(known))}')
+        raise ValueError(
+            f'--metric must be one that a run was validated with, but got {metric}; the logs have '
+            f'{", ".join(sorted(known))}'
+        )
     folder.mkdir(parents=True, exist_ok=True)
     files = [draw_metric(runs, metric, folder / 'metric.png')] if measured else []
     files += [draw_losses(runs, folder / 'losses.png')] if any(run.training for run in runs) else []
@@ -51,8 +77,10 @@ def draw_metric(runs: Sequence[RunLog], metric: str, file: Path) -> Path:
     by_epoch = all(run.counts_epochs() for run in runs)
     groups = grouped(runs, lambda run: run.metric(metric, by_epoch))
     percent = max(value for members in groups.values() for curve in members for value in curve.values()) <= 1
-    groups = {name: [{x: y * (100 if percent else 1) for x, y in curve.items()} for curve in members]
-              for name, members in groups.items()}
+    groups = {
+        name: [{x: y * (100 if percent else 1) for x, y in curve.items()} for curve in members]
+        for name, members in groups.items()
+    }
     what, time = METRICS.get(metric, metric), 'epoch' if by_epoch else 'training iteration'
     value = f'{what} on the validation images{" (%)" if percent else ""}'
     if all(len(curve) == 1 for members in groups.values() for curve in members):
@@ -91,7 +119,7 @@ def draw_losses(runs: Sequence[RunLog], file: Path) -> Path:
         draw_curves(axes, groups, styles(runs), dots=1)
         axes.set(title=title, xlabel='training iteration')
         log_scale([axes])
-    for axes in grid.flat[len(panels):]:
+    for axes in grid.flat[len(panels) :]:
         axes.set_visible(False)
     for axes in grid[:, 0]:
         axes.set_ylabel('loss (log scale)')

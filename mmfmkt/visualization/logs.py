@@ -1,11 +1,13 @@
 """What the JSON logs of a run say, whatever has interrupted it."""
+
 import json
 import math
 import re
 from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Callable, Iterator, Sequence
+from typing import Any
 
 LOG = '*/vis_data/scalars.json'
 FLOW = re.compile(r'flow/(?P<loss>.+)/level(?P<level>\d+)/(?P<name>[^/]+)')
@@ -21,6 +23,7 @@ class Validation:
         epoch: after which it took place; None in a run that counts iterations.
         metrics: name -> value.
     """
+
     iteration: int
     epoch: int | None
     metrics: dict[str, float]
@@ -36,6 +39,7 @@ class RunLog:
         flow: iteration -> entry of :class:`~mmfmkt.engine.hooks.FlowLogHook`.
         validations: epoch, or iteration in a run that counts these -> validation.
     """
+
     name: str
     training: dict[int, dict[str, float]] = field(default_factory=dict)
     flow: dict[int, dict[str, float]] = field(default_factory=dict)
@@ -66,7 +70,8 @@ class RunLog:
         """A metric over epochs or iterations; negative values, COCO's sign for 'there are none', are left out."""
         return {
             validation.epoch if by_epoch else validation.iteration: validation.metrics[name]
-            for validation in self.validations.values() if validation.metrics.get(name, -1) >= 0
+            for validation in self.validations.values()
+            if validation.metrics.get(name, -1) >= 0
         }
 
     def counts_epochs(self) -> bool:
@@ -76,7 +81,9 @@ class RunLog:
         """The levels of every loss with a flow."""
         matches = filter(None, (FLOW.fullmatch(key) for entry in self.flow.values() for key in entry))
         found = {(match['loss'], int(match['level'])) for match in matches}
-        return {loss: sorted(level for name, level in found if name == loss) for loss in sorted({name for name, _ in found})}
+        return {
+            loss: sorted(level for name, level in found if name == loss) for loss in sorted({name for name, _ in found})
+        }
 
     def flow_value(self, loss: str, level: int, name: str) -> Curve:
         """`output_error` or `ambiguity` of a level."""
@@ -114,10 +121,14 @@ def read_runs(folders: Sequence[str | Path], names: Sequence[str] | None = None)
     """
     names = [Path(folder).resolve().name for folder in folders] if names is None else names
     if len(names) != len(folders):
-        raise ValueError(f'--names must be one for each of the {len(folders)} folders, but got {len(names)}: {", ".join(names)}')
+        raise ValueError(
+            f'--names must be one for each of the {len(folders)} folders, but got {len(names)}: {", ".join(names)}'
+        )
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
-        raise ValueError(f'names of runs must differ, but there are several called {", ".join(twice)}: set them with --names')
+        raise ValueError(
+            f'names of runs must differ, but there are several called {", ".join(twice)}: set them with --names'
+        )
     return [read_run(Path(folder), name) for folder, name in zip(folders, names)]
 
 
@@ -129,8 +140,10 @@ def read_run(folder: Path, name: str) -> RunLog:
     for file in sorted(folder.glob(LOG)):
         go_on(log, list(read_entries(file)))
     if not log.training and not log.validations:
-        raise ValueError(f'{folder} has no entries in {LOG}: it must be the folder of a training (--work-dir) that has come to '
-                         'its first entry, with a LocalVisBackend, which MMDetection has by default')
+        raise ValueError(
+            f'{folder} has no entries in {LOG}: it must be the folder of a training (--work-dir) that has come to '
+            'its first entry, with a LocalVisBackend, which MMDetection has by default'
+        )
     return log
 
 
@@ -145,8 +158,10 @@ def read_entries(file: Path) -> Iterator[dict[str, Any]]:
             yield entry
         except ValueError:
             if number < len(lines):
-                raise ValueError(f'every line of a log must be a JSON object, but line {number} of {file} is {line[:80]!r}: '
-                                 'remove the line') from None
+                raise ValueError(
+                    f'every line of a log must be a JSON object, but line {number} of {file} is {line[:80]!r}: '
+                    'remove the line'
+                ) from None
 
 
 def go_on(log: RunLog, entries: Sequence[dict[str, Any]]) -> None:

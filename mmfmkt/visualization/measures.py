@@ -5,10 +5,11 @@ over the images of a batch and all locations. PKD leaves the scale of a channel 
 difference between a flow that has learned from it and its teacher would say nothing. With it, levels, detectors and methods
 share one scale.
 """
+
 import torch
 from torch import Tensor
 
-from mmfmkt.models.losses.sync_pkd import EPS
+from mmfmkt.models.metrics.pkd import EPS
 
 
 def standardised(feature: Tensor) -> Tensor:

@@ -1,8 +1,9 @@
 """The features of single objects on their way from the student to the teacher."""
+
 from __future__ import annotations
 
 from collections import defaultdict
-from typing import Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -54,4 +55,6 @@ def vectors_at(path: LevelPath, centres: Sequence[tuple[int, float, float]]) -> 
     images = [index for index, _, _ in centres]
     columns = [min(int(x / path.stride), width - 1) for _, x, _ in centres]
     rows = [min(int(y / path.stride), height - 1) for _, _, y in centres]
-    return torch.stack([standardised(each)[images, :, rows, columns] for each in (*path.states, path.target)], dim=1).cpu()
+    return torch.stack(
+        [standardised(each)[images, :, rows, columns] for each in (*path.states, path.target)], dim=1
+    ).cpu()

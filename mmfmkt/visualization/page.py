@@ -1,4 +1,5 @@
 """A page on which things are placed in inches from the upper left corner, like print."""
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -19,7 +20,8 @@ class Page:
     def axes(self, left: float, top: float, width: float, height: float) -> Axes:
         """Axes without ticks."""
         axes = self.figure.add_axes(
-            (left / self.width, 1 - (top + height) / self.height, width / self.width, height / self.height))
+            (left / self.width, 1 - (top + height) / self.height, width / self.width, height / self.height)
+        )
         axes.set_xticks([])
         axes.set_yticks([])
         return axes

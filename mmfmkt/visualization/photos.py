@@ -1,8 +1,9 @@
 """Images to look at, with their ground truth where there is one."""
+
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
 import torch
@@ -19,6 +20,7 @@ from .recording import LevelPath, record_paths
 @dataclass(frozen=True)
 class Photo:
     """An image as a pipeline of MMDetection makes it, and its objects in pixels of the file, or None if nobody knows them."""
+
     data: dict
     truth: InstanceData | None
 
@@ -44,7 +46,8 @@ def photo_from(dataset: Sequence, index: int) -> Photo:
     objects = [each for each in about.get('instances', ()) if not each.get('ignore_flag')]
     truth = InstanceData(
         bboxes=torch.tensor([each['bbox'] for each in objects], dtype=torch.float32).reshape(-1, 4),
-        labels=torch.tensor([each['bbox_label'] for each in objects], dtype=torch.long))
+        labels=torch.tensor([each['bbox_label'] for each in objects], dtype=torch.long),
+    )
     return Photo(dataset[index], truth)
 
 
@@ -57,7 +60,7 @@ def in_batches(dataset: Sequence, num_images: int, batch_size: int) -> Iterator[
     """The first images of a data set, all of it if it has fewer."""
     indices = range(min(num_images, len(dataset)))
     for start in indices[::batch_size]:
-        yield [photo_from(dataset, index) for index in indices[start:start + batch_size]]
+        yield [photo_from(dataset, index) for index in indices[start : start + batch_size]]
 
 
 def collate(photos: Iterable[Photo]) -> dict:

@@ -1,8 +1,9 @@
 """The paths of single objects from the student to the teacher, in two dimensions."""
+
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Sequence
 
 import torch
 from matplotlib import colormaps
@@ -22,9 +23,13 @@ CAPTION = (
     'each channel shifted and scaled to mean 0 and standard deviation 1 over the images of a batch), from the student (ring) '
     'through the {steps} of the flow (line) to its output (dot){teacher} '
     'The plane is the one in which the vectors {of} differ most (principal components); the axes say which share of their variance it '
-    'shows. {reading}')
-TAUGHT = dict(teacher=', and what the teacher has there (cross, at the end of the grey line).', of='of student and teacher',
-              reading='A good flow ends at the crosses; a short grey line is a small error.')
+    'shows. {reading}'
+)
+TAUGHT = dict(
+    teacher=', and what the teacher has there (cross, at the end of the grey line).',
+    of='of student and teacher',
+    reading='A good flow ends at the crosses; a short grey line is a small error.',
+)
 ALONE = dict(teacher='. There is no teacher (OFM-KT).', of='of student and output', reading='')
 
 
@@ -37,6 +42,7 @@ class Projection:
         axes: the first two principal components, (2, C).
         explained: the share of the variance along each, (2,).
     """
+
     mean: Tensor
     axes: Tensor
     explained: Tensor
@@ -53,7 +59,9 @@ def fit_projection(vectors: Tensor) -> Projection:
         ValueError: if there are fewer.
     """
     if min(vectors.shape) < 2:
-        raise ValueError(f'a projection must be fitted to at least 2 vectors of at least 2 numbers, but got {tuple(vectors.shape)}')
+        raise ValueError(
+            f'a projection must be fitted to at least 2 vectors of at least 2 numbers, but got {tuple(vectors.shape)}'
+        )
     mean = vectors.mean(0)
     _, deviations, axes = torch.linalg.svd(vectors - mean, full_matrices=False)
     return Projection(mean, axes[:2], (deviations.square() / deviations.square().sum().clamp(min=1e-30))[:2])
@@ -72,16 +80,26 @@ def draw_projection(objects: Objects, classes: Sequence[str], taught: bool = Tru
     ways = {level: torch.cat(batches) for level, batches in objects.ways.items()}
     steps, channels = next(iter(ways.values())).shape[1] - 2, next(iter(ways.values())).shape[2]
     caption = CAPTION.format(
-        images=objects.images, channels=channels, steps='one step' if steps == 1 else f'{steps} steps',
-        **(TAUGHT if taught else ALONE))
-    figure = captioned_figure(max(9.0, 4.6 * len(ways)), 5.8, f'The paths of {len(objects.labels)} objects'
-                              f'{" from the student to the teacher" if taught else " through a flow without a teacher"}', caption)
+        images=objects.images,
+        channels=channels,
+        steps='one step' if steps == 1 else f'{steps} steps',
+        **(TAUGHT if taught else ALONE),
+    )
+    figure = captioned_figure(
+        max(9.0, 4.6 * len(ways)),
+        5.8,
+        f'The paths of {len(objects.labels)} objects'
+        f'{" from the student to the teacher" if taught else " through a flow without a teacher"}',
+        caption,
+    )
     for axes, (level, way) in zip(figure.subplots(1, len(ways), squeeze=False)[0], ways.items()):
         draw_ways(axes, way, [colours[label] for label in objects.labels], taught)
         axes.set_title(f'level {level}, stride {objects.strides[level]}', fontsize=11)
-    marks = [Line2D([], [], color='0.3', linewidth=1.5, label='path of an object'),
-             Line2D([], [], **STUDENT, markeredgecolor='0.3', label='student'),
-             Line2D([], [], **OUTPUT, color='0.3', label='output')]
+    marks = [
+        Line2D([], [], color='0.3', linewidth=1.5, label='path of an object'),
+        Line2D([], [], **STUDENT, markeredgecolor='0.3', label='student'),
+        Line2D([], [], **OUTPUT, color='0.3', label='output'),
+    ]
     marks += [Line2D([], [], **TEACHER, markeredgecolor='0.3', label='teacher')] if taught else []
     marks += [Line2D([], [], color=colours[label], linewidth=4, label=classes[label]) for label in shown]
     figure.legend(handles=marks, loc='outside right center', fontsize=9.5, frameon=False)
@@ -99,7 +117,9 @@ def draw_ways(axes: Axes, ways: Tensor, colours: Sequence[tuple], taught: bool) 
         axes.plot(*states, color=colour, linewidth=1.5)
         axes.plot(*points[:1].T.tolist(), **STUDENT, markeredgecolor=colour)
         axes.plot(*points[-2:-1].T.tolist(), **OUTPUT, color=colour)
-    for set_label, share, number in zip((axes.set_xlabel, axes.set_ylabel), projection.explained.tolist(), ('first', 'second')):
+    for set_label, share, number in zip(
+        (axes.set_xlabel, axes.set_ylabel), projection.explained.tolist(), ('first', 'second')
+    ):
         set_label(f'{number} component, {100 * share:.0f} % of the variance', fontsize=9.5)
     axes.set_aspect('equal', adjustable='datalim')
     axes.grid(alpha=0.2)

@@ -1,4 +1,5 @@
 """The path of the flow on some images: what the loss compares with the teacher, in eval mode and without a trace."""
+
 from __future__ import annotations
 
 import itertools
@@ -7,15 +8,17 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from mmfmkt.detectors.evaluating import evaluating
 from mmfmkt.flow import Trajectory
 from mmfmkt.models import FMKTDistill, FMKTLoss
-from mmfmkt.models.algorithms.recorded_heads import forget_records
-from mmfmkt.models.connectors.student_classifier import StudentClassifier
-from mmfmkt.models.evaluating import evaluating
-from mmfmkt.models.losses.metric import LevelMetric
+from mmfmkt.models.flows.student_classifier import StudentClassifier
+from mmfmkt.models.losses.level_metric import LevelMetric
+from mmfmkt.models.recorders.recorded_heads import forget_records
 
-NO_FLOW = ('flow pictures must be of a method that has a flow between the pyramids of student and teacher, but got {}; take '
-           'the config and the checkpoint of fmkt, fmkt-theta, ofmkt or ofmkt-theta')
+NO_FLOW = (
+    'flow pictures must be of a method that has a flow between the pyramids of student and teacher, but got {}; take '
+    'the config and the checkpoint of fmkt, fmkt-theta, ofmkt or ofmkt-theta'
+)
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,7 @@ class LevelPath:
         endpoints: what each of the N steps expects at t = 0, the step at t = 1 first.
         target: the teacher's feature; without a teacher, the output.
     """
+
     stride: int
     states: tuple[Tensor, ...]
     endpoints: tuple[Tensor, ...]
@@ -50,7 +54,9 @@ def find_flow_loss(model: nn.Module) -> str:
         raise ValueError(NO_FLOW.format(f'{type(model).__name__} without distillation'))
     losses = model.distiller.distill_losses
     for name, loss in losses.items():
-        if isinstance(loss, FMKTLoss) and not any(isinstance(each.transform, StudentClassifier) for each in loss.level_metrics):
+        if isinstance(loss, FMKTLoss) and not any(
+            isinstance(each.transform, StudentClassifier) for each in loss.level_metrics
+        ):
             return name
     raise ValueError(NO_FLOW.format(f'{", ".join(f"{name} ({type(loss).__name__})" for name, loss in losses.items())}'))
 
@@ -65,18 +71,22 @@ def record_paths(algorithm: FMKTDistill, images: Tensor, data_samples: list) -> 
     with evaluating(algorithm), distiller.student_recorders, distiller.teacher_recorders:
         algorithm.architecture.extract_feat(images)
         if algorithm.teacher:
-            algorithm.teacher.compute(images, data_samples)  # not what reads and writes the cache, which is for training
-        records = {argument: distiller.get_record(**record) for argument, record in distiller.loss_forward_mappings[name].items()
-                   if argument in ('trajectories', 'teacher_features')}  # what else a metric reads is not drawn
+            algorithm.teacher.compute(
+                images, data_samples
+            )  # not what reads and writes the cache, which is for training
+        records = {
+            argument: distiller.get_record(**record)
+            for argument, record in distiller.loss_forward_mappings[name].items()
+            if argument in ('trajectories', 'teacher_features')
+        }  # what else a metric reads is not drawn
         paths = paths_of(distiller.distill_losses[name], images.shape[-1], **records)
     forget_records(distiller)
     return paths
 
 
-def paths_of(loss: FMKTLoss,
-             width: int,
-             trajectories: dict[int, Trajectory],
-             teacher_features: Any = None) -> dict[int, LevelPath]:
+def paths_of(
+    loss: FMKTLoss, width: int, trajectories: dict[int, Trajectory], teacher_features: Any = None
+) -> dict[int, LevelPath]:
     """Level -> its path on images that are `width` pixels wide, of what a loss gets."""
     targets = dict.fromkeys(trajectories)
     if teacher_features is not None:
@@ -93,7 +103,8 @@ def path_of(trajectory: Trajectory, target: Tensor | None, level_metric: LevelMe
         target = level_metric.transform(trajectory.output)
     states, endpoints = (
         tuple(level_metric.predict(feature, target) for feature in features)
-        for features in (states_of(trajectory), trajectory.endpoints))
+        for features in (states_of(trajectory), trajectory.endpoints)
+    )
     return LevelPath(round(width / target.shape[-1]), states, endpoints, target)
 
 

@@ -1,4 +1,5 @@
 """The stages of one image's features on their way, as maps that can be drawn."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ PATH, ENDPOINTS, TARGET = 'path', 'endpoints', 'target'
 @dataclass(frozen=True)
 class Stage:
     """A feature on its way: the group of stages that it belongs to, its name, and its two maps (H, W)."""
+
     group: str
     title: str
     feature: np.ndarray
@@ -36,7 +38,10 @@ def stages_of(path: LevelPath, photo: Photo, index: int, taught: bool) -> list[S
 
     def stage(group: str, title: str, feature: Tensor) -> Stage:
         feature = standardised(feature)
-        maps = (without_padding(each[index], photo, path.stride) for each in (prominence(feature), error_map(feature, target)))
+        maps = (
+            without_padding(each[index], photo, path.stride)
+            for each in (prominence(feature), error_map(feature, target))
+        )
         return Stage(group, title, *maps)
 
     times, last = [f'{time:.3g}' for time in path.times], len(path.endpoints)
@@ -44,7 +49,7 @@ def stages_of(path: LevelPath, photo: Photo, index: int, taught: bool) -> list[S
     return [
         *(stage(PATH, names.get(k, f'$Z$ at t = {times[k]}'), state) for k, state in enumerate(path.states)),
         *(stage(ENDPOINTS, rf'$\hat X$ from t = {time}', endpoint) for time, endpoint in zip(times, path.endpoints)),
-        *([stage(TARGET, 'teacher $X^T$', path.target)] if taught else [])
+        *([stage(TARGET, 'teacher $X^T$', path.target)] if taught else []),
     ]
 
 

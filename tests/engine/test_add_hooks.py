@@ -8,8 +8,15 @@ def test_hooks_are_added_to_those_of_the_config_and_only_once():
     add_distillation_hooks(cfg)
     once = [hook.type for hook in cfg.custom_hooks]
     add_distillation_hooks(cfg)
-    assert once == ['EMAHook', 'mmrazor.SplitDistillerHook', 'mmrazor.JoinDistillerHook', 'mmrazor.EvaluateTeacherHook',
-                    'mmrazor.WeightScheduleHook', 'mmrazor.NonFiniteHook', 'mmrazor.FlowLogHook']
+    assert once == [
+        'EMAHook',
+        'mmrazor.SplitDistillerHook',
+        'mmrazor.JoinDistillerHook',
+        'mmrazor.EvaluateTeacherHook',
+        'mmrazor.WeightScheduleHook',
+        'mmrazor.NonFiniteHook',
+        'mmrazor.FlowLogHook',
+    ]
     assert [hook.type for hook in cfg.custom_hooks] == once
 
 

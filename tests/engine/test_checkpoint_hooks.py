@@ -24,14 +24,18 @@ def test_state_dict_is_the_students_alone_and_nothing_is_the_teachers(make_runne
     checkpoint = torch.load(tmp_path / 'run' / 'epoch_1.pth')
     assert not any('distiller' in key for key in checkpoint['state_dict'])
     assert all(key.startswith('distiller.') for key in checkpoint['distiller'])
-    assert not any('teacher' in key for part in ('state_dict', 'distiller', 'ema_state_dict') for key in checkpoint[part])
+    assert not any(
+        'teacher' in key for part in ('state_dict', 'distiller', 'ema_state_dict') for key in checkpoint[part]
+    )
 
 
 def test_a_training_checkpoint_is_read_without_this_project_and_weights_only(make_runner, tmp_path):
     """As stock mmdet reads it on torch >= 2.6."""
     make_runner(2, 'run').train()
-    code = (f"import sys, torch; sys.modules['mmengine'] = sys.modules['numpy'] = None; "
-            f"torch.load({str(tmp_path / 'run' / 'epoch_2.pth')!r}, weights_only=True)")
+    code = (
+        f"import sys, torch; sys.modules['mmengine'] = sys.modules['numpy'] = None; "
+        f'torch.load({str(tmp_path / "run" / "epoch_2.pth")!r}, weights_only=True)'
+    )
     subprocess.run([sys.executable, '-W', 'ignore', '-c', code], check=True)
 
 

@@ -1,11 +1,12 @@
 """The teacher's own metrics, before training."""
+
 import pytest
 import torch
 from mmdet.registry import MODELS as DETECTORS
 from mmengine.runner import load_checkpoint
 
+from mmfmkt.cli.preflight import check_evaluation
 from mmfmkt.engine.hooks import evaluate_teacher_hook
-from mmfmkt.engine.preflight import check_evaluation
 
 HOOK = dict(type='mmrazor.EvaluateTeacherHook')
 
@@ -54,14 +55,19 @@ def test_measuring_changes_nothing_of_the_training(train, tmp_path):
     assert all(torch.equal(value, results[1][key]) for key, value in results[0].items())
 
 
-def test_a_metric_that_the_teacher_has_nothing_for_is_reported_and_training_goes_on(train, printed, monkeypatch, tmp_path):
+def test_a_metric_that_the_teacher_has_nothing_for_is_reported_and_training_goes_on(
+    train, printed, monkeypatch, tmp_path
+):
 
     def fail(*args):
         raise KeyError('segm is not in results')
 
     monkeypatch.setattr(evaluate_teacher_hook.EvaluateTeacherHook, 'measure', fail)
     train(1)
-    assert printed == ['the teacher was not measured: segm is not in results'] and (tmp_path / 'run' / 'epoch_1.pth').exists()
+    assert (
+        printed == ['the teacher was not measured: segm is not in results']
+        and (tmp_path / 'run' / 'epoch_1.pth').exists()
+    )
 
 
 def test_without_validation_data_it_is_refused(make_runner, theta):

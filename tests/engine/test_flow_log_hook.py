@@ -11,7 +11,7 @@ from mmfmkt.models.losses import fmkt_loss
 def scalars(make_runner, tmp_path):
     """What a run of four iterations with an entry every second has written: one dict an entry."""
     make_runner(4, 'run', custom_hooks=[dict(type='mmrazor.FlowLogHook', interval=2)]).train()
-    file, = tmp_path.glob('run/*/vis_data/scalars.json')
+    (file,) = tmp_path.glob('run/*/vis_data/scalars.json')
     entries = [json.loads(line) for line in file.read_text().splitlines()]
     return [entry for entry in entries if any(key.startswith('flow/') for key in entry)]
 
@@ -20,7 +20,9 @@ def test_every_level_logs_its_steps_error_and_ambiguity_at_the_interval(scalars)
     assert [entry['step'] for entry in scalars] == [2, 4]
     assert set(scalars[0]) == {'step'} | {
         f'flow/loss_fmkt/level{level}/{name}'
-        for level in range(3) for name in ('step1', 'step2', 'output_error', 'ambiguity')}
+        for level in range(3)
+        for name in ('step1', 'step2', 'output_error', 'ambiguity')
+    }
 
 
 def test_the_ambiguity_grows_from_zero_as_the_flow_leaves_the_identity(scalars):

@@ -1,4 +1,5 @@
 """Random numbers by the place in a run; errors of images by their names."""
+
 import json
 import os
 import random
@@ -34,8 +35,14 @@ class Draws(Dataset):
 
 
 def loader_of(num_workers=0, **options):
-    config = dict(batch_size=3, num_workers=num_workers, persistent_workers=num_workers > 0, dataset=Draws(),
-                  sampler=dict(type='DefaultSampler', shuffle=True), **options)
+    config = dict(
+        batch_size=3,
+        num_workers=num_workers,
+        persistent_workers=num_workers > 0,
+        dataset=Draws(),
+        sampler=dict(type='DefaultSampler', shuffle=True),
+        **options,
+    )
     return Runner.build_dataloader(seeded_loader(config, seed=4), seed=4)
 
 
@@ -45,7 +52,7 @@ def drawn(loader, number=0, first=0):
 
 
 def test_seeds_of_different_numbers_differ():
-    seeds = {derived_seed(*numbers) for numbers in [(0, 1), (1, 0), (0, 1, 0), (0, ), (1, ), (0, 0), (2**31, 5)]}
+    seeds = {derived_seed(*numbers) for numbers in [(0, 1), (1, 0), (0, 1, 0), (0,), (1,), (0, 0), (2**31, 5)]}
     assert len(seeds) == 7 and all(0 <= seed < 2**32 for seed in seeds)
 
 
@@ -102,15 +109,19 @@ def test_a_last_batch_that_is_not_full_can_be_left_out(drop_last, batches):
 
 def test_another_batch_sampler_makes_the_batches(digits):
     images = dataset(digits, nothing)
-    config = dict(batch_size=5, num_workers=0, dataset=images, sampler=dict(type='DefaultSampler', shuffle=False),
-                  batch_sampler=dict(type='AspectRatioBatchSampler', drop_last=True))
+    config = dict(
+        batch_size=5,
+        num_workers=0,
+        dataset=images,
+        sampler=dict(type='DefaultSampler', shuffle=False),
+        batch_sampler=dict(type='AspectRatioBatchSampler', drop_last=True),
+    )
     sampler = Runner.build_dataloader(seeded_loader(config, 0), seed=0).batch_sampler
     assert isinstance(sampler.batches, AspectRatioBatchSampler)
     assert [batch.indices for batch in sampler] == [list(range(start, start + 5)) for start in (0, 5, 10, 15)]
 
 
 class Pids(Dataset):
-
     def __len__(self):
         return 4
 
@@ -143,10 +154,18 @@ def dataset(root, change, wrap=None):
     change(annotations)
     changed.write_text(json.dumps(annotations))
     config = dict(
-        type='CocoDataset', data_root=f'{root}/', ann_file='annotations/changed.json', data_prefix=dict(img='train/'),
+        type='CocoDataset',
+        data_root=f'{root}/',
+        ann_file='annotations/changed.json',
+        data_prefix=dict(img='train/'),
         metainfo=dict(classes=tuple('0123456789')),
-        pipeline=[dict(type='LoadImageFromFile'), dict(type='LoadAnnotations', with_bbox=True),
-                  dict(type='Resize', scale=(64, 64)), dict(type='PackDetInputs')])
+        pipeline=[
+            dict(type='LoadImageFromFile'),
+            dict(type='LoadAnnotations', with_bbox=True),
+            dict(type='Resize', scale=(64, 64)),
+            dict(type='PackDetInputs'),
+        ],
+    )
     built = DATASETS.build(wrap(config) if wrap else config)
     name_samples(built)
     return built
@@ -172,13 +191,21 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize('damage', DAMAGES)
-@pytest.mark.parametrize('wrap', [None, lambda inner: dict(type='RepeatDataset', times=2, dataset=inner),
-                                  lambda inner: dict(type='ConcatDataset', datasets=[inner])])
+@pytest.mark.parametrize(
+    'wrap',
+    [
+        None,
+        lambda inner: dict(type='RepeatDataset', times=2, dataset=inner),
+        lambda inner: dict(type='ConcatDataset', datasets=[inner]),
+    ],
+)
 def test_an_image_that_cannot_be_read_is_named(scenes, damage, wrap):
     file = sorted((scenes / 'train').glob('*.jpg'))[0]
     DAMAGES[damage](file)
     images = dataset(scenes, nothing, wrap)
-    with pytest.raises(SampleError, match=f'{file} must be a readable image with annotations, but it is not: .*; repair it') as error:
+    with pytest.raises(
+        SampleError, match=f'{file} must be a readable image with annotations, but it is not: .*; repair it'
+    ) as error:
         images[0]
     assert '\n' not in str(error.value)
 
@@ -208,7 +235,9 @@ def test_coco_boxes_that_are_no_numbers_do_not_reach_the_training(scenes, number
 def test_boxes_of_other_data_sets_that_are_no_numbers_are_named():
     sample = DetDataSample(gt_instances=InstanceData(bboxes=torch.tensor([[0, 0, float('nan'), 5]])))
     pipeline = NamedSamples(lambda info: dict(data_samples=sample))
-    with pytest.raises(SampleError, match=r'a.jpg must have boxes of finite numbers, but got \[\[0.0, 0.0, nan, 5.0\]\]'):
+    with pytest.raises(
+        SampleError, match=r'a.jpg must have boxes of finite numbers, but got \[\[0.0, 0.0, nan, 5.0\]\]'
+    ):
         pipeline(dict(img_path='a.jpg'))
 
 

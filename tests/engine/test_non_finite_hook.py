@@ -47,7 +47,6 @@ def step_metric(value):
 
 
 class Function(torch.nn.Module):
-
     def __init__(self, function):
         super().__init__()
         self.function = function
@@ -85,7 +84,9 @@ def test_a_loss_that_is_not_finite_stops_the_run_with_its_level_and_step(runner_
 
 def test_a_gradient_that_is_not_finite_stops_the_run_with_its_parameter(runner_of):
     runner, _ = runner_of(gradient)
-    with pytest.raises(NonFiniteError, match='in iteration 2 the gradients of architecture.bbox_head.retina_cls.weight are not'):
+    with pytest.raises(
+        NonFiniteError, match='in iteration 2 the gradients of architecture.bbox_head.retina_cls.weight are not'
+    ):
         runner.train()
 
 
@@ -109,8 +110,13 @@ def test_more_than_the_limit_is_not_skipped(make_runner):
 def test_what_was_skipped_before_a_resumption_counts(make_runner, tmp_path):
     hooks = [dict(type='mmrazor.SplitDistillerHook'), dict(type='mmrazor.JoinDistillerHook')]
     make_runner(2, 'run', custom_hooks=[NonFiniteHook(action='skip', limit=1), Poison(gradient, 0), *hooks]).train()
-    resumed = make_runner(3, 'run', resume=True, load_from=str(tmp_path / 'run' / 'epoch_2.pth'),
-                          custom_hooks=[NonFiniteHook(action='skip', limit=1), Poison(gradient, 2), *hooks])
+    resumed = make_runner(
+        3,
+        'run',
+        resume=True,
+        load_from=str(tmp_path / 'run' / 'epoch_2.pth'),
+        custom_hooks=[NonFiniteHook(action='skip', limit=1), Poison(gradient, 2), *hooks],
+    )
     with pytest.raises(NonFiniteError, match='1 iterations were skipped before'):
         resumed.train()
 
@@ -121,8 +127,13 @@ def test_finite_numbers_pass(runner_of):
     assert COUNTER not in runner.message_hub.runtime_info
 
 
-@pytest.mark.parametrize('settings, message', [(dict(action='warn'), "must be 'stop' or 'skip', but got 'warn'"),
-                                               (dict(limit=0), 'must be at least 1, but got 0')])
+@pytest.mark.parametrize(
+    'settings, message',
+    [
+        (dict(action='warn'), "must be 'stop' or 'skip', but got 'warn'"),
+        (dict(limit=0), 'must be at least 1, but got 0'),
+    ],
+)
 def test_other_settings_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         NonFiniteHook(**settings)

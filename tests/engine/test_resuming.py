@@ -1,4 +1,5 @@
 """A run that goes on anywhere."""
+
 import os
 import signal
 import stat
@@ -10,13 +11,15 @@ from mmengine.config import Config
 from mmengine.fileio import get_file_backend
 from mmengine.hooks import Hook
 
+from mmfmkt.cli.preflight import check_agreement, resuming
+from mmfmkt.cli.training import set_resumed
+from mmfmkt.common.files import write_whole
 from mmfmkt.engine.add_hooks import make_resumable
 from mmfmkt.engine.checkpoint_files import INTERRUPTED, WholeFilesBackend, find_resumable, name_newest, named_newest
-from mmfmkt.engine.preflight import check_agreement, resuming
-from mmfmkt.engine.training import set_resumed
-from mmfmkt.files import write_whole
 
-ON_DISK = dict(checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=1, backend_args=dict(backend='whole_files')))
+ON_DISK = dict(
+    checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=1, backend_args=dict(backend='whole_files'))
+)
 BATCHES = 4  # of an epoch
 
 
@@ -52,14 +55,24 @@ def runner_of(make_runner, theta):
         make_resumable(cfg)
         loader = dict(batch_size=1, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=True))
         loader.update(options.pop('train_dataloader', {}))
-        return make_runner(epochs, folder, train_cfg=cfg.train_cfg, train_dataloader=loader, repeat=2,
-                           **dict(dict(custom_hooks=list(cfg.custom_hooks) + list(hooks), default_hooks=ON_DISK), **options))
+        return make_runner(
+            epochs,
+            folder,
+            train_cfg=cfg.train_cfg,
+            train_dataloader=loader,
+            repeat=2,
+            **dict(dict(custom_hooks=list(cfg.custom_hooks) + list(hooks), default_hooks=ON_DISK), **options),
+        )
 
     return make
 
 
 def weights(file):
-    return {**(checkpoint := torch.load(file))['state_dict'], **checkpoint.get('distiller', {}), **checkpoint['optimizer']['state']}
+    return {
+        **(checkpoint := torch.load(file))['state_dict'],
+        **checkpoint.get('distiller', {}),
+        **checkpoint['optimizer']['state'],
+    }
 
 
 def assert_equal(found, expected):
@@ -162,8 +175,15 @@ def test_the_newest_checkpoint_is_gone_on_from(folder):
     assert find_resumable(str(folder)).path == str(folder / 'epoch_10.pth')
 
 
-@pytest.mark.parametrize('damage', [lambda file: file.write_bytes(file.read_bytes()[:-100]), lambda file: file.write_bytes(b''),
-                                    lambda file: file.write_bytes(b'garbage'), lambda file: file.unlink()])
+@pytest.mark.parametrize(
+    'damage',
+    [
+        lambda file: file.write_bytes(file.read_bytes()[:-100]),
+        lambda file: file.write_bytes(b''),
+        lambda file: file.write_bytes(b'garbage'),
+        lambda file: file.unlink(),
+    ],
+)
 def test_a_damaged_checkpoint_is_passed_over_for_the_newest_that_is_whole(folder, damage):
     damage(folder / 'epoch_10.pth')
     assert find_resumable(str(folder)).path == str(folder / 'epoch_2.pth') == named_newest(folder)
@@ -178,7 +198,10 @@ def test_a_damaged_pointer_is_repaired(folder, pointer):
 def test_a_run_without_a_readable_checkpoint_is_not_started_anew(folder):
     for file in folder.glob('*.pth'):
         file.write_bytes(b'')
-    with pytest.raises(ValueError, match=r'one of the checkpoints in the work dir must be readable(.*\n.*epoch_\d+.pth could not be read){3}'):
+    with pytest.raises(
+        ValueError,
+        match=r'one of the checkpoints in the work dir must be readable(.*\n.*epoch_\d+.pth could not be read){3}',
+    ):
         find_resumable(str(folder))
 
 
@@ -201,13 +224,16 @@ def test_the_first_start_with_resume_begins_with_the_weights_of_the_config(tmp_p
     assert set_resumed(cfg, 'auto') is None and cfg.load_from == 'student.pth' and not cfg.resume
 
 
-@pytest.mark.parametrize('loop, found', [
-    (dict(by_epoch=True, max_epochs=2), 'mmrazor.ResumableEpochLoop'),
-    (dict(by_epoch=False, max_iters=2), 'mmrazor.ResumableIterLoop'),
-    (dict(type='EpochBasedTrainLoop', max_epochs=2), 'mmrazor.ResumableEpochLoop'),
-    (dict(type='mmengine.IterBasedTrainLoop', max_iters=2), 'mmrazor.ResumableIterLoop'),
-    (dict(type='OneOfMyOwn'), 'OneOfMyOwn'),
-])
+@pytest.mark.parametrize(
+    'loop, found',
+    [
+        (dict(by_epoch=True, max_epochs=2), 'mmrazor.ResumableEpochLoop'),
+        (dict(by_epoch=False, max_iters=2), 'mmrazor.ResumableIterLoop'),
+        (dict(type='EpochBasedTrainLoop', max_epochs=2), 'mmrazor.ResumableEpochLoop'),
+        (dict(type='mmengine.IterBasedTrainLoop', max_iters=2), 'mmrazor.ResumableIterLoop'),
+        (dict(type='OneOfMyOwn'), 'OneOfMyOwn'),
+    ],
+)
 def test_loops_of_mmengine_are_made_resumable(loop, found):
     cfg = Config(dict(train_cfg=loop))
     make_resumable(cfg)
@@ -223,18 +249,29 @@ def test_checkpoints_elsewhere_are_left_to_their_backend(checkpoint):
 
 
 @pytest.mark.parametrize('batch_size, length', [(2, 2), (1, 4)])
-def test_a_run_that_goes_on_with_another_batch_size_is_at_the_same_point_of_its_epochs(runner_of, tmp_path, batch_size, length):
+def test_a_run_that_goes_on_with_another_batch_size_is_at_the_same_point_of_its_epochs(
+    runner_of, tmp_path, batch_size, length
+):
     before = 4 if batch_size == 2 else 2  # batches of an epoch
     with pytest.raises(SystemExit):
         runner_of('run', Told(before + before // 2 - 1), train_dataloader=dict(batch_size=3 - batch_size)).train()
     draws = Draws()
-    resumed = runner_of('run', draws, resume=True, load_from=str(tmp_path / 'run' / INTERRUPTED),
-                        train_dataloader=dict(batch_size=batch_size))
+    resumed = runner_of(
+        'run',
+        draws,
+        resume=True,
+        load_from=str(tmp_path / 'run' / INTERRUPTED),
+        train_dataloader=dict(batch_size=batch_size),
+    )
     resumed.train()
-    assert [batch for batch, *_ in draws.drawn.values()] == list(range(length // 2, length)) and resumed.iter == 2 * length
+    assert [batch for batch, *_ in draws.drawn.values()] == list(
+        range(length // 2, length)
+    ) and resumed.iter == 2 * length
 
 
-@pytest.mark.parametrize('epoch, iteration, expected', [(0, 0, 0), (0, 3, 3), (1, 6, 6), (2, 8, 8), (2, 4, 8), (3, 24, 12)])
+@pytest.mark.parametrize(
+    'epoch, iteration, expected', [(0, 0, 0), (0, 3, 3), (1, 6, 6), (2, 8, 8), (2, 4, 8), (3, 24, 12)]
+)
 def test_an_old_checkpoint_says_the_length_of_an_epoch_by_its_iterations(runner_of, epoch, iteration, expected):
     loop = runner_of('run').train_loop
     loop._epoch, loop._iter = epoch, iteration
@@ -247,7 +284,6 @@ def test_sigterm_before_the_first_iteration_ends_a_run_as_ever(runner_of):
     handlers = []
 
     class Look(Hook):
-
         def before_train_epoch(self, runner):
             handlers.append(signal.getsignal(signal.SIGTERM))
 
@@ -283,5 +319,7 @@ def test_checkpoints_are_written_whole(hooks):
 def test_processes_that_go_on_from_different_checkpoints_are_refused(monkeypatch):
     check_agreement(None)
     monkeypatch.setattr(resuming, 'all_gather_object', lambda path: [path, 'epoch_2.pth'])
-    with pytest.raises(ValueError, match=r"the same checkpoint, but got \['None', 'epoch_2.pth'\]; let the machines share"):
+    with pytest.raises(
+        ValueError, match=r"the same checkpoint, but got \['None', 'epoch_2.pth'\]; let the machines share"
+    ):
         check_agreement(None)

@@ -3,7 +3,7 @@ from mmengine.hooks import Hook
 from mmrazor.registry import HOOKS
 
 from mmfmkt.engine.hooks import StepWarmUpHook
-from mmfmkt.models import FlowTransform
+from mmfmkt.models import PyramidFlow
 
 SEEN = []
 
@@ -13,25 +13,28 @@ class SeeStepsHook(Hook):
     """Remembers how many steps an epoch took in training, and how many the model takes at inference."""
 
     def after_train_epoch(self, runner):
-        flow, = (module for module in runner.model.modules() if isinstance(module, FlowTransform))
+        (flow,) = (module for module in runner.model.modules() if isinstance(module, PyramidFlow))
         SEEN.append((runner.epoch, flow.num_steps, flow.inference_steps))
 
 
 @pytest.fixture
 def hooks():
     SEEN.clear()
-    return [dict(type='mmrazor.StepWarmUpHook', num_steps=[(0, 1), (1, [1, 2]), (3, 4)]), dict(type='mmrazor.SeeStepsHook')]
+    return [
+        dict(type='mmrazor.StepWarmUpHook', num_steps=[(0, 1), (1, [1, 2]), (3, 4)]),
+        dict(type='mmrazor.SeeStepsHook'),
+    ]
 
 
 def test_steps_follow_the_epochs_and_inference_keeps_its_own(make_runner, hooks):
     make_runner(4, 'run', custom_hooks=hooks).train()
-    assert SEEN == [(0, (1, ), 2), (1, (1, 2), 2), (2, (1, 2), 2), (3, (4, ), 2)]
+    assert SEEN == [(0, (1,), 2), (1, (1, 2), 2), (2, (1, 2), 2), (3, (4,), 2)]
 
 
 def test_a_resumed_run_takes_the_steps_of_its_epoch(make_runner, hooks, tmp_path):
     make_runner(2, 'run', custom_hooks=hooks).train()
     make_runner(4, 'run', custom_hooks=hooks, resume=True, load_from=str(tmp_path / 'run/epoch_2.pth')).train()
-    assert [num_steps for _, num_steps, _ in SEEN] == [(1, ), (1, 2), (1, 2), (4, )]
+    assert [num_steps for _, num_steps, _ in SEEN] == [(1,), (1, 2), (1, 2), (4,)]
 
 
 @pytest.mark.parametrize('num_steps', [[], 4, [1, 2, 4], [(1, 2)], [(0, 1), (3, 2), (2, 4)], [(0, 1), (0, 2)]])

@@ -8,7 +8,7 @@ from mmengine.hooks import EMAHook, Hook
 from mmrazor.registry import MODELS
 
 from mmfmkt.engine.hooks import FlowLogHook, NonFiniteHook, WeightScheduleHook
-from mmfmkt.models.algorithms.weight_schedule import WeightSchedule
+from mmfmkt.models.distill.weight_schedule import WeightSchedule
 
 
 def test_the_weight_rises_stays_falls_and_ends():
@@ -18,12 +18,18 @@ def test_the_weight_rises_stays_falls_and_ends():
     assert WeightSchedule()(0, 0) == WeightSchedule()(10**6, 100) == 1
 
 
-@pytest.mark.parametrize('settings, message', [
-    (dict(warm_up_iters=-1), '`warm_up_iters` of weight_schedule must be an integer of at least 0, but got -1'),
-    (dict(stop_epoch=2.5), '`stop_epoch` of weight_schedule must be an integer'),
-    (dict(decay_epoch=2), '`decay_epoch` of weight_schedule must be followed by a later `stop_epoch`.*but got 2 and None'),
-    (dict(decay_epoch=2, stop_epoch=2), 'but got 2 and 2'),
-])
+@pytest.mark.parametrize(
+    'settings, message',
+    [
+        (dict(warm_up_iters=-1), '`warm_up_iters` of weight_schedule must be an integer of at least 0, but got -1'),
+        (dict(stop_epoch=2.5), '`stop_epoch` of weight_schedule must be an integer'),
+        (
+            dict(decay_epoch=2),
+            '`decay_epoch` of weight_schedule must be followed by a later `stop_epoch`.*but got 2 and None',
+        ),
+        (dict(decay_epoch=2, stop_epoch=2), 'but got 2 and 2'),
+    ],
+)
 def test_other_schedules_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         WeightSchedule(**settings)
@@ -51,7 +57,9 @@ def test_a_stopped_distillation_runs_no_teacher_and_frees_it(make_runner, theta,
     theta.clear()
     theta.update(config)
     watch = Watch()
-    make_runner(4, 'run', custom_hooks=[WeightScheduleHook(), NonFiniteHook(), FlowLogHook(interval=1), EMAHook(), watch]).train()
+    make_runner(
+        4, 'run', custom_hooks=[WeightScheduleHook(), NonFiniteHook(), FlowLogHook(interval=1), EMAHook(), watch]
+    ).train()
     assert sorted({*watch.calls}) == [0, 1]  # more often in the first, to prepare it
     assert [(loss is not None, there) for loss, there in watch.seen] == [(True, True)] * 2 + [(False, False)] * 2
 
@@ -61,7 +69,9 @@ def test_a_run_that_is_resumed_after_the_end_of_the_distillation_has_none(make_r
     hooks = [WeightScheduleHook(), dict(type='mmrazor.SplitDistillerHook'), dict(type='mmrazor.JoinDistillerHook')]
     make_runner(2, 'run', custom_hooks=hooks).train()
     watch = Watch()
-    resumed = make_runner(3, 'run', resume=True, load_from=str(tmp_path / 'run' / 'epoch_2.pth'), custom_hooks=[*hooks, watch])
+    resumed = make_runner(
+        3, 'run', resume=True, load_from=str(tmp_path / 'run' / 'epoch_2.pth'), custom_hooks=[*hooks, watch]
+    )
     resumed.train()
     assert watch.calls == [] and watch.seen == [(None, False)]
 
@@ -80,7 +90,6 @@ def test_the_warm_up_is_that_of_the_iterations(make_runner, theta):
     weights = []
 
     class Weights(Hook):
-
         def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
             weights.append(runner.model.distill_weight)
 
@@ -102,7 +111,13 @@ def test_epochs_of_a_training_that_counts_iterations_are_passes_over_its_data(ma
     theta.weight_schedule = dict(stop_epoch=2)
     watch = Watch()
     loader = dict(batch_size=1, sampler=dict(type='InfiniteSampler'))
-    runner = make_runner(0, 'run', repeat=2, train_dataloader=loader, custom_hooks=[WeightScheduleHook(), watch],
-                         train_cfg=dict(type='mmrazor.ResumableIterLoop', max_iters=10))
+    runner = make_runner(
+        0,
+        'run',
+        repeat=2,
+        train_dataloader=loader,
+        custom_hooks=[WeightScheduleHook(), watch],
+        train_cfg=dict(type='mmrazor.ResumableIterLoop', max_iters=10),
+    )
     runner.train()
     assert sorted({*watch.calls}) == list(range(8))  # two passes over four images

@@ -4,6 +4,7 @@ Ordinary flow matching trains on `Z_t = alpha X^S + sigma X^T`. A student that s
 a perfect loss, because the network reads `X^T` off its input; at inference, where there is no `X^T`, that is worth
 nothing. The serial loss of the same student cannot fall below the variance of the teacher's features.
 """
+
 import pytest
 import torch
 from torch import nn
@@ -51,8 +52,11 @@ def test_ordinary_flow_matching_cheats_and_serial_training_does_not(constant_sou
     variance = teacher_features.var(0, correction=0).mean().item()
 
     def flow_matching_loss():
-        errors = [cheat(schedule.state(constant_source, teacher_features, t), t)
-                  - schedule.velocity(constant_source, teacher_features, t) for t in times]
+        errors = [
+            cheat(schedule.state(constant_source, teacher_features, t), t)
+            - schedule.velocity(constant_source, teacher_features, t)
+            for t in times
+        ]
         return sum(error.square().mean() for error in errors) / len(times)
 
     def serial_loss():

@@ -1,8 +1,9 @@
 """The coefficients and conversions of the noise schedules, in float64."""
+
 import pytest
 import torch
 
-from mmfmkt.flow import RectifiedFlow, VEODE, VPODE
+from mmfmkt.flow import VEODE, VPODE, RectifiedFlow
 from mmfmkt.flow.schedules import EPS
 
 SCHEDULES = [RectifiedFlow(), VPODE(), VEODE()]
@@ -20,7 +21,7 @@ def test_derivatives_are_those_of_autograd(schedule):
     for value, derivative in ((c.alpha, c.d_alpha), (c.sigma, c.d_sigma)):
         expected = torch.zeros_like(t)
         if value.requires_grad:
-            expected, = torch.autograd.grad(value.sum(), t, retain_graph=True)
+            (expected,) = torch.autograd.grad(value.sum(), t, retain_graph=True)
         torch.testing.assert_close(derivative, expected, rtol=1e-10, atol=1e-12)
 
 
@@ -74,12 +75,15 @@ def test_schedules_spend_their_progress_differently():
 
 @pytest.mark.parametrize('t', [-0.1, 1.5, float('nan')])
 def test_times_outside_the_unit_interval_are_refused(schedule, t):
-    with pytest.raises(ValueError, match=r'`t` must lie in \[0, 1\], where 1 is the student and 0 the teacher, but got'):
+    with pytest.raises(
+        ValueError, match=r'`t` must lie in \[0, 1\], where 1 is the student and 0 the teacher, but got'
+    ):
         schedule(t)
 
 
-@pytest.mark.parametrize('build', [lambda: VPODE(0.0), lambda: VPODE(beta_max=0.05), lambda: VEODE(-1.0),
-                                   lambda: VEODE(sigma_max=0.01)])
+@pytest.mark.parametrize(
+    'build', [lambda: VPODE(0.0), lambda: VPODE(beta_max=0.05), lambda: VEODE(-1.0), lambda: VEODE(sigma_max=0.01)]
+)
 def test_parameters_out_of_order_are_refused(build):
     with pytest.raises(ValueError, match='must have 0 < .* < .*, but got'):
         build()

@@ -1,10 +1,11 @@
 """The order that each solver states, measured."""
+
 import math
 
 import pytest
 import torch
 
-from mmfmkt.flow import Euler, Heun, RectifiedFlow, VEODE, VPODE, transport
+from mmfmkt.flow import VEODE, VPODE, Euler, Heun, RectifiedFlow, transport
 
 SOLVERS = [Euler(), Heun()]
 SCHEDULES = [RectifiedFlow(), VPODE(), VEODE()]

@@ -1,8 +1,10 @@
 """The exact identities of the serial loop, in float64."""
+
 import pytest
 import torch
 
-from mmfmkt.flow import Coefficients, Euler, Heun, NoiseSchedule, RectifiedFlow, VEODE, VPODE, transport
+from mmfmkt.flow import VEODE, VPODE, Euler, Heun, NoiseSchedule, RectifiedFlow, transport
+from mmfmkt.flow.schedules import Coefficients
 
 STEPS = [1, 2, 3, 4, 8, 16]
 SCHEDULES = [RectifiedFlow(), VPODE(), VEODE()]
@@ -35,12 +37,17 @@ def test_output_is_the_weighted_mean_of_the_endpoints(source, num_steps, curved,
 
 @pytest.mark.parametrize('num_steps', STEPS)
 def test_l2_error_of_the_steps_exceeds_that_of_the_output_by_their_spread(
-        source, target, num_steps, curved, schedule, solver):
+    source, target, num_steps, curved, schedule, solver
+):
     trajectory = transport(source, curved, num_steps, schedule, solver)
     error_of_output = (trajectory.output - target).square().sum()
-    bound, spread = (sum(weight * (endpoint - centre).square().sum()
-                        for weight, endpoint in zip(trajectory.weights, trajectory.endpoints))
-                    for centre in (target, trajectory.output))
+    bound, spread = (
+        sum(
+            weight * (endpoint - centre).square().sum()
+            for weight, endpoint in zip(trajectory.weights, trajectory.endpoints)
+        )
+        for centre in (target, trajectory.output)
+    )
     torch.testing.assert_close(error_of_output, bound - spread, rtol=1e-10, atol=0)
     assert spread > 0 or num_steps == 1
 
@@ -49,8 +56,10 @@ def test_l2_loss_bounds_the_negative_log_likelihood_of_the_target(source, target
     """With a Gaussian of any variance around the output, for Euler steps of a rectified flow."""
     trajectory = transport(source, curved, 4)
     for variance in (0.1, 1.0, 10.0):
-        of_output, *of_steps = (torch.distributions.Normal(mean, variance**0.5).log_prob(target).mean()
-                                for mean in (trajectory.output, *trajectory.endpoints))
+        of_output, *of_steps = (
+            torch.distributions.Normal(mean, variance**0.5).log_prob(target).mean()
+            for mean in (trajectory.output, *trajectory.endpoints)
+        )
         assert -of_output < -sum(of_steps) / 4
 
 
@@ -71,7 +80,7 @@ def test_values_and_gradients_are_finite(source, target, num_steps, curved, sche
     source = source.float().requires_grad_()
     trajectory = transport(source, curved, num_steps, schedule, solver)
     loss = sum((endpoint - target).square().mean() for endpoint in trajectory.endpoints)
-    gradient, = torch.autograd.grad(loss, source)
+    (gradient,) = torch.autograd.grad(loss, source)
     for tensor in (*trajectory.endpoints, trajectory.output, gradient):
         assert tensor.isfinite().all() and tensor.abs().max() < 1e4
     assert trajectory.output.dtype == torch.float32
@@ -98,7 +107,6 @@ def test_less_than_one_step_is_refused(source, curved, num_steps):
 
 def test_a_schedule_that_goes_backwards_is_refused(source, curved):
     class Backwards(NoiseSchedule):
-
         def coefficients(self, t):
             return Coefficients(t, 1 - t + 2 * (t > 0.4) * (t < 0.6), torch.ones_like(t), -torch.ones_like(t))
 
@@ -115,7 +123,7 @@ def test_time_runs_from_the_student_down_to_the_teacher(source):
 def test_gradient_reaches_the_source_through_every_step(source, curved):
     source.requires_grad_()
     for endpoint in transport(source, curved, 4).endpoints:
-        gradient, = torch.autograd.grad(endpoint.sum(), source, retain_graph=True)
+        (gradient,) = torch.autograd.grad(endpoint.sum(), source, retain_graph=True)
         assert gradient.abs().min() > 0
 
 

@@ -3,8 +3,14 @@ import torch
 from helpers import wake
 
 from mmfmkt.flow import transport
-from mmfmkt.models import (ConvMetaEncoder, ConvNeXtMetaEncoder, LightMetaEncoder, MetaEncoder, MLPMetaEncoder,
-                           SwinMetaEncoder)
+from mmfmkt.models import (
+    ConvMetaEncoder,
+    ConvNeXtMetaEncoder,
+    LightMetaEncoder,
+    MetaEncoder,
+    MLPMetaEncoder,
+    SwinMetaEncoder,
+)
 
 PARAMETERS_AT_256 = {
     ConvMetaEncoder: 1_444_096,
@@ -120,10 +126,11 @@ def test_swin_needs_a_multiple_of_its_heads():
         SwinMetaEncoder(18)
 
 
-@pytest.mark.parametrize('layers', [torch.nn.Conv2d(4, 4, 1), torch.nn.Sequential(torch.nn.Conv2d(4, 4, 1), torch.nn.Tanh())])
+@pytest.mark.parametrize(
+    'layers', [torch.nn.Conv2d(4, 4, 1), torch.nn.Sequential(torch.nn.Conv2d(4, 4, 1), torch.nn.Tanh())]
+)
 def test_layers_that_cannot_start_at_zero_are_refused(layers):
     class Own(MetaEncoder):
-
         def build_layers(self, channels):
             return layers
 

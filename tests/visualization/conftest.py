@@ -1,4 +1,5 @@
 """Paths of a flow, made by hand."""
+
 import numpy as np
 import pytest
 import torch
@@ -16,7 +17,7 @@ def make_path():
 
     def make(source, output, target, num_steps=2, stride=8):
         states = tuple(torch.lerp(source, output, step / num_steps) for step in range(num_steps + 1))
-        return LevelPath(stride, states, (output, ) * num_steps, target)
+        return LevelPath(stride, states, (output,) * num_steps, target)
 
     return make
 
@@ -26,8 +27,12 @@ def photos():
     """Two images of 32 pixels with one object each."""
 
     def photo(number):
-        sample = DetDataSample(metainfo=dict(img_shape=(SIZE, SIZE), scale_factor=(1.0, 1.0), img_path=f'folder/{number}.jpg'))
-        truth = InstanceData(bboxes=torch.tensor([[8.0 * number, 8.0, 8.0 * number + 8, 16.0]]), labels=torch.tensor([number]))
+        sample = DetDataSample(
+            metainfo=dict(img_shape=(SIZE, SIZE), scale_factor=(1.0, 1.0), img_path=f'folder/{number}.jpg')
+        )
+        truth = InstanceData(
+            bboxes=torch.tensor([[8.0 * number, 8.0, 8.0 * number + 8, 16.0]]), labels=torch.tensor([number])
+        )
         pixels = torch.from_numpy(np.full((3, SIZE, SIZE), 100 + number, dtype=np.uint8))
         return Photo(dict(inputs=pixels, data_samples=sample), truth)
 

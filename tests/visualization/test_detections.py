@@ -8,16 +8,16 @@ from mmfmkt.visualization.detections import UNKNOWN, detections_figure, draw_det
 
 
 def test_a_detection_is_right_if_class_and_place_fit():
-    truth = InstanceData(bboxes=torch.tensor([[0., 0., 10., 10.]]), labels=torch.tensor([3]))
-    assert is_right(torch.tensor([0., 0., 10., 9.]), 3, truth)
-    assert not is_right(torch.tensor([0., 0., 10., 9.]), 4, truth)
-    assert not is_right(torch.tensor([20., 20., 30., 30.]), 3, truth)
+    truth = InstanceData(bboxes=torch.tensor([[0.0, 0.0, 10.0, 10.0]]), labels=torch.tensor([3]))
+    assert is_right(torch.tensor([0.0, 0.0, 10.0, 9.0]), 3, truth)
+    assert not is_right(torch.tensor([0.0, 0.0, 10.0, 9.0]), 4, truth)
+    assert not is_right(torch.tensor([20.0, 20.0, 30.0, 30.0]), 3, truth)
 
 
 def test_picture_has_a_row_an_image_and_a_column_a_detector(digits, tmp_path):
 
     def sample(score):
-        boxes = torch.tensor([[10., 10., 40., 60.]])
+        boxes = torch.tensor([[10.0, 10.0, 40.0, 60.0]])
         result = DetDataSample(metainfo=dict(img_path=str(digits / 'val' / '000000.jpg')))
         result.gt_instances = InstanceData(bboxes=boxes, labels=torch.tensor([3]))
         result.pred_instances = InstanceData(bboxes=boxes, labels=torch.tensor([3]), scores=torch.tensor([score]))
@@ -31,8 +31,9 @@ def test_picture_has_a_row_an_image_and_a_column_a_detector(digits, tmp_path):
 def test_an_image_without_a_known_truth_has_no_right_and_no_wrong(digits):
     result = DetDataSample(metainfo=dict(img_path=str(digits / 'val' / '000000.jpg')))
     result.pred_instances = InstanceData(
-        bboxes=torch.tensor([[10., 10., 40., 60.]]), labels=torch.tensor([3]), scores=torch.tensor([0.9]))
+        bboxes=torch.tensor([[10.0, 10.0, 40.0, 60.0]]), labels=torch.tensor([3]), scores=torch.tensor([0.9])
+    )
     figure = detections_figure({'student': [result]}, '0123456789')
-    axes, = figure.axes
-    box, = axes.patches
+    (axes,) = figure.axes
+    (box,) = axes.patches
     assert box.get_edgecolor() == to_rgba(UNKNOWN) and axes.get_title() == 'student'

@@ -8,7 +8,9 @@ from mmfmkt.visualization.stages import TARGET, stages_of
 
 
 def maps(figure, colours):
-    images = [image for axes in figure.axes for image in axes.images if image.get_array().ndim == 2]  # the others are photos
+    images = [
+        image for axes in figure.axes for image in axes.images if image.get_array().ndim == 2
+    ]  # the others are photos
     return [image for image in images if image.get_cmap().name == colours]
 
 
@@ -29,7 +31,9 @@ def test_the_error_of_a_perfect_flow_is_zero_at_its_output_and_nowhere_before(pe
 def test_without_a_teacher_none_is_drawn_and_the_title_says_so(perfect, photos):
     assert not [stage for stage in stages_of(perfect[0], photos[0], 0, taught=False) if stage.group == TARGET]
     texts = [text.get_text() for text in draw_sheet(perfect, photos[0], 0, taught=False).texts]
-    assert any('without a teacher (OFM-KT)' in text for text in texts) and not any('teacher $X^T$' in text for text in texts)
+    assert any('without a teacher (OFM-KT)' in text for text in texts) and not any(
+        'teacher $X^T$' in text for text in texts
+    )
 
 
 def test_what_fills_up_the_batch_is_not_drawn(perfect, photos):

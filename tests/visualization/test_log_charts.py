@@ -49,7 +49,7 @@ def test_a_metric_that_no_run_has_is_refused_with_those_that_there_are(tmp_path)
 
 def test_seeds_share_a_colour_and_have_a_mean_in_percent(tmp_path, drawn):
     draw_logs([run('a_seed0', [0.1, 0.2]), run('a_seed1', [0.3, 0.4]), run('b', [0.5])], 'coco/bbox_mAP', tmp_path)
-    axes, = drawn['metric.png'].axes
+    (axes,) = drawn['metric.png'].axes
     first, second, mean, single = axes.get_lines()
     assert list(mean.get_ydata()) == pytest.approx([20, 30]) and list(single.get_ydata()) == [50]
     assert first.get_color() == second.get_color() == mean.get_color() != single.get_color()
@@ -59,7 +59,7 @@ def test_seeds_share_a_colour_and_have_a_mean_in_percent(tmp_path, drawn):
 
 def test_runs_that_were_validated_once_are_rows_with_the_best_above(tmp_path, drawn):
     draw_logs([run('a_seed0', [0.1]), run('a_seed1', [0.3]), run('b', [0.5])], 'coco/bbox_mAP', tmp_path)
-    axes, = drawn['metric.png'].axes
+    (axes,) = drawn['metric.png'].axes
     assert [label.get_text() for label in axes.get_yticklabels()] == ['b: 50.0', 'a: 20.0 ± 14.1']
     assert axes.get_ylim()[0] > axes.get_ylim()[1]
 
@@ -79,7 +79,10 @@ def test_every_step_is_a_line_with_its_time_and_its_difference_to_the_mean(tmp_p
 
 
 def test_what_is_zero_is_not_on_a_logarithmic_axis(tmp_path, drawn):
-    runs = [run('one-step', step1=1.0, output_error=0.5, ambiguity=0.0), run('ofmkt', step1=1.0, output_error=4e-15, ambiguity=1e-7)]
+    runs = [
+        run('one-step', step1=1.0, output_error=0.5, ambiguity=0.0),
+        run('ofmkt', step1=1.0, output_error=4e-15, ambiguity=1e-7),
+    ]
     draw_logs(runs, 'coco/bbox_mAP', tmp_path)
     assert drawn['flow_one-step.png'].axes[2].get_legend_handles_labels()[1] == ['output error']
     assert drawn['flow_ofmkt.png'].axes[2].get_legend_handles_labels()[1] == ['ambiguity']

@@ -47,7 +47,17 @@ def test_a_metric_of_no_objects_is_no_value(write):
 
 
 def test_a_resumed_run_supersedes_what_was_logged_beyond_its_first_iteration(write):
-    write('a', train(50), flow(50, 1.0), train(100), val(1, 0.2), train(150, loss=9.0), flow(150, 9.0), train(200), val(2, 0.9))
+    write(
+        'a',
+        train(50),
+        flow(50, 1.0),
+        train(100),
+        val(1, 0.2),
+        train(150, loss=9.0),
+        flow(150, 9.0),
+        train(200),
+        val(2, 0.9),
+    )
     folder = write('a', train(150, loss=3.0), flow(150, 3.0), start='20260102_000000')
     log = read_run(folder, 'a')
     assert log.loss('loss') == {50: 1.0, 100: 1.0, 150: 3.0}

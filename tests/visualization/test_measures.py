@@ -1,12 +1,17 @@
 import torch
 
-from mmfmkt.models.losses.sync_pkd import SyncPKDLoss
+from mmfmkt.models.metrics.pkd import PKDMetric
 from mmfmkt.visualization.measures import error_map, prominence, standardised
 
 
 def test_a_standardised_feature_knows_neither_scale_nor_shift_of_a_channel(source):
-    scale, shift = torch.tensor([0.1, 1, 2, 3, 40, 500]).view(6, 1, 1), torch.tensor([-7., 0, 1, 2, 3, 99]).view(6, 1, 1)
-    torch.testing.assert_close(standardised(source * scale.double() + shift.double()), standardised(source), rtol=0, atol=1e-4)
+    scale, shift = (
+        torch.tensor([0.1, 1, 2, 3, 40, 500]).view(6, 1, 1),
+        torch.tensor([-7.0, 0, 1, 2, 3, 99]).view(6, 1, 1),
+    )
+    torch.testing.assert_close(
+        standardised(source * scale.double() + shift.double()), standardised(source), rtol=0, atol=1e-4
+    )
 
 
 def test_the_mean_of_the_squared_prominence_is_one(source):
@@ -20,7 +25,7 @@ def test_the_distance_is_zero_for_the_same_and_two_for_the_opposite(source):
 
 
 def test_the_mean_of_an_error_map_is_the_distance_of_pkd(source, target):
-    ours, theirs = error_map(standardised(source), standardised(target)).mean(), SyncPKDLoss()(source, target)
+    ours, theirs = error_map(standardised(source), standardised(target)).mean(), PKDMetric()(source, target)
     # PKD divides by n - 1 locations
     torch.testing.assert_close(ours * (1 - 1 / source[:, 0].numel()), theirs, rtol=1e-5, atol=0)
 

@@ -29,7 +29,7 @@ def objects(perfect, photos):
 
 def test_every_path_begins_at_the_student_and_a_perfect_one_ends_at_the_teacher(objects):
     for ways in objects.ways.values():
-        way, = ways
+        (way,) = ways
         assert torch.equal(way[:, -2], way[:, -1]) and not torch.equal(way[:, 0], way[:, 1])
 
 

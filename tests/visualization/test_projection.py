@@ -31,4 +31,11 @@ def test_the_axes_say_how_much_of_the_variance_they_show(perfect, photos):
     figure = draw_projection(objects, '0123456789')
     shares = [int(axes.get_xlabel().split()[2]) + int(axes.get_ylabel().split()[2]) for axes in figure.axes]
     assert len(shares) == 2 and all(0 < share <= 100 for share in shares)
-    assert [text.get_text() for text in figure.legends[0].texts] == ['path of an object', 'student', 'output', 'teacher', '1', '2']
+    assert [text.get_text() for text in figure.legends[0].texts] == [
+        'path of an object',
+        'student',
+        'output',
+        'teacher',
+        '1',
+        '2',
+    ]

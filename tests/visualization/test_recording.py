@@ -4,7 +4,7 @@ from helpers import wake
 from mmdet.registry import MODELS as DETECTORS
 from mmrazor.registry import MODELS
 
-from mmfmkt.flow import RectifiedFlow, VPODE, transport
+from mmfmkt.flow import VPODE, RectifiedFlow, transport
 from mmfmkt.models import FMKTLoss
 from mmfmkt.visualization import find_flow_loss, record_paths
 from mmfmkt.visualization.recording import paths_of, states_of
@@ -30,7 +30,11 @@ def test_a_path_leads_from_the_students_pyramid_to_what_the_flow_makes_of_it(alg
     paths = record_paths(algorithm, *batch)
     student = algorithm.eval().architecture
     with torch.no_grad():
-        own = student.neck.neck(student.backbone(batch[0])) if hasattr(student.neck, 'flow') else student.extract_feat(batch[0])
+        own = (
+            student.neck.neck(student.backbone(batch[0]))
+            if hasattr(student.neck, 'flow')
+            else student.extract_feat(batch[0])
+        )
         taught = algorithm.teacher.extract_features(*batch)
         read = student.extract_feat(batch[0])
     for level, path in paths.items():
@@ -55,7 +59,9 @@ def test_looking_leaves_no_trace(algorithm, batch):
 
 def test_a_path_is_what_the_loss_compares_after_projection_and_rounding(source, curved):
     torch.manual_seed(0)
-    loss = FMKTLoss(transform=dict(type='mmrazor.ConvModuleConnector', in_channel=6, out_channel=3, act_cfg=None)).double()
+    loss = FMKTLoss(
+        transform=dict(type='mmrazor.ConvModuleConnector', in_channel=6, out_channel=3, act_cfg=None)
+    ).double()
     target = torch.randn(2, 3, 6, 4, dtype=torch.float64)  # a pixel higher
     trajectory = transport(source, curved, 3)
     loss([trajectory], target)
@@ -71,5 +77,7 @@ def test_a_flow_without_a_teacher_has_its_output_as_the_target(source, curved):
 
 
 def test_a_detector_without_distillation_has_no_flow_to_show(retinanet):
-    with pytest.raises(ValueError, match='flow pictures must be of a method that has a flow .* but got RetinaNet without'):
+    with pytest.raises(
+        ValueError, match='flow pictures must be of a method that has a flow .* but got RetinaNet without'
+    ):
         find_flow_loss(DETECTORS.build(retinanet))

@@ -1,4 +1,5 @@
 """What the set-up says, and commands that take minutes: their output goes to a log, how far they are to the screen."""
+
 import os
 import re
 import shutil
@@ -10,13 +11,23 @@ import time
 from pathlib import Path
 
 CAUSES = (  # what a command that has failed may have printed, and what that means
-    (r'No space left on device|Errno 28|Errno 122', 'the disk is full; free some space, or clone the project to a larger disk'),
-    (r'(?i)name resolution|name or service not known|failed to establish a new connection|network is unreachable|'
-     'connection refused|connect timeout|connection timed out|proxyerror|sslerror',
-     'packages cannot be downloaded; check the network, or give pip your proxy or your index (pip config)'),
-    (r'Python\.h: No such file', "the C headers of the environment's Python are missing; on Debian and Ubuntu: apt install python3-dev"),
-    (r'Killed signal terminated|cannot allocate memory|virtual memory exhausted',
-     'the compiler had not enough memory; start again with MAX_JOBS=1'),
+    (
+        r'No space left on device|Errno 28|Errno 122',
+        'the disk is full; free some space, or clone the project to a larger disk',
+    ),
+    (
+        r'(?i)name resolution|name or service not known|failed to establish a new connection|network is unreachable|'
+        'connection refused|connect timeout|connection timed out|proxyerror|sslerror',
+        'packages cannot be downloaded; check the network, or give pip your proxy or your index (pip config)',
+    ),
+    (
+        r'Python\.h: No such file',
+        "the C headers of the environment's Python are missing; on Debian and Ubuntu: apt install python3-dev",
+    ),
+    (
+        r'Killed signal terminated|cannot allocate memory|virtual memory exhausted',
+        'the compiler had not enough memory; start again with MAX_JOBS=1',
+    ),
 )
 DOWNLOAD = re.compile(r'Downloading (\S+) \((\S+ [kMG]?B)\)')
 SHARE = re.compile(r'Progress (\d+) of (\d+)')  # of a download, with pip's option --progress-bar raw
@@ -70,12 +81,27 @@ def follow(what: str, command: list[str], log: Path, env: dict[str, str]) -> Non
     def report() -> None:
         while not stop.wait(0.5 if on_screen else 30):
             line = f'setup: {what.partition(",")[0]}, {time.monotonic() - start:.0f} s: {progress.text or "..."}'
-            print(f'\r\033[K{line[:shutil.get_terminal_size().columns - 1]}' if on_screen else line, end='' if on_screen else '\n', flush=True)
+            print(
+                f'\r\033[K{line[: shutil.get_terminal_size().columns - 1]}' if on_screen else line,
+                end='' if on_screen else '\n',
+                flush=True,
+            )
 
     # A signal between the start of the command and the `try` would leave the command running: it waits until then.
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    with log.open('w') as file, subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors='replace',
-                                                 env=env, start_new_session=True, preexec_fn=take_signals) as process:
+    with (
+        log.open('w') as file,
+        subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors='replace',
+            env=env,
+            start_new_session=True,
+            preexec_fn=take_signals,
+        ) as process,
+    ):
         try:
             threading.Thread(target=report, daemon=True).start()
             take_signals()

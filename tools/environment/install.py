@@ -1,4 +1,5 @@
 """Install the project and everything that it needs into .venv; see setup_env.sh, which starts it."""
+
 from __future__ import annotations
 
 import argparse
@@ -8,12 +9,21 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Sequence
 
 from console import explain, fail, follow, say
-from machine import (CPU_INDEX, check_nvcc, check_room, check_tools, cpu_index_answers, find_torch, gpu_architectures, has_gpu,
-                     output_of)
+from machine import (
+    CPU_INDEX,
+    check_nvcc,
+    check_room,
+    check_tools,
+    cpu_index_answers,
+    find_torch,
+    gpu_architectures,
+    has_gpu,
+    output_of,
+)
 
 ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / '.venv'
@@ -23,7 +33,10 @@ CACHE = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache') / 'mmfm
 MMCV = dict(openmmlab='mmcv==2.1.0', onedl='onedl-mmcv==2.3.6')  # of the two sets of packages
 INSTALLED = dict(openmmlab='mmcv-*.dist-info', onedl='onedl_mmcv-*.dist-info')  # how to tell which of them there is
 WHEELS = os.environ.get('MMCV_BASE_URL', 'https://mmwheels.onedl.ai')  # compiled ones of the forks
-TORCH, CUDA = 'torch==2.13.0', '13.0'  # the one that the project is tested with, and what PyPI's wheel of it is built for
+TORCH, CUDA = (
+    'torch==2.13.0',
+    '13.0',
+)  # the one that the project is tested with, and what PyPI's wheel of it is built for
 PIP = [str(PYTHON), '-m', 'pip']
 INSTALL = [*PIP, 'install', '--progress-bar', 'raw']
 BUILD_TOOLS = ['setuptools>=77.0.3,<81', 'numpy', 'wheel', 'ninja']
@@ -31,8 +44,12 @@ BUILD_TOOLS = ['setuptools>=77.0.3,<81', 'numpy', 'wheel', 'ninja']
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, prog='tools/setup_env.sh')
-    parser.add_argument('--stack', choices=tuple(MMCV), help="OpenMMLab's packages or their maintained forks (default: openmmlab "
-                        'up to Python 3.12, onedl for later ones)')
+    parser.add_argument(
+        '--stack',
+        choices=tuple(MMCV),
+        help="OpenMMLab's packages or their maintained forks (default: openmmlab "
+        'up to Python 3.12, onedl for later ones)',
+    )
     args = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit('setup: stopped; start it again to go on'))
     try:
@@ -66,8 +83,11 @@ def install(stack: str | None) -> None:
     change('preparing pip', [*PIP, 'install', '-U', 'pip>=25'], env)
     install_torch(stack, gpu, env)
     wheel = find_or_build_mmcv(stack, gpu, env)
-    change('3/3 installing mmcv, mmengine, mmdet, mmrazor and mmfmkt',
-           [*INSTALL, '-c', str(CONSTRAINTS), '--no-build-isolation', str(wheel), '-e', '.[demo,tests]'], env)
+    change(
+        '3/3 installing mmcv, mmengine, mmdet, mmrazor and mmfmkt',
+        [*INSTALL, '-c', str(CONSTRAINTS), '--no-build-isolation', str(wheel), '-e', '.[demo,tests]'],
+        env,
+    )
     check('import mmfmkt, mmcv.ops')
     shutil.rmtree(TEMPORARY)
     for file in VENV.glob('installed-*'):
@@ -91,7 +111,9 @@ def digest() -> str:
 
 def installed_stack() -> str | None:
     """Which of the two sets of packages is in the environment."""
-    return next((stack for stack, pattern in INSTALLED.items() if any(VENV.glob(f'lib/python3*/site-packages/{pattern}'))), None)
+    return next(
+        (stack for stack, pattern in INSTALLED.items() if any(VENV.glob(f'lib/python3*/site-packages/{pattern}'))), None
+    )
 
 
 def right_python() -> bool:
@@ -106,8 +128,10 @@ def default_stack(python: str) -> str:
 def check_stack(stack: str, python: str) -> None:
     """End the set-up if a set of packages cannot be installed with a Python."""
     if stack == 'openmmlab' and version_of(python) >= (3, 13):
-        fail('mmcv 2.1.0, the last one of OpenMMLab, cannot be built on Python 3.13 and later, where its setup.py fails (KeyError: '
-             "'__version__'); use --stack onedl, or an older Python: PYTHON=python3.12 tools/setup_env.sh")
+        fail(
+            'mmcv 2.1.0, the last one of OpenMMLab, cannot be built on Python 3.13 and later, where its setup.py fails (KeyError: '
+            "'__version__'); use --stack onedl, or an older Python: PYTHON=python3.12 tools/setup_env.sh"
+        )
 
 
 def version_of(python: str) -> tuple[int, ...]:
@@ -117,20 +141,30 @@ def version_of(python: str) -> tuple[int, ...]:
 
 def make_environment(python: str, folders: Sequence[str]) -> None:
     """Make .venv anew; what is in `folders`, with the PyTorch of the machine, can be imported there too."""
-    say(f'making .venv with {output_of(python, "--version")} ({python})' + (', whose PyTorch is used' if folders else ''))
+    say(
+        f'making .venv with {output_of(python, "--version")} ({python})'
+        + (', whose PyTorch is used' if folders else '')
+    )
     made = subprocess.run([python, '-m', 'venv', '--clear', '--without-pip', str(VENV)], capture_output=True, text=True)
     if made.returncode:
         fail(f'{python} -m venv failed: {(made.stdout + made.stderr).strip()}')
     packages = next(VENV.glob('lib/python3*/site-packages'))
     if folders:  # they come last on the path
         (packages / 'torch_of_the_machine.pth').write_text(
-            ''.join(f'import site; site.addsitedir({folder!r})\n' for folder in folders))
+            ''.join(f'import site; site.addsitedir({folder!r})\n' for folder in folders)
+        )
 
 
 def environment(stack: str) -> dict[str, str]:
     """For the commands of the set-up. Temporary files are large, and /tmp often has little room."""
-    return {**os.environ, 'PATH': f'{VENV}/bin{os.pathsep}{os.environ["PATH"]}', 'VIRTUAL_ENV': str(VENV), 'TMPDIR': str(TEMPORARY),
-            'MMFMKT_STACK': stack, 'PIP_DISABLE_PIP_VERSION_CHECK': '1'}
+    return {
+        **os.environ,
+        'PATH': f'{VENV}/bin{os.pathsep}{os.environ["PATH"]}',
+        'VIRTUAL_ENV': str(VENV),
+        'TMPDIR': str(TEMPORARY),
+        'MMFMKT_STACK': stack,
+        'PIP_DISABLE_PIP_VERSION_CHECK': '1',
+    }
 
 
 def install_torch(stack: str, gpu: bool, env: dict[str, str]) -> None:
@@ -152,8 +186,10 @@ def install_torch(stack: str, gpu: bool, env: dict[str, str]) -> None:
         change(f'1/3 installing torch, {size}', [*INSTALL, *source, TORCH, *BUILD_TOOLS], env)
     CONSTRAINTS.write_text(f'torch=={version_of_torch()}\n')
     if gpu and output_of(str(PYTHON), '-c', 'import torch; print(torch.cuda.is_available())') != 'True':
-        fail(f'torch {version_of_torch()} (CUDA {cuda_of_torch()}) does not run on the GPU of this machine; update its driver, or '
-             'activate an environment with a PyTorch that does, remove .venv and start again, or ignore the GPU with MMFMKT_CPU=1')
+        fail(
+            f'torch {version_of_torch()} (CUDA {cuda_of_torch()}) does not run on the GPU of this machine; update its driver, or '
+            'activate an environment with a PyTorch that does, remove .venv and start again, or ignore the GPU with MMFMKT_CPU=1'
+        )
 
 
 def version_of_torch() -> str:
@@ -182,8 +218,27 @@ def download_wheel(folder: Path, torch: str, cuda: str | None, env: dict[str, st
     device = f'cu{cuda.replace(".", "")}' if cuda else 'cpu'
     release = ''.join(torch.split('.')[:2]) + '0'  # 280 for all of 2.8
     page = f'{WHEELS}/{device}-torch{release}/simple/onedl-mmcv/index.html'
-    found = subprocess.run([*PIP, 'download', '--retries', '0', '--timeout', '10', '--no-deps', '--no-index', '--only-binary',
-                            ':all:', '-f', page, '-d', str(TEMPORARY), MMCV['onedl']], capture_output=True, env=env)
+    found = subprocess.run(
+        [
+            *PIP,
+            'download',
+            '--retries',
+            '0',
+            '--timeout',
+            '10',
+            '--no-deps',
+            '--no-index',
+            '--only-binary',
+            ':all:',
+            '-f',
+            page,
+            '-d',
+            str(TEMPORARY),
+            MMCV['onedl'],
+        ],
+        capture_output=True,
+        env=env,
+    )
     if found.returncode:
         return False
     wheel = next(TEMPORARY.glob('*.whl'))
@@ -211,13 +266,40 @@ def build_mmcv(requirement: str, folder: Path, gpu: bool, env: dict[str, str]) -
     build = folder.with_name(f'{folder.name}.build')
     build.mkdir(parents=True, exist_ok=True)
     if not (build / 'source').exists():
-        follow("2/3 downloading mmcv's source", [*PIP, 'download', '--no-deps', '--no-build-isolation', '--no-binary', ':all:', '-d',
-                                                str(build), requirement], LOG, env)
+        follow(
+            "2/3 downloading mmcv's source",
+            [
+                *PIP,
+                'download',
+                '--no-deps',
+                '--no-build-isolation',
+                '--no-binary',
+                ':all:',
+                '-d',
+                str(build),
+                requirement,
+            ],
+            LOG,
+            env,
+        )
         shutil.unpack_archive(next(build.glob('*.tar.gz')), build / 'unpacking')
         next((build / 'unpacking').iterdir()).rename(build / 'source')
-    follow(f"2/3 compiling mmcv's operators, once for this torch: about 6 minutes on 2 cores, {env['MAX_JOBS']} at a time",
-           [*PIP, 'wheel', '-v', '--no-cache-dir', '--no-deps', '--no-build-isolation', '-w', str(build / 'wheel'),
-            str(build / 'source')], LOG, env)
+    follow(
+        f"2/3 compiling mmcv's operators, once for this torch: about 6 minutes on 2 cores, {env['MAX_JOBS']} at a time",
+        [
+            *PIP,
+            'wheel',
+            '-v',
+            '--no-cache-dir',
+            '--no-deps',
+            '--no-build-isolation',
+            '-w',
+            str(build / 'wheel'),
+            str(build / 'source'),
+        ],
+        LOG,
+        env,
+    )
     (build / 'wheel').rename(folder)
     shutil.rmtree(build)
 

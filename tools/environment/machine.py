@@ -1,4 +1,5 @@
 """What the machine has: a compiler, room on the disk, a GPU with its toolkit, a PyTorch."""
+
 from __future__ import annotations
 
 import ctypes
@@ -19,14 +20,14 @@ from console import fail
 
 OPENCV = ('libGL.so.1', 'libxcb.so.1', 'libgthread-2.0.so.0')  # what the wheels of opencv-python do not bring along
 CPU_INDEX = 'https://download.pytorch.org/whl/cpu'
-PROBE = '''
+PROBE = """
 import json, sys
 import torch
 numbers = tuple(int(part) for part in torch.__version__.split('.')[:2])
 if not (3, 10) <= sys.version_info < (3, 15) or numbers < (2, 4) or not torch.cuda.is_available():
     sys.exit(1)
 print(json.dumps([path for path in sys.path if path.endswith(('site-packages', 'dist-packages'))]))
-'''
+"""
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,7 @@ class Torch:
         python: the Python that imports it.
         folders: where it and what it needs are.
     """
+
     python: str
     folders: tuple[str, ...]
 
@@ -51,7 +53,9 @@ def check_tools() -> None:
     if not shutil.which(compiler):
         fail(f'a C++ compiler is missing ({compiler}); on Debian and Ubuntu: apt install g++')
     if missing := [name for name in OPENCV if not loads(name)]:
-        fail(f'OpenCV needs {", ".join(missing)}, which this machine lacks; on Debian and Ubuntu: apt install libgl1 libglib2.0-0')
+        fail(
+            f'OpenCV needs {", ".join(missing)}, which this machine lacks; on Debian and Ubuntu: apt install libgl1 libglib2.0-0'
+        )
 
 
 def loads(library: str) -> bool:
@@ -67,8 +71,10 @@ def check_room(folder: Path, gigabytes: float, what: str) -> None:
     """End the set-up if a disk has not so much room."""
     free = shutil.disk_usage(folder).free / 1e9
     if free < gigabytes:
-        fail(f'{what} takes about {gigabytes:g} GB, but the disk of {folder} has {free:.1f} GB free; free some space, or clone '
-             'the project to a larger disk')
+        fail(
+            f'{what} takes about {gigabytes:g} GB, but the disk of {folder} has {free:.1f} GB free; free some space, or clone '
+            'the project to a larger disk'
+        )
 
 
 def has_gpu() -> bool:
@@ -85,8 +91,12 @@ def gpu_architectures() -> str:
 def find_torch(own: Path) -> Torch | None:
     """A PyTorch for the GPU: of $PYTHON, or of the active virtual environment (not `own`), of conda, or of the system."""
     active, conda = os.environ.get('VIRTUAL_ENV'), os.environ.get('CONDA_PREFIX')
-    candidates = [f'{folder}/bin/python' for folder in (active, conda) if folder and Path(folder).resolve() != own.resolve()]
-    found = map(shutil.which, ('python3', 'python', 'python3.14', 'python3.13', 'python3.12', 'python3.11', 'python3.10'))
+    candidates = [
+        f'{folder}/bin/python' for folder in (active, conda) if folder and Path(folder).resolve() != own.resolve()
+    ]
+    found = map(
+        shutil.which, ('python3', 'python', 'python3.14', 'python3.13', 'python3.12', 'python3.11', 'python3.10')
+    )
     candidates = [os.environ['PYTHON']] if os.environ.get('PYTHON') else [*candidates, *filter(None, found)]
     for python in dict.fromkeys(candidates):
         if own.resolve() in Path(python).absolute().parents:
@@ -106,8 +116,10 @@ def find_nvcc() -> str | None:
 def check_nvcc(cuda: str) -> None:
     """End the set-up if CUDA's compiler is missing, or is of another major version than PyTorch's CUDA."""
     nvcc = find_nvcc()
-    remedy = (f'install the toolkit of CUDA {cuda} and name it (CUDA_HOME=/usr/local/cuda-{cuda}), or activate an environment with '
-              'a PyTorch for the toolkit that you have, or ignore the GPU with MMFMKT_CPU=1')
+    remedy = (
+        f'install the toolkit of CUDA {cuda} and name it (CUDA_HOME=/usr/local/cuda-{cuda}), or activate an environment with '
+        'a PyTorch for the toolkit that you have, or ignore the GPU with MMFMKT_CPU=1'
+    )
     if not nvcc:
         fail(f"compiling MMCV's CUDA operators takes nvcc, which is missing; {remedy}")
     release = re.search(r'release (\d+)\.(\d+)', output_of(nvcc, '--version'))

@@ -2,4 +2,5 @@
 _base_ = '../features.py'
 
 distiller = dict(
-    distill_losses=dict(loss_feature=dict(loss_weight=10.0, metric=dict(type='mmrazor.ChannelWiseDivergence', tau=1))))
+    distill_losses=dict(loss_feature=dict(loss_weight=10.0, metric=dict(type='mmrazor.ChannelWiseDivergence', tau=1)))
+)

@@ -5,4 +5,7 @@ distiller = dict(
     distill_losses=dict(
         loss_feature=dict(
             metric=dict(type='mmrazor.L2Loss', normalize=False, div_element=True),
-            transform=dict(type='mmrazor.ConvModuleConnector', in_channel=256, out_channel=256, act_cfg=None))))
+            transform=dict(type='mmrazor.ConvModuleConnector', in_channel=256, out_channel=256, act_cfg=None),
+        )
+    )
+)

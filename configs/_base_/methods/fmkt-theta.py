@@ -7,7 +7,9 @@ distiller = dict(
         flow=dict(
             type='mmrazor.FlowConnector',
             # a weak flow leaves the student more to learn, and costs less; it is not deployed, so that bfloat16 may do
-            flow=dict(
-                _base_.flow, precision='auto', meta_encoder=dict(type='mmrazor.LightMetaEncoder', channels=256)))),
+            flow=dict(_base_.flow, precision='auto', meta_encoder=dict(type='mmrazor.LightMetaEncoder', channels=256)),
+        )
+    ),
     distill_losses=dict(loss_fmkt=dict(type='mmrazor.FMKTThetaLoss', student_weight=1.0)),
-    loss_forward_mappings=dict(loss_fmkt=dict(trajectories=dict(recorder='pyramid', connector='flow'))))
+    loss_forward_mappings=dict(loss_fmkt=dict(trajectories=dict(recorder='pyramid', connector='flow'))),
+)

@@ -5,7 +5,10 @@ algorithm = 'mmrazor.OFMKTThetaDistill'
 distiller = dict(
     teacher_recorders=None,
     distill_losses=dict(
-        _delete_=True, loss_ofmkt=dict(type='mmrazor.OFMKTThetaLoss', loss_weight=1.0, student_weight=1.0)),
+        _delete_=True, loss_ofmkt=dict(type='mmrazor.OFMKTThetaLoss', loss_weight=1.0, student_weight=1.0)
+    ),
     loss_forward_mappings=dict(
-        _delete_=True, loss_ofmkt=dict(trajectories=dict(recorder='pyramid', from_student=True, connector='flow'))))
+        _delete_=True, loss_ofmkt=dict(trajectories=dict(recorder='pyramid', from_student=True, connector='flow'))
+    ),
+)
 for_students = dict(_delete_=True)

@@ -6,5 +6,7 @@ distiller = dict(
     teacher_recorders=None,
     distill_losses=dict(_delete_=True, loss_ofmkt=dict(type='mmrazor.OFMKTLoss', loss_weight=1.0)),
     loss_forward_mappings=dict(
-        _delete_=True, loss_ofmkt=dict(trajectories=dict(recorder='trajectories', from_student=True))))
+        _delete_=True, loss_ofmkt=dict(trajectories=dict(recorder='trajectories', from_student=True))
+    ),
+)
 for_students = dict(_delete_=True)

@@ -7,4 +7,5 @@ model = dict(
     architecture=_base_.model,
     teacher='mmdet::retinanet/retinanet_r50_fpn_2x_coco.py',
     teacher_ckpt='https://download.openmmlab.com/mmdetection/v2.0/retinanet/retinanet_r50_fpn_2x_coco/'
-    'retinanet_r50_fpn_2x_coco_20200131-fdb43119.pth')
+    'retinanet_r50_fpn_2x_coco_20200131-fdb43119.pth',
+)

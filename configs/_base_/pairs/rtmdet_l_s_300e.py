@@ -7,4 +7,5 @@ model = dict(
     architecture=_base_.model,
     teacher='mmdet::rtmdet/rtmdet_l_8xb32-300e_coco.py',
     teacher_ckpt='https://download.openmmlab.com/mmdetection/v3.0/rtmdet/rtmdet_l_8xb32-300e_coco/'
-    'rtmdet_l_8xb32-300e_coco_20220719_112030-5a0be7c4.pth')
+    'rtmdet_l_8xb32-300e_coco_20220719_112030-5a0be7c4.pth',
+)

@@ -5,7 +5,8 @@ teacher = dict(
     teacher='configs/demo/retinanet_r34.py',
     teacher_ckpt='work_dirs/demo/teacher/epoch_5.pth',
     # the figures of the demo were measured so, and its teacher is small
-    teacher_inference=dict(precision='float32'))
+    teacher_inference=dict(precision='float32'),
+)
 conv_flow = dict(levels=(0, 1, 2), num_steps=4, meta_encoder=dict(type='mmrazor.ConvMetaEncoder', channels=64))
 light_flow = dict(levels=(0, 1, 2), num_steps=4, meta_encoder=dict(type='mmrazor.LightMetaEncoder', channels=64))
 light_head_flow = dict(num_steps=4, meta_encoder=dict(type='mmrazor.LightMetaEncoder', channels=64))

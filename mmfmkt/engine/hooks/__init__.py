@@ -10,6 +10,15 @@ from .step_warm_up_hook import StepWarmUpHook
 from .weight_schedule_hook import WeightScheduleHook
 
 __all__ = [
-    'CheckpointFilesHook', 'EvaluateTeacherHook', 'FlowLogHook', 'FlowVisualizationHook', 'JoinDistillerHook',
-    'NonFiniteHook', 'PreemptionHook', 'RandomnessHook', 'SplitDistillerHook', 'StepWarmUpHook', 'WeightScheduleHook'
+    'CheckpointFilesHook',
+    'EvaluateTeacherHook',
+    'FlowLogHook',
+    'FlowVisualizationHook',
+    'JoinDistillerHook',
+    'NonFiniteHook',
+    'PreemptionHook',
+    'RandomnessHook',
+    'SplitDistillerHook',
+    'StepWarmUpHook',
+    'WeightScheduleHook',
 ]

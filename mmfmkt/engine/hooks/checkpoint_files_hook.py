@@ -1,10 +1,11 @@
 """Keeps the folder of a run tidy."""
+
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmrazor.registry import HOOKS
 
-from ..checkpoint_files import WholeFilesBackend, remove_passed, remove_unfinished
+from mmfmkt.engine.checkpoint_files import WholeFilesBackend, remove_passed, remove_unfinished
 
 
 @HOOKS.register_module()

@@ -6,17 +6,19 @@ objects of its own, which PyTorch does not load since version 2.6 (`weights_only
 Two hooks, because other hooks (EMA) must find things as MMEngine knows them: they are changed after these at saving, and
 changed back before these at loading.
 """
+
 from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import Runner
 from mmrazor.registry import HOOKS
 
-from mmfmkt.deploy import DISTILLER
+from mmfmkt.deploy.detector import DISTILLER
 
 
 @HOOKS.register_module()
 class SplitDistillerHook(Hook):
     """Moves the distiller's weights from the `state_dict` of a checkpoint to a key `distiller`, and unpacks the logs."""
+
     priority = 'VERY_LOW'
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
@@ -28,6 +30,7 @@ class SplitDistillerHook(Hook):
 @HOOKS.register_module()
 class JoinDistillerHook(Hook):
     """Undoes :class:`SplitDistillerHook` when a distillation is resumed."""
+
     priority = 'VERY_HIGH'
 
     def after_load_checkpoint(self, runner: Runner, checkpoint: dict) -> None:

@@ -1,4 +1,5 @@
 """Is the teacher what it should be? Its metrics, before anything is trained."""
+
 import logging
 
 import torch
@@ -8,8 +9,8 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 from mmrazor.registry import HOOKS
 
-from mmfmkt.processes import unwrapped
-from mmfmkt.progress import with_progress
+from mmfmkt.common.processes import unwrapped
+from mmfmkt.common.progress import with_progress
 
 
 @HOOKS.register_module()

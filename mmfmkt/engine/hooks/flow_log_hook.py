@@ -1,12 +1,13 @@
 """Curves of the flow's insides, beside those of the losses."""
+
 import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmrazor.registry import HOOKS
 
+from mmfmkt.common.processes import unwrapped
 from mmfmkt.models import FMKTLoss
-from mmfmkt.processes import unwrapped
 
 
 @HOOKS.register_module()
@@ -23,6 +24,7 @@ class FlowLogHook(Hook):
     Raises:
         ValueError: if `interval` is less than 1.
     """
+
     priority = 'LOW'
 
     def __init__(self, interval: int = 50) -> None:
@@ -38,14 +40,13 @@ class FlowLogHook(Hook):
         for loss in self.losses.values():
             loss.diagnosing = is_main_process() and self.every_n_train_iters(runner, self.interval)
 
-    def after_train_iter(self,
-                         runner: Runner,
-                         batch_idx: int,
-                         data_batch: dict | None = None,
-                         outputs: dict | None = None) -> None:
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
+    ) -> None:
         scalars = {
             f'flow/{name}/level{level}/{key}': value
-            for name, loss in self.losses.items() if loss.diagnosing
+            for name, loss in self.losses.items()
+            if loss.diagnosing
             for level, values in loss.diagnostics.items()
             for key, value in values.items()
         }

@@ -1,4 +1,5 @@
 """Pictures of the flow while it learns."""
+
 from __future__ import annotations
 
 from mmengine.dist import is_main_process
@@ -6,10 +7,9 @@ from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmrazor.registry import HOOKS
 
-from mmfmkt.processes import unwrapped
+from mmfmkt.common.processes import unwrapped
+from mmfmkt.engine.loading.seeding import seeded
 from mmfmkt.visualization import Errors, draw_errors, draw_sheet, find_flow_loss, in_batches, paths_through, to_rgb
-
-from ..loading.seeding import seeded
 
 BATCH = 8  # images that go through the detectors together
 
@@ -30,6 +30,7 @@ class FlowVisualizationHook(Hook):
         ValueError: if one of the three is less than 1; before training, if the method has no flow in its pyramid, if there
             is no validation data, or if the parameters are spread over processes.
     """
+
     priority = 'VERY_LOW'  # after a validation, when an EMA hook has put back the weights that are trained
 
     def __init__(self, interval: int = 1, num_images: int = 2, num_val_images: int = 64) -> None:
@@ -41,12 +42,16 @@ class FlowVisualizationHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         if not isinstance(runner, Runner):  # one process alone cannot run a model in shards
-            raise ValueError(f'FlowVisualizationHook must run in a Runner, but got {type(runner).__name__}; leave it out, or use '
-                             'tools/visualize_flow.py afterwards')
+            raise ValueError(
+                f'FlowVisualizationHook must run in a Runner, but got {type(runner).__name__}; leave it out, or use '
+                'tools/visualize_flow.py afterwards'
+            )
         find_flow_loss(unwrapped(runner.model))
         if runner.val_loop is None:
-            raise ValueError('FlowVisualizationHook must have validation data, but there are none; set `val_dataloader`, '
-                             '`val_evaluator` and `val_cfg`')
+            raise ValueError(
+                'FlowVisualizationHook must have validation data, but there are none; set `val_dataloader`, '
+                '`val_evaluator` and `val_cfg`'
+            )
 
     def after_train_epoch(self, runner: Runner) -> None:
         if isinstance(runner.train_loop, EpochBasedTrainLoop) and self.every_n_epochs(runner, self.interval):
@@ -70,5 +75,7 @@ class FlowVisualizationHook(Hook):
             for batch in in_batches(dataset, self.num_val_images, BATCH):
                 errors.add(paths_through(algorithm, batch))
         for index, photo in enumerate(photos):
-            runner.visualizer.add_image(f'flow_features_{index}', to_rgb(draw_sheet(paths, photo, index, taught)), runner.iter)
+            runner.visualizer.add_image(
+                f'flow_features_{index}', to_rgb(draw_sheet(paths, photo, index, taught)), runner.iter
+            )
         runner.visualizer.add_image('flow_errors', to_rgb(draw_errors(errors, taught)), runner.iter)

@@ -1,6 +1,7 @@
 """Losses and gradients that are not finite: NaN or infinite."""
+
 import logging
-from typing import Iterator
+from collections.abc import Iterator
 
 import torch
 from mmengine.hooks import Hook
@@ -10,9 +11,9 @@ from mmengine.runner import Runner
 from mmrazor.registry import HOOKS
 from torch import Tensor, nn
 
+from mmfmkt.common.checkpoints import shorten
+from mmfmkt.common.processes import any_process, unwrapped
 from mmfmkt.models import FMKTLoss
-from mmfmkt.models.checkpoints import shorten
-from mmfmkt.processes import any_process, unwrapped
 
 COUNTER = 'skipped_iterations'
 
@@ -38,6 +39,7 @@ class NonFiniteHook(Hook):
         ValueError: if `action` is another, or if `limit` is less than 1.
         NonFiniteError: in training, to stop; it names the losses, levels and steps, or the parameters.
     """
+
     priority = 'VERY_HIGH'  # nothing is logged or saved of an iteration that stops the run
 
     def __init__(self, action: str = 'stop', limit: int = 10) -> None:
@@ -53,38 +55,46 @@ class NonFiniteHook(Hook):
         self.scales_losses = hasattr(runner.optim_wrapper, 'loss_scaler')
         if not self.scales_losses and not isinstance(runner.optim_wrapper, OptimWrapperDict):
             runner.optim_wrapper.optimizer.register_step_pre_hook(
-                lambda *args: self.look_at_gradients(unwrapped(runner.model), runner.optim_wrapper))
+                lambda *args: self.look_at_gradients(unwrapped(runner.model), runner.optim_wrapper)
+            )
 
     def look_at_gradients(self, model: nn.Module, wrapper: OptimWrapper) -> None:
         """Forget them if they are not finite: the optimizer leaves out parameters without a gradient."""
         if not any_process(not gradient_norm(wrapper).isfinite()):
             return
-        with_gradient = [(name, parameter) for name, parameter in model.named_parameters() if parameter.grad is not None]
+        with_gradient = [
+            (name, parameter) for name, parameter in model.named_parameters() if parameter.grad is not None
+        ]
         self.parameters = [name for name, parameter in with_gradient if not parameter.grad.isfinite().all()]
         if len(self.parameters) == len(with_gradient):  # clipping has spread it
             self.parameters = ['all parameters']
         wrapper.optimizer.zero_grad(set_to_none=True)
 
-    def after_train_iter(self,
-                         runner: Runner,
-                         batch_idx: int,
-                         data_batch: dict | None = None,
-                         outputs: dict | None = None) -> None:
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
+    ) -> None:
         if outputs and not outputs['loss'].isfinite():
             self.losses += non_finite_losses(unwrapped(runner.model), outputs)
         if not (any_process(bool(self.losses)) if self.scales_losses else self.parameters is not None):
             return
         losses, parameters = self.losses, self.parameters
         self.losses, self.parameters = [], None
-        what = (f'the losses {shorten(losses, 12)}' if losses else
-                f'the gradients of {shorten(parameters)}' if parameters else 'those of another process')
+        what = (
+            f'the losses {shorten(losses, 12)}'
+            if losses
+            else f'the gradients of {shorten(parameters)}'
+            if parameters
+            else 'those of another process'
+        )
         message = f'losses and gradients must be finite, but in iteration {runner.iter + 1} {what} are not'
         skipped = runner.message_hub.runtime_info.get(COUNTER, 0)
         if self.action == 'stop' or skipped == self.limit:
             limit = f' and {self.limit} iterations were skipped before' if self.action == 'skip' else ''
-            raise NonFiniteError(f'{message}{limit}; lower the learning rate or the weight of the loss, warm it up with '
-                                 "weight_schedule=dict(warm_up_iters=500) of the model, or skip such batches with dict(type="
-                                 "'mmrazor.NonFiniteHook', action='skip') in custom_hooks")
+            raise NonFiniteError(
+                f'{message}{limit}; lower the learning rate or the weight of the loss, warm it up with '
+                'weight_schedule=dict(warm_up_iters=500) of the model, or skip such batches with dict(type='
+                "'mmrazor.NonFiniteHook', action='skip') in custom_hooks"
+            )
         runner.message_hub.update_info(COUNTER, skipped + 1)
         print_log(f'{message}; skipped, {skipped + 1} of at most {self.limit}', runner.logger, logging.WARNING)
 

@@ -1,4 +1,5 @@
 """SIGTERM: save, and stop."""
+
 import signal
 import sys
 from pathlib import Path
@@ -10,10 +11,9 @@ from mmengine.optim import OptimWrapperDict
 from mmengine.runner import Runner
 from mmrazor.registry import HOOKS
 
-from mmfmkt.processes import any_process
-
-from ..checkpoint_files import INTERRUPTED, name_newest
-from ..loading.workers import protect_workers
+from mmfmkt.common.processes import any_process
+from mmfmkt.engine.checkpoint_files import INTERRUPTED, name_newest
+from mmfmkt.engine.loading.workers import protect_workers
 
 
 @HOOKS.register_module()
@@ -23,6 +23,7 @@ class PreemptionHook(Hook):
     Several processes ask one another in every iteration. With gradient accumulation they wait for the end of one, whose
     gradients would be lost. Before the first iteration the signal ends a run as ever.
     """
+
     priority = 'VERY_LOW'  # after the checkpoint hook, and after what changes the state in an iteration
 
     def __init__(self) -> None:
@@ -42,11 +43,9 @@ class PreemptionHook(Hook):
         """The signal has come to another thread, which does not block it."""
         self.told = True
 
-    def after_train_iter(self,
-                         runner: Runner,
-                         batch_idx: int,
-                         data_batch: dict | None = None,
-                         outputs: dict | None = None) -> None:
+    def after_train_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None
+    ) -> None:
         self.stopping = self.stopping or any_process(self.told or signal.SIGTERM in signal.sigpending())
         wrapper = runner.optim_wrapper
         if not self.stopping or not isinstance(wrapper, OptimWrapperDict) and not wrapper.should_update():

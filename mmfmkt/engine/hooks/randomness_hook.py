@@ -1,12 +1,12 @@
 """Random numbers of the training itself: dropout, sampling of anchors and boxes, Pair Decoupling, steps of the flow."""
+
 from mmengine.dist import broadcast_object_list, get_rank
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmrazor.registry import HOOKS
 
-from mmfmkt.models.flow_transform import find_flows
-
-from ..loading.seeding import derived_seed, seed_generators
+from mmfmkt.engine.loading.seeding import derived_seed, seed_generators
+from mmfmkt.models.flows.pyramid_flow import find_flows
 
 
 @HOOKS.register_module()
@@ -16,6 +16,7 @@ class RandomnessHook(Hook):
     A resumed run then draws what it would have drawn, and needs no state. The number of steps of a flow is drawn from a
     generator of its own, which does not know the process: all processes take the same, so that none waits for another.
     """
+
     priority = 'VERY_LOW'
 
     def before_train(self, runner: Runner) -> None:

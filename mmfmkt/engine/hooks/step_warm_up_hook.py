@@ -1,11 +1,12 @@
 """The number of steps of the flow as a function of the epoch."""
-from typing import Sequence
+
+from collections.abc import Sequence
 
 from mmengine.hooks import Hook
 from mmengine.runner import EpochBasedTrainLoop, Runner
 from mmrazor.registry import HOOKS
 
-from mmfmkt.models.flow_transform import find_flows
+from mmfmkt.models.flows.pyramid_flow import find_flows
 
 
 @HOOKS.register_module()
@@ -25,17 +26,21 @@ class StepWarmUpHook(Hook):
 
     def __init__(self, num_steps: Sequence[tuple[int, int | Sequence[int]]]) -> None:
         pairs = isinstance(num_steps, (list, tuple)) and all(
-            isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in num_steps)
+            isinstance(pair, (list, tuple)) and len(pair) == 2 for pair in num_steps
+        )
         epochs = [epoch for epoch, _ in num_steps] if pairs else []
         if not epochs or epochs[0] != 0 or sorted(set(epochs)) != epochs:
-            raise ValueError('`num_steps` of StepWarmUpHook must be pairs (epoch, N) with rising epochs from 0 on, such as '
-                             f'[(0, 1), (4, 2), (8, 4)], but got {num_steps!r}')
+            raise ValueError(
+                '`num_steps` of StepWarmUpHook must be pairs (epoch, N) with rising epochs from 0 on, such as '
+                f'[(0, 1), (4, 2), (8, 4)], but got {num_steps!r}'
+            )
         self.num_steps = num_steps
 
     def before_train(self, runner: Runner) -> None:
         if not isinstance(runner.train_loop, EpochBasedTrainLoop):
-            raise ValueError('StepWarmUpHook must run in an EpochBasedTrainLoop, but got '
-                             f'{type(runner.train_loop).__name__}')
+            raise ValueError(
+                f'StepWarmUpHook must run in an EpochBasedTrainLoop, but got {type(runner.train_loop).__name__}'
+            )
         self.flows = find_flows(runner.model)
         if not self.flows:
             raise ValueError('StepWarmUpHook must have a model with a flow, but got one without')

@@ -1,11 +1,12 @@
 """Warm-up, decay and end of the distillation."""
+
 from mmengine.dist import get_world_size
 from mmengine.hooks import Hook
 from mmengine.runner import IterBasedTrainLoop, Runner
 from mmrazor.registry import HOOKS
 
-from mmfmkt.models.algorithms.weight_schedule import WeightSchedule
-from mmfmkt.processes import unwrapped
+from mmfmkt.common.processes import unwrapped
+from mmfmkt.models.distill.weight_schedule import WeightSchedule
 
 
 @HOOKS.register_module()

@@ -1,5 +1,7 @@
 """Errors of images and annotations that say which file it was."""
-from typing import Any, Callable
+
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch.utils.data import Dataset
@@ -23,11 +25,15 @@ class NamedSamples:
         try:
             packed = self.pipeline(info)
         except Exception as error:
-            raise SampleError(f'{name} must be a readable image with annotations, but it is not: {reason(error)}; repair it, '
-                              'or remove it from the annotation file') from error
+            raise SampleError(
+                f'{name} must be a readable image with annotations, but it is not: {reason(error)}; repair it, '
+                'or remove it from the annotation file'
+            ) from error
         boxes = boxes_of(packed)
         if boxes is not None and not boxes.isfinite().all():
-            raise SampleError(f'{name} must have boxes of finite numbers, but got {boxes.tolist()}; repair its annotations')
+            raise SampleError(
+                f'{name} must have boxes of finite numbers, but got {boxes.tolist()}; repair its annotations'
+            )
         return packed
 
     def __getattr__(self, name: str) -> Any:

@@ -1,5 +1,6 @@
 """Batches of images that bring their random state with them: into any worker, at any time."""
-from typing import Iterator, Sequence
+
+from collections.abc import Iterator, Sequence
 
 from mmengine.dist import get_rank
 from mmengine.registry import DATA_SAMPLERS as ALL_DATA_SAMPLERS
@@ -40,10 +41,13 @@ class SeededBatchSampler:
         drop_last: leave out a last batch that is not full; of consecutive images only.
     """
 
-    def __init__(self, sampler: Sampler, batch_size: int, seed: int, batch_sampler: dict | None = None,
-                 drop_last: bool = False) -> None:
+    def __init__(
+        self, sampler: Sampler, batch_size: int, seed: int, batch_sampler: dict | None = None, drop_last: bool = False
+    ) -> None:
         if batch_sampler:
-            self.batches = ALL_DATA_SAMPLERS.build(batch_sampler, default_args=dict(sampler=sampler, batch_size=batch_size))
+            self.batches = ALL_DATA_SAMPLERS.build(
+                batch_sampler, default_args=dict(sampler=sampler, batch_size=batch_size)
+            )
         else:
             self.batches = BatchSampler(sampler, batch_size, drop_last)
         self.sampler, self.batch_size, self.seed = sampler, batch_size, seed
@@ -67,7 +71,11 @@ class SeededBatchSampler:
 
 def seeded_loader(loader: dict, seed: int) -> dict:
     """The config of a data loader whose batches are seeded."""
-    batches = dict(type='mmrazor.SeededBatchSampler', seed=seed, batch_sampler=loader.get('batch_sampler'),
-                   drop_last=loader.get('drop_last', False))
+    batches = dict(
+        type='mmrazor.SeededBatchSampler',
+        seed=seed,
+        batch_sampler=loader.get('batch_sampler'),
+        drop_last=loader.get('drop_last', False),
+    )
     loader = {key: value for key, value in loader.items() if key not in ('drop_last', 'disable_subprocess_warning')}
     return {'worker_init_fn': dict(type='start_worker'), **loader, 'batch_sampler': batches}

@@ -3,9 +3,10 @@
 Every iteration and every image gets generators that are seeded with the run's seed and its own numbers. A run that was
 interrupted goes on with the numbers it would have had, wherever it was, on whatever number of workers.
 """
+
 import random
+from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Iterator
 
 import numpy as np
 import torch

@@ -1,4 +1,5 @@
 """MMEngine's loops of training, which go on anywhere as if they had never been interrupted."""
+
 import logging
 
 from mmengine.logging import print_log
@@ -46,8 +47,11 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
         before = info.get(LENGTH) or (length if fits else self._iter / self._epoch)
         if before != length:
             resumed, self._iter = self._iter, round(self._iter / before * length)
-            print_log(f'an epoch has {length} iterations and had {before:g} before: iteration {resumed} is now {self._iter}',
-                      'current', logging.WARNING)
+            print_log(
+                f'an epoch has {length} iterations and had {before:g} before: iteration {resumed} is now {self._iter}',
+                'current',
+                logging.WARNING,
+            )
         self.runner.message_hub.update_info(LENGTH, length)
 
     def validate(self) -> None:

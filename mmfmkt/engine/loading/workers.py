@@ -1,9 +1,10 @@
 """Worker processes of data loaders: their errors name the image, and they live until their parent ends them."""
+
 import functools
 import os
 import signal
 import threading
-from typing import Callable
+from collections.abc import Callable
 
 from mmengine.registry import FUNCTIONS
 from torch.utils.data import DataLoader, get_worker_info

@@ -1,6 +1,7 @@
 """Losses between levels whose metric looks at the ground truth."""
+
 import contextlib
-from typing import Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from mmdet.structures.bbox import get_box_tensor
 from mmrazor.registry import MODELS
@@ -18,11 +19,11 @@ class ReadsBoxes:
     divided by width and height of the padded batch, to lie in [0, 1].
     """
 
-    CONTEXT = ('boxes', )
+    CONTEXT = ('boxes',)
 
     @contextlib.contextmanager
     def reading(self, data_samples: list) -> Iterator[None]:
-        self.context = ([relative_boxes(sample) for sample in data_samples], )
+        self.context = ([relative_boxes(sample) for sample in data_samples],)
         try:
             yield
         finally:
@@ -33,8 +34,12 @@ class ReadsBoxes:
 class BoxFeatureLoss(ReadsBoxes, FeatureLoss):
     """A :class:`FeatureLoss` whose metric reads boxes, as FGD's does. Takes the arguments of :class:`FeatureLoss`."""
 
-    def forward(self, student_features: Tensor | Sequence[Tensor], teacher_features: Tensor | Sequence[Tensor],
-                data_samples: list) -> Tensor:
+    def forward(
+        self,
+        student_features: Tensor | Sequence[Tensor],
+        teacher_features: Tensor | Sequence[Tensor],
+        data_samples: list,
+    ) -> Tensor:
         """The loss of all levels, a scalar.
 
         Args:
@@ -47,9 +52,12 @@ class BoxFeatureLoss(ReadsBoxes, FeatureLoss):
 
 
 class BoxFlowLoss(ReadsBoxes):
-
-    def forward(self, trajectories: dict[int, Trajectory] | Sequence[Trajectory], teacher_features: Tensor | Sequence[Tensor],
-                data_samples: list) -> Tensor:
+    def forward(
+        self,
+        trajectories: dict[int, Trajectory] | Sequence[Trajectory],
+        teacher_features: Tensor | Sequence[Tensor],
+        data_samples: list,
+    ) -> Tensor:
         """The loss of all levels, a scalar.
 
         Args:

@@ -1,9 +1,10 @@
 """Cross-head distillation: the teacher's head predicts from the student's features too."""
+
 from __future__ import annotations
 
 import weakref
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Iterator, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -14,11 +15,12 @@ from mmengine.model import BaseModel
 from mmrazor.registry import MODELS
 from torch import Tensor, nn
 
-from ..comparable_heads import name_of, strides_of, why_not_dense
-from ..towers import TOWERS, last_layers, widths
-from .binary_kd import confidence
-from .metric import fit_size
-from .row_metrics import location_rows
+from mmfmkt.detectors.comparable_heads import name_of, strides_of, why_not_dense
+from mmfmkt.detectors.towers import TOWERS, last_layers, widths
+from mmfmkt.models.metrics.binary_kd import confidence
+from mmfmkt.models.metrics.row_metrics import location_rows
+
+from .level_metric import fit_size
 
 
 @MODELS.register_module()
@@ -52,11 +54,15 @@ class CrossHeadLoss(nn.Module):
         ValueError: if a number is negative.
     """
 
-    def __init__(self, cls_weight: float = 1.0, box_weight: float = 1.0, beta: float = 1.0, loss_weight: float = 1.0) -> None:
+    def __init__(
+        self, cls_weight: float = 1.0, box_weight: float = 1.0, beta: float = 1.0, loss_weight: float = 1.0
+    ) -> None:
         super().__init__()
         if min(cls_weight, box_weight, beta, loss_weight) < 0:
-            raise ValueError('`cls_weight`, `box_weight`, `beta` and `loss_weight` of CrossHeadLoss must be at least 0, but got '
-                             f'{cls_weight}, {box_weight}, {beta} and {loss_weight}')
+            raise ValueError(
+                '`cls_weight`, `box_weight`, `beta` and `loss_weight` of CrossHeadLoss must be at least 0, but got '
+                f'{cls_weight}, {box_weight}, {beta} and {loss_weight}'
+            )
         self.cls_weight, self.box_weight, self.beta, self.loss_weight = cls_weight, box_weight, beta, loss_weight
 
     @staticmethod
@@ -80,8 +86,9 @@ class CrossHeadLoss(nn.Module):
     def prepare_from_teacher(self, teacher: BaseModel) -> None:
         self.teacher_head = weakref.ref(teacher.bbox_head)  # neither a child, nor kept when the teacher is freed
 
-    def forward(self, cls_features: Sequence[Tensor], reg_features: Sequence[Tensor],
-                teacher_features: Sequence[Tensor]) -> Tensor:
+    def forward(
+        self, cls_features: Sequence[Tensor], reg_features: Sequence[Tensor], teacher_features: Sequence[Tensor]
+    ) -> Tensor:
         """The loss of all levels, a scalar.
 
         Args:
@@ -93,8 +100,9 @@ class CrossHeadLoss(nn.Module):
         with joined(head, dict(zip(TOWERS, (cls_features, reg_features)))):
             cls_scores, box_predictions = head(tuple(teacher_features))[:2]
         (target, logits), (of_teacher, boxes) = (
-            split(levels, num_images, length) for levels, length in (
-                (cls_scores, head.cls_out_channels), (box_predictions, box_length(head))))
+            split(levels, num_images, length)
+            for levels, length in ((cls_scores, head.cls_out_channels), (box_predictions, box_length(head)))
+        )
         scores = target.sigmoid()
         weight = scores.amax(1)
         cls = quality_focal(logits, scores, self.beta).sum()

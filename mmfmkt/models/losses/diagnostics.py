@@ -1,13 +1,15 @@
 """What a user wants to see of a flow in training: the bound that it minimises, and the ensemble that it makes of its steps."""
-from typing import Sequence
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 
 @torch.no_grad()
-def diagnose(predictions: Sequence[Tensor], weights: Sequence[float], distances: Sequence[Tensor],
-             target: Tensor) -> dict[str, Tensor]:
+def diagnose(
+    predictions: Sequence[Tensor], weights: Sequence[float], distances: Sequence[Tensor], target: Tensor
+) -> dict[str, Tensor]:
     r"""The loss of each step, and the two terms of the bound.
 
     .. math:: \|Z_0 - X^T\|^2 = \sum_i w_i \|\hat X_i - X^T\|^2 - \sum_i w_i \|\hat X_i - Z_0\|^2

@@ -1,11 +1,12 @@
 """Distillation without a flow: any metric between the levels of two pyramids."""
-from typing import Sequence
+
+from collections.abc import Sequence
 
 from mmrazor.registry import MODELS
 from torch import Tensor
 
 from .level_loss import LevelLoss
-from .metric import LevelMetric
+from .level_metric import LevelMetric
 
 
 @MODELS.register_module()
@@ -28,12 +29,14 @@ class FeatureLoss(LevelLoss):
         ValueError: as :class:`~mmfmkt.models.losses.level_loss.LevelLoss`.
     """
 
-    def __init__(self,
-                 metric: dict | list[dict] | None = None,
-                 loss_weight: float | list[float] = 1.0,
-                 transform: dict | list[dict | None] | None = None,
-                 levels: Sequence[int] | None = None,
-                 teacher_levels: Sequence[int] | None = None) -> None:
+    def __init__(
+        self,
+        metric: dict | list[dict] | None = None,
+        loss_weight: float | list[float] = 1.0,
+        transform: dict | list[dict | None] | None = None,
+        levels: Sequence[int] | None = None,
+        teacher_levels: Sequence[int] | None = None,
+    ) -> None:
         super().__init__(metric, loss_weight, transform, teacher_levels)
         self.levels = levels
 
@@ -47,11 +50,15 @@ class FeatureLoss(LevelLoss):
         if self.levels is None:
             return features
         if not set(self.levels) <= set(features):
-            raise ValueError(f"`levels` of the loss must be levels of the student's pyramid, {list(features)}, but got "
-                             f'{list(self.levels)}')
+            raise ValueError(
+                f"`levels` of the loss must be levels of the student's pyramid, {list(features)}, but got "
+                f'{list(self.levels)}'
+            )
         return {level: features[level] for level in self.levels}
 
-    def forward(self, student_features: Tensor | Sequence[Tensor], teacher_features: Tensor | Sequence[Tensor]) -> Tensor:
+    def forward(
+        self, student_features: Tensor | Sequence[Tensor], teacher_features: Tensor | Sequence[Tensor]
+    ) -> Tensor:
         """The loss of all levels, a scalar.
 
         Args:

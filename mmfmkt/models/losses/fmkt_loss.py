@@ -1,5 +1,6 @@
 """The distillation loss of FM-KT."""
-from typing import Sequence
+
+from collections.abc import Sequence
 
 from mmrazor.registry import MODELS
 from torch import Tensor
@@ -8,7 +9,7 @@ from mmfmkt.flow import Trajectory
 
 from .diagnostics import diagnose
 from .level_loss import LevelLoss
-from .metric import LevelMetric
+from .level_metric import LevelMetric
 from .pair_decoupling import decouple, decoupled_order
 
 
@@ -42,20 +43,23 @@ class FMKTLoss(LevelLoss):
             is not that of a loss or a connector.
     """
 
-    def __init__(self,
-                 metric: dict | list[dict] | None = None,
-                 loss_weight: float | list[float] = 1.0,
-                 transform: dict | list[dict | None] | None = None,
-                 teacher_levels: Sequence[int] | None = None,
-                 keep_pairs: float = 1.0) -> None:
+    def __init__(
+        self,
+        metric: dict | list[dict] | None = None,
+        loss_weight: float | list[float] = 1.0,
+        transform: dict | list[dict | None] | None = None,
+        teacher_levels: Sequence[int] | None = None,
+        keep_pairs: float = 1.0,
+    ) -> None:
         super().__init__(metric, loss_weight, transform, teacher_levels)
         if not isinstance(keep_pairs, (int, float)) or not 0 <= keep_pairs <= 1:
             raise ValueError(f'`keep_pairs` must lie in [0, 1], but got {keep_pairs!r}')
         self.keep_pairs = keep_pairs
         self.diagnosing, self.diagnostics, self.distances = False, {}, {}
 
-    def forward(self, trajectories: dict[int, Trajectory] | Sequence[Trajectory],
-                teacher_features: Tensor | Sequence[Tensor]) -> Tensor:
+    def forward(
+        self, trajectories: dict[int, Trajectory] | Sequence[Trajectory], teacher_features: Tensor | Sequence[Tensor]
+    ) -> Tensor:
         """The loss of all levels, a scalar.
 
         Args:
@@ -87,16 +91,23 @@ class FMKTLoss(LevelLoss):
 
     def non_finite_steps(self) -> list[str]:
         """Of the last forward pass, the levels and steps (t = 1 first) whose metric was NaN or infinite."""
-        return [f'level {level} step {step}' for level, distances in self.distances.items()
-                for step, distance in enumerate(distances, 1) if not distance.isfinite()]
+        return [
+            f'level {level} step {step}'
+            for level, distances in self.distances.items()
+            for step, distance in enumerate(distances, 1)
+            if not distance.isfinite()
+        ]
 
 
 def by_level(trajectories: dict[int, Trajectory] | Sequence[Trajectory]) -> dict[int, Trajectory]:
     if not len(trajectories):
-        raise ValueError('there must be a trajectory, but none was recorded: the `source` of the recorder is a flow that '
-                         'did not run')
+        raise ValueError(
+            'there must be a trajectory, but none was recorded: the `source` of the recorder is a flow that did not run'
+        )
     trajectories = trajectories if isinstance(trajectories, dict) else dict(enumerate(trajectories))
     if not all(isinstance(trajectory, Trajectory) for trajectory in trajectories.values()):
-        raise ValueError('`trajectories` must be those of a flow, but got features: in `loss_forward_mappings`, its recorder must '
-                         "listen to the flow of a neck or head, or it needs connector='flow'")
+        raise ValueError(
+            '`trajectories` must be those of a flow, but got features: in `loss_forward_mappings`, its recorder must '
+            "listen to the flow of a neck or head, or it needs connector='flow'"
+        )
     return trajectories

@@ -1,5 +1,6 @@
 """The distillation loss of FM-KT^Θ."""
-from typing import Sequence
+
+from collections.abc import Sequence
 
 import torch
 from mmrazor.registry import MODELS
@@ -8,8 +9,7 @@ from torch import Tensor
 from mmfmkt.flow import Trajectory
 
 from .fmkt_loss import FMKTLoss
-from .metric import LevelMetric
-
+from .level_metric import LevelMetric
 
 STUDENT_TARGETS = ('flow', 'teacher', 'both')
 
@@ -36,24 +36,32 @@ class FMKTThetaLoss(FMKTLoss):
         ValueError: if a weight is negative, if `student_target` is none of the three, and as :class:`FMKTLoss`.
     """
 
-    def __init__(self,
-                 metric: dict | list[dict] | None = None,
-                 loss_weight: float | list[float] = 1.0,
-                 student_weight: float = 1.0,
-                 transform: dict | list[dict | None] | None = None,
-                 teacher_levels: Sequence[int] | None = None,
-                 keep_pairs: float = 1.0,
-                 student_target: str = 'flow') -> None:
+    def __init__(
+        self,
+        metric: dict | list[dict] | None = None,
+        loss_weight: float | list[float] = 1.0,
+        student_weight: float = 1.0,
+        transform: dict | list[dict | None] | None = None,
+        teacher_levels: Sequence[int] | None = None,
+        keep_pairs: float = 1.0,
+        student_target: str = 'flow',
+    ) -> None:
         super().__init__(metric, loss_weight, transform, teacher_levels, keep_pairs)
         if student_weight < 0:
             raise ValueError(f'`student_weight` must be at least 0, but got {student_weight}')
         if student_target not in STUDENT_TARGETS:
-            raise ValueError(f'`student_target` must be one of {", ".join(STUDENT_TARGETS)}, but got {student_target!r}')
+            raise ValueError(
+                f'`student_target` must be one of {", ".join(STUDENT_TARGETS)}, but got {student_target!r}'
+            )
         self.student_weight, self.student_target = student_weight, student_target
         self.student_features = None
 
-    def forward(self, trajectories: dict[int, Trajectory] | Sequence[Trajectory], teacher_features: Tensor | Sequence[Tensor],
-                student_features: Sequence[Tensor] | None = None) -> Tensor:
+    def forward(
+        self,
+        trajectories: dict[int, Trajectory] | Sequence[Trajectory],
+        teacher_features: Tensor | Sequence[Tensor],
+        student_features: Sequence[Tensor] | None = None,
+    ) -> Tensor:
         """The loss of all levels, a scalar; see :class:`FMKTLoss`.
 
         Args:
@@ -70,9 +78,13 @@ class FMKTThetaLoss(FMKTLoss):
     def level_loss(self, level: int, of_student: Trajectory, target: Tensor, level_metric: LevelMetric) -> Tensor:
         source = of_student.source if self.student_features is None else self.student_features[level]
         own = level_metric.predict(source, target)
-        pulls = [level_metric.distance(own, towards, *self.context)
-                 for towards in self.student_targets(of_student, target, level_metric)]
-        return super().level_loss(level, of_student, target, level_metric) + self.student_weight * sum(pulls) / len(pulls)
+        pulls = [
+            level_metric.distance(own, towards, *self.context)
+            for towards in self.student_targets(of_student, target, level_metric)
+        ]
+        return super().level_loss(level, of_student, target, level_metric) + self.student_weight * sum(pulls) / len(
+            pulls
+        )
 
     def student_targets(self, of_student: Trajectory, target: Tensor, level_metric: LevelMetric) -> list[Tensor]:
         """What the student's own feature is compared with."""

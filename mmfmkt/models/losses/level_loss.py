@@ -1,9 +1,11 @@
 """What the losses between levels of two pyramids share."""
-from typing import Any, Sequence
+
+from collections.abc import Sequence
+from typing import Any
 
 from torch import Tensor, nn
 
-from .metric import LevelMetric
+from .level_metric import LevelMetric
 
 
 class LevelLoss(nn.Module):
@@ -30,36 +32,45 @@ class LevelLoss(nn.Module):
 
     CONTEXT: tuple[str, ...] = ()
 
-    def __init__(self,
-                 metric: dict | list[dict] | None = None,
-                 loss_weight: float | list[float] = 1.0,
-                 transform: dict | list[dict | None] | None = None,
-                 teacher_levels: Sequence[int] | None = None) -> None:
+    def __init__(
+        self,
+        metric: dict | list[dict] | None = None,
+        loss_weight: float | list[float] = 1.0,
+        transform: dict | list[dict | None] | None = None,
+        teacher_levels: Sequence[int] | None = None,
+    ) -> None:
         super().__init__()
         self.teacher_levels, self.context = teacher_levels, ()
         self.level_metrics = nn.ModuleList(
-            LevelMetric(context=self.CONTEXT, **settings) for settings in for_each_level(
-                metric=metric, transform=transform, loss_weight=loss_weight))
+            LevelMetric(context=self.CONTEXT, **settings)
+            for settings in for_each_level(metric=metric, transform=transform, loss_weight=loss_weight)
+        )
 
     def sources(self, of_student: Any) -> dict[int, Tensor]:
         """Level -> the student's feature, of what `forward` gets of the student."""
         raise NotImplementedError
 
-    def match(self, levels: dict[int, Any], teacher_features: Tensor | Sequence[Tensor]) -> dict[int, tuple[int, Tensor]]:
+    def match(
+        self, levels: dict[int, Any], teacher_features: Tensor | Sequence[Tensor]
+    ) -> dict[int, tuple[int, Tensor]]:
         """For every level, the level of the teacher that it is compared with, and its feature."""
         teacher_features = [teacher_features] if isinstance(teacher_features, Tensor) else teacher_features
         wanted = list(levels if self.teacher_levels is None else self.teacher_levels)
         if len(wanted) != len(levels) or not 0 <= min(wanted) <= max(wanted) < len(teacher_features):
-            raise ValueError(f"every level of the student that is compared, {list(levels)}, must have a level of the teacher's "
-                             f'pyramid, which has {len(teacher_features)}, but got {wanted}; set `levels` of the flow or of '
-                             'the loss, or `teacher_levels` of the loss')
+            raise ValueError(
+                f"every level of the student that is compared, {list(levels)}, must have a level of the teacher's "
+                f'pyramid, which has {len(teacher_features)}, but got {wanted}; set `levels` of the flow or of '
+                'the loss, or `teacher_levels` of the loss'
+            )
         return {level: (wanted[index], teacher_features[wanted[index]]) for index, level in enumerate(levels)}
 
     def compare(self, levels: dict[int, Any], targets: dict[int, Tensor | None]) -> Tensor:
         """The weighted sum of the levels' losses."""
         if len(self.level_metrics) not in (1, len(levels)):
-            raise ValueError('`metric`, `loss_weight` and `transform` must be one for all levels or a list with one for '
-                             f'each of the {len(levels)} levels, but got {len(self.level_metrics)}')
+            raise ValueError(
+                '`metric`, `loss_weight` and `transform` must be one for all levels or a list with one for '
+                f'each of the {len(levels)} levels, but got {len(self.level_metrics)}'
+            )
         total = 0
         for index, (level, of_student) in enumerate(levels.items()):
             level_metric = self.level_metrics[index % len(self.level_metrics)]
@@ -75,7 +86,11 @@ def for_each_level(**settings) -> list[dict]:
     """The settings of every level, or one for all of them if no setting is a list."""
     lengths = {name: len(value) for name, value in settings.items() if isinstance(value, (list, tuple))}
     if len(set(lengths.values())) > 1 or 0 in lengths.values():
-        raise ValueError(f'lists of settings for each level must be of one length, that of the levels, but got {lengths}')
+        raise ValueError(
+            f'lists of settings for each level must be of one length, that of the levels, but got {lengths}'
+        )
     num_levels = next(iter(lengths.values()), 1)
-    return [{name: value[level] if name in lengths else value for name, value in settings.items()}
-            for level in range(num_levels)]
+    return [
+        {name: value[level] if name in lengths else value for name, value in settings.items()}
+        for level in range(num_levels)
+    ]

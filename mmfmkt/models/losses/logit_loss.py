@@ -1,17 +1,19 @@
 """Distillation of logits."""
+
 from __future__ import annotations
 
-from typing import Sequence
+from collections.abc import Sequence
 
 import torch
 from mmengine.model import BaseModel
 from mmrazor.registry import MODELS
 from torch import Tensor, nn
 
-from ..comparable_heads import find_head, why_logits_differ
-from .binary_kd import BinaryKDLoss
-from .metric import LevelMetric, fit_size
-from .row_metrics import location_rows
+from mmfmkt.detectors.comparable_heads import find_head, why_logits_differ
+from mmfmkt.models.metrics.binary_kd import BinaryKDMetric
+from mmfmkt.models.metrics.row_metrics import location_rows
+
+from .level_metric import LevelMetric, fit_size
 
 
 @MODELS.register_module()
@@ -21,7 +23,7 @@ class LogitLoss(nn.Module):
     .. math:: L = w \, \mathrm{metric}(s, t), \quad s, t \in R^{n \times K}
 
     With the n anchors of all levels and images of a dense head, or the n proposals of the student for box heads. With
-    `BinaryKDLoss`, or `KLDivergence` for softmax logits, this is knowledge distillation (arXiv:1503.02531); with `DISTLoss` it
+    `BinaryKDMetric`, or `KLDivergence` for softmax logits, this is knowledge distillation (arXiv:1503.02531); with `DISTLoss` it
     is DIST (arXiv:2205.10536).
 
     Args:
@@ -43,9 +45,11 @@ class LogitLoss(nn.Module):
 
     def check_classes(self) -> None:
         """Raise a ValueError if the metric compares distributions over classes and there is one class."""
-        if self.num_classes == 1 and not isinstance(self.metric.metric, BinaryKDLoss):
-            raise ValueError('the metric of LogitLoss must be a BinaryKDLoss for a dense head of one class, whose softmax is '
-                             f'always 1, but got {type(self.metric.metric).__name__}; take the method kd, or one that compares features')
+        if self.num_classes == 1 and not isinstance(self.metric.metric, BinaryKDMetric):
+            raise ValueError(
+                'the metric of LogitLoss must be a BinaryKDMetric for a dense head of one class, whose softmax is '
+                f'always 1, but got {type(self.metric.metric).__name__}; take the method kd, or one that compares features'
+            )
 
     def prepare_from_student(self, student: BaseModel) -> None:
         self.num_classes = getattr(student.get_submodule(find_head(student)), 'cls_out_channels', None)

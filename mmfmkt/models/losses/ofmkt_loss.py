@@ -1,5 +1,6 @@
 """OFM-KT, online: the losses without a teacher."""
-from typing import Sequence
+
+from collections.abc import Sequence
 
 import torch
 from mmrazor.registry import MODELS
@@ -9,7 +10,7 @@ from mmfmkt.flow import Trajectory
 
 from .fmkt_loss import FMKTLoss, by_level
 from .fmkt_theta_loss import FMKTThetaLoss
-from .metric import LevelMetric
+from .level_metric import LevelMetric
 
 
 class OnlineTarget:
@@ -18,8 +19,10 @@ class OnlineTarget:
     def __init__(self, *args, **kwargs) -> None:
         super().__init__(*args, **kwargs)
         if self.keep_pairs < 1 or self.teacher_levels is not None:
-            raise ValueError('`keep_pairs` must be 1 and `teacher_levels` None without a teacher, but got '
-                             f'{self.keep_pairs} and {self.teacher_levels}')
+            raise ValueError(
+                '`keep_pairs` must be 1 and `teacher_levels` None without a teacher, but got '
+                f'{self.keep_pairs} and {self.teacher_levels}'
+            )
 
     def forward(self, trajectories: dict[int, Trajectory] | Sequence[Trajectory]) -> Tensor:
         """The loss of all levels, a scalar; see :class:`FMKTLoss`."""

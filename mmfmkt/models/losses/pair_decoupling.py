@@ -1,4 +1,5 @@
 """Pair Decoupling: some of the batch is compared with the teacher's features of other images."""
+
 import torch
 from torch import Tensor
 
@@ -10,7 +11,7 @@ def decoupled_order(batch_size: int, keep_pairs: float) -> Tensor:
     of one keeps its own (arXiv:2402.02012, Pair Decoupling).
     """
     order = torch.arange(batch_size)
-    others = torch.randperm(batch_size)[:round((1 - keep_pairs) * batch_size)]
+    others = torch.randperm(batch_size)[: round((1 - keep_pairs) * batch_size)]
     order[others] = others.roll(1)
     return order
 

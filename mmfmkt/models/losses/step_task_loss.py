@@ -1,16 +1,17 @@
 """The task loss on the logits of every step."""
-from typing import Sequence
+
+from collections.abc import Sequence
 
 import torch
 from mmrazor.registry import MODELS
 from torch import Tensor, nn
 
 from mmfmkt.flow import Trajectory
+from mmfmkt.models.flows.student_classifier import StudentClassifier
+from mmfmkt.models.metrics.row_metrics import location_rows
+from mmfmkt.models.recorders.recorders import Call
 
-from ..connectors.student_classifier import StudentClassifier
-from ..recorders import Call
 from .fmkt_loss import by_level
-from .row_metrics import location_rows
 
 
 @MODELS.register_module()
@@ -52,8 +53,10 @@ class StepTaskLoss(nn.Module):
             ValueError: if the head does not call its `loss_cls` in this way.
         """
         if not calls:
-            raise ValueError('the `loss_cls` of the head must run in every iteration, but it did not; is it the loss that '
-                             'the recorder of `calls` listens to?')
+            raise ValueError(
+                'the `loss_cls` of the head must run in every iteration, but it did not; is it the loss that '
+                'the recorder of `calls` listens to?'
+            )
         trajectories = list(by_level(trajectories).values())
         steps = list(zip(*map(self.transform.of_endpoints, trajectories)))
         return self.loss_weight * sum(self.task_loss(logits, calls) for logits in steps) / len(steps)
@@ -65,6 +68,8 @@ class StepTaskLoss(nn.Module):
         rows = rows if len(calls) == len(rows) else [torch.cat(rows)]
         expected, found = [tuple(call.args[0].shape) for call in calls], [tuple(row.shape) for row in rows]
         if expected != found:
-            raise ValueError(f'the `loss_cls` of the head must be called once for each level or once for all of them, with '
-                             f'logits of the shapes {found}, but got {expected}; leave StepTaskLoss out for this head')
+            raise ValueError(
+                f'the `loss_cls` of the head must be called once for each level or once for all of them, with '
+                f'logits of the shapes {found}, but got {expected}; leave StepTaskLoss out for this head'
+            )
         return sum(call.module(row, *call.args[1:], **call.kwargs) for row, call in zip(rows, calls))

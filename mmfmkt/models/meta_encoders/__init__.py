@@ -6,5 +6,10 @@ from .mlp import MLPMetaEncoder
 from .swin import SwinMetaEncoder
 
 __all__ = [
-    'ConvMetaEncoder', 'ConvNeXtMetaEncoder', 'LightMetaEncoder', 'MLPMetaEncoder', 'MetaEncoder', 'SwinMetaEncoder'
+    'ConvMetaEncoder',
+    'ConvNeXtMetaEncoder',
+    'LightMetaEncoder',
+    'MLPMetaEncoder',
+    'MetaEncoder',
+    'SwinMetaEncoder',
 ]

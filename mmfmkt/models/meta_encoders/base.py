@@ -1,4 +1,5 @@
 """What all meta-encoders share: the time embedding and the start as the identity."""
+
 import math
 
 import torch
@@ -65,14 +66,17 @@ class MetaEncoder(BaseModule):
         if not isinstance(channels, int) or channels < 2 or channels % 2:
             raise ValueError(
                 f'`channels` of {type(self).__name__} must be an even number of at least 2, but got {channels!r}; '
-                'set it to the channels of the features that the flow transports')
+                'set it to the channels of the features that the flow transports'
+            )
         super().__init__()
         self.channels, self.zero_init = channels, zero_init
         self.time_embedding = TimeEmbedding(channels)
         self.layers = self.build_layers(channels)
         if not isinstance(self.layers, nn.Sequential) or not list(self.layers[-1].parameters()):
-            raise ValueError(f'`build_layers` of {type(self).__name__} must return an nn.Sequential that ends with a layer '
-                             f'with parameters, which is set to zero, but got {self.layers}')
+            raise ValueError(
+                f'`build_layers` of {type(self).__name__} must return an nn.Sequential that ends with a layer '
+                f'with parameters, which is set to zero, but got {self.layers}'
+            )
         self.start()
 
     def build_layers(self, channels: int) -> nn.Sequential:
@@ -92,8 +96,10 @@ class MetaEncoder(BaseModule):
 
     def forward(self, state: Tensor, t: float) -> Tensor:
         if state.shape[1] != self.channels:
-            raise ValueError(f'`channels` of {type(self).__name__} must be those of the features that the flow '
-                             f'transports, {state.shape[1]}, but got {self.channels}')
+            raise ValueError(
+                f'`channels` of {type(self).__name__} must be those of the features that the flow '
+                f'transports, {state.shape[1]}, but got {self.channels}'
+            )
         if state.dim() == 2:  # a vector is a map of one pixel
             return self.forward(state[:, :, None, None], t).flatten(1)
         return self.layers(self.lowered(state + self.time_embedding(t)))

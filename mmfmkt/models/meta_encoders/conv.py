@@ -1,4 +1,5 @@
 """The meta-encoder of plain convolutions."""
+
 from mmrazor.registry import MODELS
 from torch import Tensor, nn
 
@@ -10,8 +11,12 @@ class ResidualBlock(nn.Sequential):
 
     def __init__(self, channels: int) -> None:
         super().__init__(
-            nn.Conv2d(channels, channels, 1, bias=False), ChannelNorm(channels), nn.ReLU(),
-            nn.Conv2d(channels, channels, 3, padding=1, bias=False), ChannelNorm(channels))
+            nn.Conv2d(channels, channels, 1, bias=False),
+            ChannelNorm(channels),
+            nn.ReLU(),
+            nn.Conv2d(channels, channels, 3, padding=1, bias=False),
+            ChannelNorm(channels),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         return x + super().forward(x)
@@ -23,4 +28,5 @@ class ConvMetaEncoder(MetaEncoder):
 
     def build_layers(self, channels: int) -> nn.Sequential:
         return nn.Sequential(
-            ResidualBlock(channels), ResidualBlock(channels), nn.Conv2d(channels, channels, 1, bias=False))
+            ResidualBlock(channels), ResidualBlock(channels), nn.Conv2d(channels, channels, 1, bias=False)
+        )

@@ -1,4 +1,5 @@
 """The meta-encoder of ConvNeXt blocks."""
+
 import torch
 from mmrazor.registry import MODELS
 from torch import Tensor, nn
@@ -16,8 +17,12 @@ class ConvNeXtBlock(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.branch = nn.Sequential(
-            nn.Conv2d(channels, channels, 7, padding=3, groups=channels), ChannelNorm(channels),
-            nn.Conv2d(channels, 4 * channels, 1), nn.GELU(), nn.Conv2d(4 * channels, channels, 1))
+            nn.Conv2d(channels, channels, 7, padding=3, groups=channels),
+            ChannelNorm(channels),
+            nn.Conv2d(channels, 4 * channels, 1),
+            nn.GELU(),
+            nn.Conv2d(4 * channels, channels, 1),
+        )
         self.layer_scale = nn.Parameter(torch.ones(channels, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
@@ -34,5 +39,9 @@ class ConvNeXtMetaEncoder(MetaEncoder):
 
     def build_layers(self, channels: int) -> nn.Sequential:
         return nn.Sequential(
-            ConvNeXtBlock(channels), ChannelNorm(channels), ConvNeXtBlock(channels), ChannelNorm(channels),
-            nn.Conv2d(channels, channels, 1, bias=False))
+            ConvNeXtBlock(channels),
+            ChannelNorm(channels),
+            ConvNeXtBlock(channels),
+            ChannelNorm(channels),
+            nn.Conv2d(channels, channels, 1, bias=False),
+        )

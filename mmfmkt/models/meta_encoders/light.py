@@ -1,4 +1,5 @@
 """The cheap meta-encoder."""
+
 from mmrazor.registry import MODELS
 from torch import nn
 
@@ -12,5 +13,10 @@ class LightMetaEncoder(MetaEncoder):
     def build_layers(self, channels: int) -> nn.Sequential:
         hidden = max(4, channels // 8)  # a norm over one channel is always zero
         return nn.Sequential(
-            ChannelNorm(channels), nn.ReLU(), nn.Conv2d(channels, hidden, 3, padding=1, bias=False),
-            ChannelNorm(hidden), nn.ReLU(), nn.Conv2d(hidden, channels, 3, padding=1, bias=False))
+            ChannelNorm(channels),
+            nn.ReLU(),
+            nn.Conv2d(channels, hidden, 3, padding=1, bias=False),
+            ChannelNorm(hidden),
+            nn.ReLU(),
+            nn.Conv2d(hidden, channels, 3, padding=1, bias=False),
+        )

@@ -1,4 +1,5 @@
 """The meta-encoder without neighbours: the same network at every location."""
+
 from mmrazor.registry import MODELS
 from torch import Tensor, nn
 

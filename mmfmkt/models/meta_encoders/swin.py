@@ -1,4 +1,5 @@
 """The meta-encoder of shifted-window attention."""
+
 from mmdet.models.backbones.swin import SwinBlock
 from mmrazor.registry import MODELS
 from torch import Tensor, nn
@@ -32,8 +33,9 @@ class SwinMetaEncoder(MetaEncoder):
 
     def __init__(self, channels: int, zero_init: bool = True) -> None:
         if not isinstance(channels, int) or channels % NUM_HEADS:
-            raise ValueError(f'`channels` of SwinMetaEncoder must be a multiple of its {NUM_HEADS} heads, but got '
-                             f'{channels!r}')
+            raise ValueError(
+                f'`channels` of SwinMetaEncoder must be a multiple of its {NUM_HEADS} heads, but got {channels!r}'
+            )
         super().__init__(channels, zero_init)
 
     def build_layers(self, channels: int) -> nn.Sequential:

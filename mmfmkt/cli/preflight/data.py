@@ -1,0 +1,136 @@
+"""What can be known to be wrong with the data before training starts."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from mmengine.config import Config
+from mmengine.runner import BaseLoop, Runner
+from torch import nn
+
+from mmfmkt.cli.start import message
+from mmfmkt.common.processes import unwrapped
+from mmfmkt.detectors.class_count import class_counts
+from mmfmkt.engine.loading.sample_errors import name_samples
+from mmfmkt.models.teacher.frozen_teacher import FrozenTeacher
+
+
+def find_datasets(node: object) -> Iterator[dict]:
+    """All dataset configs with an annotation file in a data loader's config, inside any wrapper."""
+    if isinstance(node, dict):
+        if node.get('ann_file'):
+            yield node
+        for key in ('dataset', 'datasets'):
+            yield from find_datasets(node.get(key))
+    elif isinstance(node, (list, tuple)):
+        for item in node:
+            yield from find_datasets(item)
+
+
+def check_data(cfg: Config, *loaders: str) -> None:
+    """Look for the annotation files and image folders of the named data loaders, where they are local.
+
+    Raises:
+        FileNotFoundError: if one is not there; the message says how to set it.
+        ValueError: if a folder is none.
+    """
+    for loader in loaders:
+        for dataset in find_datasets(cfg.get(loader)):
+            if dataset.get('backend_args'):  # MMEngine may map the paths to a server
+                continue
+            root, folders = dataset.get('data_root') or '', dataset.get('data_prefix') or {}
+            if not isinstance(root, str) or not isinstance(folders, dict):
+                raise ValueError(
+                    f'`data_root` and `data_prefix` of a dataset must be a folder and a dict of folders below it, but '
+                    f'got {root!r} and {folders!r}'
+                )
+            check_path(root, dataset['ann_file'], f'{loader}: the annotation file', 'ann_file')
+            for folder in folders.values():
+                check_path(root, folder, f'{loader}: the image folder', 'data_prefix')
+
+
+def check_path(root: str, name: str, what: str, option: str) -> None:
+    path = Path(root) / name
+    if '://' not in f'{root}{name}' and not path.exists():
+        raise FileNotFoundError(
+            f'{what} {path} must exist, but it does not (current folder: {Path.cwd()}); set '
+            f'`data_root` or `{option}` of the dataset in the config or with --cfg-options'
+        )
+
+
+def build_data(runner: Runner, *names: str) -> list[BaseLoop]:
+    """Build loops of a runner, 'train', 'val' or 'test', with data set and metric; their images are named in errors.
+
+    Raises:
+        ValueError: if a data set cannot be read.
+        FileNotFoundError: if the annotation file of a metric is not there.
+    """
+    loops = []
+    for name in names:
+        try:
+            loop = getattr(runner, f'{name}_loop')
+        except FileNotFoundError:
+            raise
+        except Exception as error:
+            loader = runner.cfg.get(f'{name}_dataloader')
+            files = ' and '.join(dataset['ann_file'] for dataset in find_datasets(loader)) or 'the annotation file'
+            raise ValueError(
+                f'the data of `{name}_dataloader` could not be read: {message(error)}; are the settings those of its types, has '
+                f'{files} images with boxes (id, file_name, width, height; id, image_id, category_id, bbox, area), and are the '
+                'classes in the `metainfo` of the dataset named as in that file?'
+            ) from error
+        if loop is not None:
+            name_samples(loop.dataloader.dataset)
+            loops.append(loop)
+    return loops
+
+
+def check_classes(model: nn.Module, loops: Iterable[BaseLoop]) -> None:
+    """Raise a ValueError if data and heads differ in their classes, or data and annotations, or data and teacher."""
+    of_heads = class_counts(model)
+    for loop in loops:
+        classes = loop.dataloader.dataset.metainfo.get('classes')
+        if classes and of_heads and of_heads != {len(classes)}:
+            raise ValueError(
+                f'the data set has {len(classes)} classes ({", ".join(classes[:3])}, ...), but the heads of '
+                f'the detector have num_classes={sorted(of_heads)}; set num_classes of every head, or '
+                '`metainfo=dict(classes=...)` of the dataset'
+            )
+        of_file = getattr(loop.dataloader.dataset, 'cat_ids', None)
+        if classes and of_file is not None and len(of_file) != len(classes):
+            raise ValueError(
+                f'every class must be a category of the annotation file, but {loop.dataloader.dataset.ann_file} has '
+                f'{len(of_file)} of the {len(classes)} classes ({", ".join(classes[:3])}, ...); set '
+                '`metainfo=dict(classes=...)` of the dataset to names of the file'
+            )
+        check_teacher_classes(model, classes)
+
+
+def check_teacher_classes(model: nn.Module, classes: Sequence[str] | None) -> None:
+    """Raise a ValueError if the teacher's checkpoint names other classes than the data set, or the same in another order."""
+    model = unwrapped(model)
+    teacher = getattr(model, 'teacher', None)
+    if not classes or not isinstance(teacher, FrozenTeacher) or not teacher.classes or not model.check_classes:
+        return
+    if list(map(spelled, teacher.classes)) != list(map(spelled, classes)):
+        wrong = next((pair for pair in zip(teacher.classes, classes) if spelled(pair[0]) != spelled(pair[1])), None)
+        first = f'; the first that differ are {wrong[0]} and {wrong[1]}' if wrong else ''
+        raise ValueError(
+            'the teacher must have been trained on the classes of the data set, in their order, but its '
+            f'checkpoint names {len(teacher.classes)} ({", ".join(teacher.classes[:3])}, ...) and the data set '
+            f'{len(classes)} ({", ".join(classes[:3])}, ...){first}; train the teacher on the data of the '
+            'student, or, if the names mean the same, set `check_classes=False` of the model'
+        )
+
+
+def spelled(name: str) -> str:
+    """A name as it is compared: versions of COCO's classes differ in `traffic light` and `traffic_light`."""
+    return name.lower().replace('_', ' ').replace('-', ' ')
+
+
+def check_evaluation(runner: Runner) -> None:
+    """Raise a ValueError if the teacher shall be measured, and there is nothing to measure it on."""
+    if getattr(unwrapped(runner.model), 'evaluate_teacher', False) and runner.val_loop is None:
+        raise ValueError(
+            '`evaluate_teacher` must be used with validation data, but there are none; set `val_dataloader`, '
+            '`val_evaluator` and `val_cfg`'
+        )

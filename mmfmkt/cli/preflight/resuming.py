@@ -1,0 +1,52 @@
+"""Is a checkpoint one to go on from, or to start from?"""
+
+from mmengine.dist import all_gather_object
+from mmengine.runner import Runner
+from torch import Tensor, nn
+
+from mmfmkt.common.checkpoints import misshapen, shorten
+from mmfmkt.common.processes import unwrapped
+from mmfmkt.engine.checkpoint_files import Resumable
+
+# what a runner reads of a checkpoint to go on from, and what it looks for in there
+PARTS = dict(meta=('epoch', 'iter'), optimizer=(), message_hub=('log_scalars', 'runtime_info'))
+
+
+def check_agreement(resumed: Resumable | None) -> None:
+    """Raise a ValueError if the processes, on several machines perhaps, do not go on from the same checkpoint."""
+    paths = all_gather_object(resumed and resumed.path)
+    if len(set(paths)) > 1:
+        raise ValueError(
+            f'all processes must go on from the same checkpoint, but got {sorted(set(map(str, paths)))}; let the '
+            'machines share their --work-dir, or give the checkpoint: --resume CHECKPOINT'
+        )
+
+
+def check_resumable(model: nn.Module, resumed: Resumable) -> None:
+    """Raise a ValueError if a checkpoint to go on from was not written by such a run."""
+    content, own = resumed.content, unwrapped(model).state_dict()
+    weights = {**resumed.weights, **content.get('distiller', {})}
+    lacks = [
+        f'`{part}`'
+        for part, keys in PARTS.items()
+        if not isinstance(content.get(part), dict) or not set(keys) <= set(content[part])
+    ]
+    missing, other = [key for key in own if key not in weights], misshapen(own, weights)
+    if missing:
+        lacks.append(f'the weights of {shorten(missing)}')
+    if lacks or other:
+        what = f'lacks {" and ".join(lacks)}' if lacks else f'has weights of another shape: {shorten(other)}'
+        raise ValueError(
+            f'the checkpoint to go on from must be one of this run, but {resumed.path} {what}; to start '
+            'from the weights of another, set load_from'
+        )
+
+
+def check_start(runner: Runner, path: str, weights: dict[str, Tensor]) -> None:
+    """Raise a ValueError if nothing of a checkpoint to start from, set by `load_from`, fits into the model."""
+    own = unwrapped(runner.model).state_dict()
+    if not any(key in own and own[key].shape == value.shape for key, value in weights.items()):
+        raise ValueError(
+            f'the checkpoint to start from, set by `load_from`, must have weights of the student, but nothing of '
+            f'{path} fits; it has {shorten(list(weights))}, and the student {shorten(list(own))}'
+        )

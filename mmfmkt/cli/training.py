@@ -1,0 +1,100 @@
+"""From a config and the options of a command line to a runner that is ready to train."""
+
+import argparse
+
+from mmengine.config import Config
+from mmengine.runner import Runner
+from torch import Tensor
+
+from mmfmkt.common.checkpoints import read_checkpoint
+from mmfmkt.deploy.detector import is_distillation
+from mmfmkt.engine.add_hooks import add_distillation_hooks, make_resumable
+from mmfmkt.engine.checkpoint_files import Resumable, find_resumable, read_resumable
+from mmfmkt.engine.cpu import enable_amp
+from mmfmkt.pairing.short_form import write_out
+
+from .arguments import load_config
+from .preflight import (
+    build_data,
+    check_agreement,
+    check_classes,
+    check_data,
+    check_evaluation,
+    check_optimizer,
+    check_resumable,
+    check_sharding,
+    check_start,
+)
+from .run_log import log_run
+from .runner import build_runner
+
+
+def prepare_training(args: argparse.Namespace) -> Runner:
+    """What `tools/train.py` starts; see :func:`build_training_runner`."""
+    return build_training_runner(load_config(args), args)
+
+
+def build_training_runner(cfg: Config, args: argparse.Namespace) -> Runner:
+    """A runner that trains what the config says, with the options of the command line.
+
+    Raises:
+        ValueError: if data, student and teacher differ in their classes, if a checkpoint is damaged, or if
+            `--auto-scale-lr` is given and the config does not state the batch size of its learning rate.
+        FileNotFoundError: if a checkpoint, an annotation file or an image folder is not there.
+    """
+    cfg = write_out(cfg)
+    check_data(cfg, 'train_dataloader', 'val_dataloader')
+    if args.amp:
+        enable_amp(cfg)
+    if args.auto_scale_lr:
+        if 'base_batch_size' not in (cfg.get('auto_scale_lr') or {}):
+            raise ValueError(
+                '--auto-scale-lr needs auto_scale_lr = dict(base_batch_size=...) in the config: the batch '
+                'size over all GPUs that its learning rate was chosen for'
+            )
+        cfg.auto_scale_lr.enable = True
+    resumed = set_resumed(cfg, args.resume)
+    start = None if resumed else read_start(cfg.get('load_from'))
+    check_sharding(cfg)
+    if is_distillation(cfg):
+        check_optimizer(cfg)
+        add_distillation_hooks(cfg)
+    make_resumable(cfg)
+    runner = build_runner(cfg)
+    check_agreement(resumed)
+    check_classes(runner.model, build_data(runner, 'train', 'val'))
+    check_evaluation(runner)
+    if resumed:
+        check_resumable(runner.model, resumed)
+    if start:
+        check_start(runner, cfg.load_from, start)
+    if isinstance(runner, Runner):  # the strategies of others build it with the model that they wrap
+        runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+    log_run(runner, resumed and resumed.path)
+    return runner
+
+
+def read_start(path: str | None) -> dict[str, Tensor] | None:
+    """The weights of a local checkpoint to start from; the runner reads it only when everything else is done."""
+    return (
+        read_checkpoint(path, 'the checkpoint to start from, set by `load_from`,')[0]
+        if path and '://' not in path
+        else None
+    )
+
+
+def set_resumed(cfg: Config, resume: str | None) -> Resumable | None:
+    """Let the config go on from the checkpoint that `--resume` gives, or from the newest of the work dir that is whole.
+
+    Without any, the run begins at the beginning. A run without a seed goes on with the one that it drew.
+    """
+    if not resume and cfg.get('resume'):  # in the config, as MMEngine has it
+        resume = cfg.get('load_from') or 'auto'
+    if not resume:
+        return None
+    resumed = find_resumable(cfg.work_dir) if resume == 'auto' else read_resumable(resume)
+    cfg.resume, cfg.load_from = bool(resumed), resumed.path if resumed else cfg.get('load_from')
+    seed = ((resumed.content if resumed else {}).get('meta') or {}).get('seed')
+    if seed is not None and (cfg.get('randomness') or {}).get('seed') is None:
+        cfg.randomness = dict(cfg.get('randomness') or {}, seed=seed)
+    return resumed

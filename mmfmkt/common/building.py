@@ -1,0 +1,66 @@
+"""Building from configs, with errors that say what there is to choose from."""
+
+import copy
+from typing import TypeVar
+
+from mmdet.models import SemiBaseDetector
+from mmdet.registry import MODELS as DETECTORS
+from mmengine.config import ConfigDict
+from mmengine.model import BaseModel
+from mmrazor.registry import MODELS
+
+Part = TypeVar('Part')
+
+
+def build_detector(config: dict | BaseModel) -> BaseModel:
+    """A detector from its config, whatever the default scope; a detector is returned as it is.
+
+    Raises:
+        ValueError: if it is something else.
+    """
+    if isinstance(config, dict) and 'architecture' in config:
+        raise ValueError(
+            f'student and teacher must be detectors, but got a distillation, {config.get("type")}; train it with '
+            'tools/train.py, and take what tools/export_student.py makes of it for a teacher'
+        )
+    detector = config if isinstance(config, BaseModel) else DETECTORS.build(own_copy(config))
+    if not hasattr(detector, 'extract_feat') or isinstance(detector, SemiBaseDetector):
+        raise ValueError(
+            f'student and teacher must be detectors, whose `extract_feat` makes features of images, but got '
+            f'{type(detector).__name__}; give the config of a whole detector, of a semi-supervised one its '
+            '`model.detector`'
+        )
+    return detector
+
+
+def own_copy(config: dict) -> ConfigDict:
+    """A copy for mmdet's detectors, some of which write into their configs, so that they can be built only once."""
+    return ConfigDict({'_scope_': 'mmdet', **copy.deepcopy(config)})
+
+
+def build_part(config: dict | Part, kind: type[Part], option: str, package: str = '') -> Part:
+    """A `kind` from its config, or as it is; those of a `package` are proposed if it is none.
+
+    Raises:
+        ValueError: if `config` is not that of a registered `kind`; the message lists them.
+    """
+    if isinstance(config, kind):
+        return config
+    part_type = config.get('type') if isinstance(config, dict) else None
+    cls = MODELS.get(part_type) if isinstance(part_type, str) else part_type
+    if not (isinstance(cls, type) and issubclass(cls, kind)):
+        raise ValueError(
+            f'`{option}` must be the config of a {kind.__name__}, dict(type=...) with one of the types '
+            f"{', '.join(registered(kind, package))}, but got {config!r}; one of your own is registered in MMRazor's "
+            'MODELS and imported by `custom_imports` of the config'
+        )
+    return MODELS.build({**config, 'type': cls})  # the class, which does not depend on the default scope
+
+
+def registered(kind: type, package: str) -> list[str]:
+    """The names, with their scope, under which subclasses of `kind` from a `package` stand in MMRazor's `MODELS`."""
+    return sorted(
+        f'mmrazor.{name}'
+        for name, cls in MODELS.module_dict.items()
+        if isinstance(cls, type) and issubclass(cls, kind) and package in cls.__module__
+    )

@@ -1,0 +1,57 @@
+"""Reading configs, with errors that name the file."""
+
+from mmengine.config import Config, ConfigDict
+from mmengine.hub import get_config
+
+
+def read_config(config: str, option: str) -> Config:
+    """A config file, or a config of an installed package ('mmdet::retinanet/retinanet_r50_fpn_1x_coco.py').
+
+    Args:
+        config: path or 'package::path'.
+        option: what the user set it by, for the messages.
+
+    Raises:
+        FileNotFoundError: if it is not there.
+        ValueError: if it is no config.
+    """
+    try:
+        return get_config(config) if '::' in config else Config.fromfile(config)
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise FileNotFoundError(
+            f"{option} must be a config file or a 'package::' config, but {config} is not there; a config "
+            "of MMDetection's is named as mmdet::retinanet/retinanet_r50_fpn_1x_coco.py"
+        ) from error
+    except Exception as error:  # a config is code, which can go wrong in any way
+        reason = f'{error.msg}, line {error.lineno}' if isinstance(error, SyntaxError) else error
+        raise ValueError(
+            f'{option} {config} could not be read as a config: {type(error).__name__}: {reason}'
+        ) from error
+
+
+def type_name(config: dict) -> str:
+    """The name of a config's `type`, without its scope or module; pure Python configs have classes there."""
+    part_type = config.get('type')
+    return getattr(part_type, '__name__', str(part_type)).split('.')[-1]
+
+
+def read_detector_config(config: str | dict, option: str = '`teacher`') -> ConfigDict:
+    """The model of a config file, of a `package::` config or of a config dict.
+
+    Raises:
+        TypeError: if `config` is neither a string nor a dict.
+        FileNotFoundError: if the file is not there.
+        ValueError: if it is no config, or has no model with a `type`.
+    """
+    if not isinstance(config, (str, dict)):
+        raise TypeError(
+            f"{option} must be a config file, a 'package::' config or a config dict of a detector, but got "
+            f'{config!r}; distillation needs a teacher: set model.teacher and model.teacher_ckpt'
+        )
+    loaded = read_config(config, option) if isinstance(config, str) else config
+    model = loaded.get('model', loaded)
+    if 'type' not in model:
+        raise ValueError(f'{option} must be the config of a detector, but {config!r} has no model with a `type`')
+    if 'data_preprocessor' in loaded:  # a runner gives it to a model that has none
+        model = ConfigDict({'data_preprocessor': loaded['data_preprocessor'], **model})
+    return model

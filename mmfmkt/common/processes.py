@@ -1,0 +1,27 @@
+"""Several processes: which of them this is, before PyTorch knows, the model that each has wrapped, and what one of them knows."""
+
+import os
+
+import torch
+from mmengine.dist import all_reduce, get_world_size
+from mmengine.model import is_model_wrapper
+from torch import nn
+
+
+def is_first_process() -> bool:
+    """Is this the only process, or the first of those that torchrun or Slurm has started?"""
+    return os.environ.get('RANK', os.environ.get('SLURM_PROCID', '0')) == '0'
+
+
+def unwrapped(model: nn.Module) -> nn.Module:
+    """The model itself, which several processes wrap."""
+    return model.module if is_model_wrapper(model) else model
+
+
+def any_process(flag: bool) -> bool:
+    """Is it so in one of the processes? All of them must ask."""
+    if get_world_size() == 1:
+        return flag
+    total = torch.tensor(float(flag), device='cuda' if torch.cuda.is_available() else 'cpu')
+    all_reduce(total)
+    return total.item() > 0

@@ -1,0 +1,105 @@
+"""From a config and a checkpoint to a file with an ONNX graph."""
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import torch
+from mmengine.config import Config
+from torch import Tensor
+
+from mmfmkt.deploy.detector import deployed_config, student_weights
+from mmfmkt.deploy.export import load_detector
+
+from .outputs import dense_outputs
+from .trace import trace
+from .verify import verify
+
+if TYPE_CHECKING:  # an option of the installation
+    from onnx import ModelProto
+
+STRIDE = 32  # detectors that pad nothing may read multiples of it alone
+FREE_SIZE = (192, 256)  # what is traced if H and W are free; its pyramid has room for the 900 queries of DINO
+LARGER = 160  # pixels by which the size is larger that is tried then: even a level of stride 128 grows
+
+
+def export_onnx(cfg: Config, checkpoint: str, out: str, shape: Sequence[int] | None = None) -> tuple[dict, float]:
+    """Write the deployed detector as an ONNX graph, once onnxruntime has computed with it what PyTorch computes.
+
+    The input is `images`, (B, 3, H, W), float32, normalised and padded as the data preprocessor does; B is free. The
+    outputs are those of :func:`~mmfmkt.deploy.onnx.outputs.dense_outputs`.
+
+    Args:
+        cfg: config of a distillation run, whose student is taken, or of a detector.
+        checkpoint: a checkpoint of it.
+        out: the file to write.
+        shape: H and W, rounded up to a multiple of what the data preprocessor pads to. By default they are free.
+
+    Returns:
+        Name -> shape of the input and of the outputs, with names for the free axes, and the largest deviation found.
+
+    Raises:
+        ImportError: if onnx or onnxruntime is missing.
+        FileNotFoundError: if the checkpoint is not there.
+        ValueError: if the detector has no dense head, or if `shape` is not positive.
+        RuntimeError: if the checkpoint's weights are not exactly those of the detector, if an operator cannot be
+            exported, or if the graph does not run or deviates.
+    """
+    require_onnx()
+    if shape and min(shape) < 1:
+        raise ValueError(f'`shape` must be a height and a width of at least 1, but got {tuple(shape)}')
+    detector = load_detector(deployed_config(cfg, checkpoint).model, student_weights(checkpoint)[0])
+    traced, other = draw_batches(shape, getattr(detector.data_preprocessor, 'pad_size_divisor', 1))
+    free = {0: 'batch'} if shape else {0: 'batch', 2: 'height', 3: 'width'}
+    with torch.no_grad():
+        outputs, other_outputs = dense_outputs(detector, traced), dense_outputs(detector, other)
+        model = trace(detector, traced, free, list(outputs))
+        shapes = dict(
+            images=[free.get(axis, size) for axis, size in enumerate(traced.shape)], **free_axes(outputs, other_outputs)
+        )
+        state_shapes(model, shapes)
+        try:
+            largest = verify(detector, model, other)
+        except RuntimeError as error:
+            advice = '' if shape else '; fixed height and width (--shape H W) may help'
+            raise RuntimeError(f'{error}; nothing was written{advice}') from error
+    Path(out).parent.mkdir(parents=True, exist_ok=True)
+    Path(out).write_bytes(model.SerializeToString())
+    return shapes, largest
+
+
+def require_onnx() -> None:
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime  # noqa: F401
+    except ImportError as error:
+        raise ImportError(f"{error}; an export needs it: pip install -e '.[onnx]'") from error
+
+
+def draw_batches(shape: Sequence[int] | None, padding: int) -> list[Tensor]:
+    """Two random images to trace, then one, larger if the size is free, which shows what has become a constant."""
+    divisor, more = (padding, 0) if shape else (math.lcm(padding, STRIDE), LARGER)
+    generator = torch.Generator().manual_seed(0)
+    sizes = [[-(-(pixels + step) // divisor) * divisor for pixels in shape or FREE_SIZE] for step in (0, more)]
+    return [torch.randn(batch, 3, *size, generator=generator) for batch, size in zip((2, 1), sizes)]
+
+
+def free_axes(one: dict[str, Tensor], other: dict[str, Tensor]) -> dict[str, list[int | str]]:
+    """Name -> shape of the outputs of two runs, with names for the axes in which they differ."""
+    shapes = {}
+    for name, tensor in one.items():
+        sizes = list(zip(tensor.shape, other[name].shape))
+        free = [axis for axis, (size, changed) in enumerate(sizes) if size != changed]
+        names = {axis: f'{name}_axis_{axis}' if place else 'batch' for place, axis in enumerate(free)}
+        shapes[name] = [names.get(axis, size) for axis, (size, _) in enumerate(sizes)]
+    return shapes
+
+
+def state_shapes(model: 'ModelProto', shapes: dict[str, list[int | str]]) -> None:
+    """Write the shapes of the outputs into the graph: PyTorch gives axes that were of one size one name."""
+    import onnx
+
+    for output in model.graph.output:
+        dtype = output.type.tensor_type.elem_type
+        output.CopyFrom(onnx.helper.make_tensor_value_info(output.name, dtype, shapes[output.name]))

@@ -1,0 +1,27 @@
+"""Do the heads of student and teacher tell the same number of classes apart?"""
+
+import re
+
+from torch import nn
+
+# a stage of a cascade has a number; RPNs and semantic heads count something else
+BOX_OR_MASK_HEAD = re.compile(r'(^|\.)(bbox_head|mask_head)(\.\d+)?$')
+
+
+def class_counts(detector: nn.Module) -> set[int]:
+    """`num_classes` of every box and mask head."""
+    return {
+        module.num_classes
+        for name, module in detector.named_modules()
+        if BOX_OR_MASK_HEAD.search(name) and isinstance(getattr(module, 'num_classes', None), int)
+    }
+
+
+def check_class_counts(student: nn.Module, teacher: nn.Module) -> None:
+    """Raise a ValueError if student and teacher are known to detect different numbers of classes."""
+    of_student, of_teacher = class_counts(student), class_counts(teacher)
+    if of_student and of_teacher and of_student != of_teacher:
+        raise ValueError(
+            f'student and teacher must detect the same classes, but the student has {sorted(of_student)} '
+            f'and the teacher {sorted(of_teacher)}; train the teacher on the data set of the student'
+        )

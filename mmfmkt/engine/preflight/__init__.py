@@ -1,8 +1,0 @@
-from .config import check_kinds, check_launcher, check_optimizer, check_sharding
-from .data import build_data, check_classes, check_data, check_evaluation, check_teacher_classes
-from .resuming import check_agreement, check_resumable, check_start
-
-__all__ = [
-    'build_data', 'check_agreement', 'check_classes', 'check_data', 'check_evaluation', 'check_kinds', 'check_launcher', 'check_optimizer',
-    'check_resumable', 'check_sharding', 'check_start', 'check_teacher_classes'
-]

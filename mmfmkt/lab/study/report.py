@@ -1,0 +1,57 @@
+"""The report of a study: tables, what they say, charts, and how to read them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from mmfmkt.common.files import write_whole
+
+from .charts import draw_costs, draw_table
+from .findings import findings
+from .plan import Study
+from .results import Results
+from .tables import markdown_table
+
+HOW_TO_READ = """\
+COCO box AP in points, mean ± sample standard deviation over the seeds. *Gap recovered* is (student - plain) / (teacher - plain) of
+runs with the same seed. Differences are between runs with the same seed, with the 95 % interval of Student's t;
+*better* and *worse* are said where that interval excludes zero, *open* where it does not: more seeds would be needed. Of {comparisons}
+comparisons, one in twenty would be expected to exclude zero by chance. *Training* is the time of all iterations, measured by models
+that take turns, and *inference* the multiply-adds, both over the plain student's."""
+
+
+def write_report(study: Study, results: Results, out: Path) -> Path:
+    """Write `report.md` and its charts into a folder, and return its path."""
+    differences = [
+        results.difference(row, table.reference) for table in study.tables for row in table.rows if results.has(row)
+    ]
+    lines = [
+        f'# {study.title}',
+        HOW_TO_READ.format(comparisons=sum(difference is not None for difference in differences)),
+        'Measured on ' + '; '.join(machines(results)) + '.',
+    ]
+    for number, table in enumerate(study.tables, 1):
+        chart = out / f'table{number}.png'
+        draw_table(study, table, results, chart)
+        lines += [
+            f'## {table.title}',
+            table.note,
+            markdown_table(study, table, results),
+            findings(study, table, results),
+            f'![{table.title}]({chart.name})',
+        ]
+    draw_costs(study, study.tables[0], results, out / 'costs.png')
+    lines += ['## Costs', '![AP over training time](costs.png)']
+    report = out / 'report.md'
+    write_whole(report, '\n\n'.join(line.strip() for line in lines if line) + '\n')
+    return report
+
+
+def machines(results: Results) -> list[str]:
+    """What the runs were measured on."""
+    found = [row['machine'] for seeds in results.rows.values() for row in seeds.values()]
+    return list(
+        dict.fromkeys(
+            f'{one["machine"]}, {one["cores"]} cores, GPU: {one["gpu"]}, torch {one["torch"]}' for one in found
+        )
+    )

@@ -1,0 +1,62 @@
+"""A study from its file to its report."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from .costs import ROUNDS, measure_costs
+from .data import own_data
+from .plan import Study, read_study
+from .report import write_report
+from .results import Results, write_results
+from .workers import Place, do_all, places
+
+
+def run_study(args: argparse.Namespace) -> Path:
+    """What `tools/study.py` does; returns the path of the report.
+
+    Raises:
+        ValueError: if the file is no study, if `--out` has runs and `--resume` is not given, or if they are other runs.
+        FileNotFoundError: if a file is not there.
+        RuntimeError: if runs have failed.
+    """
+    out = Path(args.out or Path('work_dirs') / Path(args.study).stem).absolute()
+    study = read_study(args.study, out, args.seeds, own_data(args.data) if args.data else None, args.cfg_options)
+    if args.report_only:
+        return write_report(study, Results.read(rows_file(out), study.plain), out)
+    if (out / 'configs').exists() and not args.resume:
+        raise ValueError(f'{out} has runs already; go on with them with --resume, or choose another folder with --out')
+    return do_study(study, out, places(args.jobs, args.gpus_per_run))[1]
+
+
+def do_study(
+    study: Study, out: Path, free: Sequence[Place] | None = None, rounds: int = ROUNDS
+) -> tuple[Results, Path]:
+    """Train and measure what is not there yet, and write rows and report; returns both.
+
+    Args:
+        study: what is compared.
+        out: folder for everything.
+        free: where trainings may run; by default as :func:`places` has it.
+        rounds: iterations of each training by which its cost is measured.
+
+    Raises:
+        ValueError: if the folder has other runs.
+        RuntimeError: if runs have failed.
+    """
+    runs = study.all_runs()
+    for run in runs:
+        run.prepare()
+    try:
+        do_all(runs, free or places())
+    finally:
+        write_results(runs, {}, rows_file(out))
+    write_results(runs, measure_costs(study, out / 'costs.json', rounds), rows_file(out))
+    results = Results.read(rows_file(out), study.plain)
+    return results, write_report(study, results, out)
+
+
+def rows_file(out: Path) -> Path:
+    return out / 'results.jsonl'

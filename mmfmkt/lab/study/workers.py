@@ -1,0 +1,144 @@
+"""Several trainings at a time, in processes of their own."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+import queue
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+
+import torch
+
+from mmfmkt.common.progress import Progress
+
+from .run import Run, follow
+
+SECONDS_BETWEEN_LOOKS = 5.0  # at what other processes have done
+MOST_ON_CPUS = 4  # a training takes a gigabyte or two
+MEASURING = 0.1  # the share of a run that is not training
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where one run at a time may be: threads of the CPU, or GPUs."""
+
+    threads: int
+    gpus: tuple[int, ...] = ()
+
+    @property
+    def environment(self) -> dict[str, str]:
+        visible = dict(CUDA_VISIBLE_DEVICES=','.join(map(str, self.gpus))) if self.gpus else {}
+        return {**os.environ, 'OMP_NUM_THREADS': str(self.threads), **visible}
+
+
+def places(jobs: int | None = None, gpus_per_run: int = 1, num_gpus: int | None = None) -> list[Place]:
+    """The places of a machine; by default as many as its GPUs allow, or on CPUs one for each core, up to `MOST_ON_CPUS`.
+
+    Several trainings of few threads are faster than one of many after the other, and do not wait for each other.
+
+    Raises:
+        ValueError: if there are no `jobs`, or not so many GPUs.
+    """
+    num_gpus, cores = torch.cuda.device_count() if num_gpus is None else num_gpus, os.cpu_count() or 1
+    if jobs is None:
+        jobs = max(1, num_gpus // max(gpus_per_run, 1)) if num_gpus else min(cores, MOST_ON_CPUS)
+    if jobs < 1 or gpus_per_run < 1:
+        raise ValueError(f'--jobs and --gpus-per-run must be at least 1, but got {jobs} and {gpus_per_run}')
+    if num_gpus and jobs * gpus_per_run > num_gpus:
+        raise ValueError(
+            f'--jobs x --gpus-per-run must not be more than the GPUs of the machine, {num_gpus}, but got '
+            f'{jobs} x {gpus_per_run}'
+        )
+    threads = max(1, cores // (jobs * (gpus_per_run if num_gpus else 1)))
+    numbers = range(num_gpus)
+    return [Place(threads, tuple(numbers[job * gpus_per_run : (job + 1) * gpus_per_run])) for job in range(jobs)]
+
+
+@contextlib.contextmanager
+def claimed(run: Run) -> Iterator[bool]:
+    """Whether this process may work on a run: nobody else does. The claim of a process that dies is gone with it."""
+    run.work_dir.mkdir(parents=True, exist_ok=True)
+    with (run.work_dir / '.claim').open('w') as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            yield False
+            return
+        yield True
+
+
+def work(run: Run, place: Place) -> Iterator[float]:
+    """Train a run and measure it, unless that has been done; yields the share that is done."""
+    log = run.work_dir / 'console.log'
+    if not run.trained:
+        command = run.training_command(max(len(place.gpus), 1))
+        for share in follow(command, log, place.environment, f'training of {run.id}', run.length):
+            yield share * (1 - MEASURING)
+    yield 1 - MEASURING
+    if not run.finished:
+        yield from follow(run.measuring_command(), log, place.environment, f'measuring of {run.id}')
+
+
+def do_all(runs: Sequence[Run], free: Sequence[Place]) -> None:
+    """Do the runs that are not finished, as many at a time as there are places, and wait for those that others do.
+
+    A teacher is done before what it teaches, if it stands before it in the list. A run that fails stops no other.
+
+    Raises:
+        RuntimeError: if runs have failed, when all others are done; the message has the ends of what they printed.
+    """
+    pending = [run for run in runs if not run.finished]
+    if not pending:
+        return
+    failed: dict[str, Exception] = {}
+    available: queue.Queue[Place] = queue.Queue()
+    for place in free:
+        available.put(place)
+    stopping = threading.Event()
+    with Progress(sum(run.length for run in runs), sum(run.length for run in runs if run.finished)) as progress:
+
+        def do(run: Run) -> None:
+            place = available.get()
+            try:
+                while not stopping.is_set() and not run.finished:
+                    if not run.ready and run.teacher.id in failed:
+                        raise RuntimeError(f'{run.id} has no teacher, because {run.teacher.id} has failed')
+                    with claimed(run) as mine:
+                        if mine and run.ready:
+                            progress.follow(
+                                f'{run.title}, seed {run.seed}', run.length, interruptible(work(run, place), stopping)
+                            )
+                            return
+                    time.sleep(SECONDS_BETWEEN_LOOKS)
+            except RuntimeError as error:
+                failed[run.id] = error
+            finally:
+                available.put(place)
+
+        with ThreadPoolExecutor(len(free)) as pool:
+            try:
+                for future in as_completed([pool.submit(do, run) for run in pending]):
+                    future.result()
+            except BaseException:
+                stopping.set()
+                pool.shutdown(cancel_futures=True)
+                raise
+    if failed:
+        raise RuntimeError(
+            f'{len(failed)} of {len(runs)} runs have failed; start the study again with --resume to try them again:\n'
+            + '\n'.join(f'{name}: {error}' for name, error in failed.items())
+        )
+
+
+def interruptible(shares: Iterator[float], stopping: threading.Event) -> Iterator[float]:
+    """The same shares, until the study is to stop; closing the iterator ends its process."""
+    for share in shares:
+        if stopping.is_set():
+            shares.close()
+            return
+        yield share

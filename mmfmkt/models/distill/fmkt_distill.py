@@ -1,0 +1,210 @@
+"""The algorithm that a runner trains: student, frozen teacher, distiller."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from mmengine.model import BaseModel
+from mmrazor.models.algorithms import BaseAlgorithm
+from mmrazor.models.task_modules import ModuleInputsRecorder
+from mmrazor.models.utils import add_prefix
+from mmrazor.registry import MODELS
+from torch import Tensor, nn
+
+from mmfmkt.common.building import build_detector
+from mmfmkt.common.memory_layout import keep_strides_of_gradients
+from mmfmkt.common.transparent import show_child_as_own
+from mmfmkt.detectors.class_count import check_class_counts
+from mmfmkt.detectors.pyramid import find_source
+from mmfmkt.models.recorders.recorded_heads import forget_records, hand_over, reads_inside, recorded_heads
+from mmfmkt.models.recorders.recorder_sources import check_distiller, check_losses_named, check_recorded, check_sources
+from mmfmkt.models.teacher.frozen_teacher import FrozenTeacher
+
+from .dry_run import check_fit, check_losses
+from .inherit import check_inherit, inherit
+from .weight_schedule import WeightSchedule
+
+ROIS = 'mmfmkt.rois'  # the recorder of the boxes that the student's RoI head is trained on
+
+
+@MODELS.register_module()
+class FMKTDistill(BaseAlgorithm):
+    """Trains a student detector with its own losses and a distiller's, read off a frozen teacher.
+
+    The teacher runs its backbone and neck, and a head only if it is recorded: a dense head on its own features, a RoI
+    head on the student's proposals. In the state dict the student has the keys of the stock detector, the distiller's
+    connectors and losses stand under `distiller.*`, and the teacher is absent. Prediction is the student's.
+
+    Args:
+        architecture: config of the student detector, or the detector.
+        teacher: config file, 'package::' config or config dict of the teacher detector. Without a teacher (OFM-KT) no
+            loss may read one.
+        teacher_ckpt: file or address of the teacher's weights, which are loaded strictly.
+        distiller: config of a `ConfigurableDistiller` of MMRazor. A connector or loss in it that has a method
+            `prepare_from_student(student)` or `prepare_from_teacher(teacher)` is shown the detector once; a loss with a static
+            method `misfit(student, teacher)` says there why it cannot compare the two, or returns None.
+        inherit: 'neck', 'head' or both: parts of the student that start with the teacher's weights, as far as they fit.
+            A checkpoint that is loaded into the student comes after it.
+        evaluate_teacher: measure the teacher on the validation data before training, and print it.
+        log_only: names of losses of the distiller that are computed and logged, and not trained; these alone may lack
+            "loss" in their name.
+        check_classes: refuse a teacher whose checkpoint names other classes than the data set.
+        weight_schedule: arguments of a :class:`WeightSchedule`, by which `WeightScheduleHook` sets `distill_weight`.
+        teacher_inference: arguments of :class:`TeacherInference`: precision and preparation of the teacher's backbone and
+            neck. They run as they are if something inside them is recorded.
+        data_preprocessor: that of a config which states it beside the model; the student's own comes first.
+
+    Attributes:
+        distill_weight: factor of all losses of the distiller, in [0, 1].
+        distilling: False after :meth:`stop_distillation`.
+
+    Raises:
+        TypeError: if there is no teacher and the distiller records one.
+        ValueError: if the checkpoint is not given or is not the teacher's, if student and teacher differ in classes, if
+            a recorder listens to what is not there or does not run, if a loss would not be trained, if a loss cannot
+            compare the two, or if nothing of the teacher's fits into a part that inherits it.
+        FileNotFoundError: if the checkpoint is not there.
+        ConnectionError: if its address cannot be reached.
+    """
+
+    def __init__(
+        self,
+        architecture: dict | BaseModel,
+        distiller: dict,
+        teacher: str | dict | None = None,
+        teacher_ckpt: str | None = None,
+        inherit: str | Sequence[str] = (),
+        evaluate_teacher: bool = False,
+        log_only: Sequence[str] = (),
+        check_classes: bool = True,
+        weight_schedule: dict | None = None,
+        teacher_inference: dict | None = None,
+        data_preprocessor: dict | None = None,
+        **kwargs,
+    ) -> None:
+        if data_preprocessor and isinstance(architecture, dict):  # as a runner gives it to a detector that has none
+            architecture = {'data_preprocessor': data_preprocessor, **architecture}
+        super().__init__(build_detector(architecture), **kwargs)
+        check_distiller(distiller)
+        self.distiller = MODELS.build(distiller)
+        check_losses_named(self.distiller, log_only)
+        self.inherits, self.evaluate_teacher, self.check_classes = inherit, evaluate_teacher, check_classes
+        self.weight_schedule = WeightSchedule(**weight_schedule or {})
+        self.distill_weight, self.distilling = 1.0, True
+        self.teacher, self.teacher_heads, self.teacher_prepared = None, [], False
+        if teacher is not None or self.distiller.teacher_recorders.recorders:
+            self.teacher = FrozenTeacher(teacher, teacher_ckpt, self.data_preprocessor, teacher_inference)
+            self.prepare_from_teacher(self.teacher.detector)
+        elif inherit or evaluate_teacher:
+            raise ValueError(
+                '`inherit` and `evaluate_teacher` must be used with a teacher, but there is none; set `teacher`'
+            )
+        self.prepare_from_student()
+        check_losses(self)
+        keep_strides_of_gradients(self)
+        show_child_as_own(self, 'architecture')
+
+    def prepare_from_teacher(self, teacher: BaseModel) -> None:
+        recorders = self.distiller.teacher_recorders
+        check_class_counts(self.architecture, teacher)
+        check_inherit(self.architecture, teacher, self.inherits)
+        check_sources(recorders, teacher, 'teacher')
+        if self.teacher.inference.cache and reads_inside(recorders, teacher):
+            raise ValueError(
+                '`teacher_inference.cache` must be used with recorders of the whole pyramid, '
+                f'{find_source(teacher)!r}, but there is one inside of backbone or neck'
+            )
+        self.teacher_heads = recorded_heads(recorders, teacher)
+        check_fit(self.distiller, self.architecture, teacher)
+        self.distiller.prepare_from_teacher(teacher)
+        self.introduce('prepare_from_teacher', teacher)
+
+    def prepare_teacher(self, inputs: Tensor, data_samples: list) -> None:
+        """With the first batch of a training: nobody looks at the whole teacher any more."""
+        self.teacher_prepared = True
+        if not reads_inside(self.distiller.teacher_recorders, self.teacher.detector):
+            self.teacher.prepare(inputs, data_samples)
+        if not any(hasattr(loss, 'prepare_from_teacher') for loss in self.distiller.distill_losses.values()):
+            self.teacher.drop_heads(self.teacher_heads)
+
+    def introduce(self, method: str, detector: BaseModel) -> None:
+        """Show student or teacher to the connectors and losses that have this method."""
+        for module in self.distiller.modules():
+            if module is not self.distiller and hasattr(module, method):
+                getattr(module, method)(detector)
+
+    def prepare_from_student(self) -> None:
+        if 'roi_head' in self.teacher_heads:
+            self.distiller.student_recorders.recorders[ROIS] = ModuleInputsRecorder('roi_head.bbox_roi_extractor')
+        check_sources(self.distiller.student_recorders, self.architecture, 'student')
+        self.distiller.prepare_from_student(self.architecture)
+        self.introduce('prepare_from_student', self.architecture)
+
+    def init_weights(self) -> None:
+        """Initialise the student and what distillation adds; then let the student inherit."""
+        super().init_weights()
+        if self.inherits:
+            inherit(self.architecture, self.teacher.detector, self.inherits)
+
+    def __getattr__(self, name: str) -> Any:
+        """What the algorithm lacks is looked for in the student: hooks expect a detector, as YOLOX's, which sets a flag."""
+        try:
+            return super().__getattr__(name)
+        except AttributeError:
+            if 'architecture' not in self.__dict__.get('_modules', {}):
+                raise
+            return getattr(self.architecture, name)
+
+    def loss(self, inputs: Tensor, data_samples: list) -> dict[str, Tensor]:
+        """The student's losses under their own names, the distiller's under `distill.*`; images are (B, 3, H, W)."""
+        if not self.distilling:
+            return {**super().loss(inputs, data_samples), **unused(self.distiller)}
+        if self.teacher and not self.teacher_prepared:
+            self.prepare_teacher(inputs, data_samples)
+        student_recorders = self.distiller.student_recorders
+        with self.distiller.teacher_recorders, student_recorders:
+            hand_over(student_recorders, data_samples)
+            features = self.teacher.start(inputs, data_samples) if self.teacher else None
+            losses = super().loss(inputs, data_samples)
+            if self.teacher:
+                self.teacher.wait_for(features)
+            if self.teacher_heads:
+                boxes = student_recorders.recorders.get(ROIS)
+                self.teacher.run_heads(self.teacher_heads, features, boxes and boxes.get_record_data(0, 1))
+        check_recorded(self.distiller)
+        distill_losses = self.distiller.compute_distill_losses()
+        forget_records(self.distiller)
+        if self.distill_weight != 1:
+            distill_losses = {**distill_losses, **scaled(distill_losses, self.distill_weight)}
+        return {**losses, **add_prefix(distill_losses, 'distill')}
+
+    def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+        """As MMEngine's; the gradients of a sum that is not finite are NaN, in every parameter, so that all processes know."""
+        total, log_vars = super().parse_losses(losses)
+        return total * torch.where(total.detach().isfinite(), 1.0, torch.nan), log_vars
+
+    def stop_distillation(self) -> None:
+        """From now on the losses are the student's alone, and the teacher is freed."""
+        self.distilling, self.teacher = False, None
+
+    def _apply(self, fn: Callable, *args, **kwargs) -> FMKTDistill:
+        if self.teacher:  # .to(device) and the like move the teacher too
+            self.teacher.apply_to_tensors(fn)
+        return super()._apply(fn, *args, **kwargs)
+
+
+def scaled(losses: dict, weight: float) -> dict:
+    """The losses that are trained, times a weight."""
+    return {
+        name: [weight * part for part in value] if isinstance(value, list) else weight * value
+        for name, value in losses.items()
+        if 'loss' in name
+    }
+
+
+def unused(distiller: nn.Module) -> dict[str, Tensor]:
+    """A loss of 0 that reads all parameters of a distiller, because each process must compute a gradient for each."""
+    parameters = [parameter for parameter in distiller.parameters() if parameter.requires_grad]
+    return {'distill.loss_stopped': sum(0 * parameter.sum() for parameter in parameters)} if parameters else {}

@@ -1,0 +1,30 @@
+"""FM-KT^Θ: the flow beside the student instead of inside it."""
+
+from mmrazor.models.architectures.connectors.base_connector import BaseConnector
+from mmrazor.registry import MODELS
+from torch import Tensor
+
+from mmfmkt.flow import Trajectory
+
+from .pyramid_flow import PyramidFlow
+
+
+@MODELS.register_module()
+class FlowConnector(BaseConnector):
+    """Student pyramid -> trajectories, for a student whose heads read its own features.
+
+    The flow is used in training only; the deployed model is the plain student (arXiv:2402.02012, FM-KT^Θ).
+
+    Args:
+        flow: arguments of :class:`~mmfmkt.models.flows.pyramid_flow.PyramidFlow`.
+        detach: the flow follows the student, but what it learns does not move the student, who then learns from the pull
+            towards the flow's output alone; the loss must get `student_features` besides the trajectories.
+    """
+
+    def __init__(self, flow: dict, detach: bool = False) -> None:
+        super().__init__()
+        self.flow, self.detach = PyramidFlow(**flow), detach
+
+    def forward_train(self, feature: tuple[Tensor, ...]) -> dict[int, Trajectory]:
+        """A pyramid of L features (B, C, H_l, W_l) -> level -> trajectory."""
+        return self.flow([level.detach() for level in feature] if self.detach else feature)

@@ -1,3 +1,0 @@
-from .flow_neck import FlowNeck
-
-__all__ = ['FlowNeck']

@@ -1,0 +1,15 @@
+from .recorders import (
+    DataSamplesRecorder,
+    EveryModuleCallRecorder,
+    EveryModuleInputsRecorder,
+    EveryModuleOutputsRecorder,
+    TowerInputsRecorder,
+)
+
+__all__ = [
+    'DataSamplesRecorder',
+    'EveryModuleCallRecorder',
+    'EveryModuleInputsRecorder',
+    'EveryModuleOutputsRecorder',
+    'TowerInputsRecorder',
+]

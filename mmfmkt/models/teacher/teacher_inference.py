@@ -1,0 +1,144 @@
+"""The teacher's backbone and neck, prepared to run fast, since nothing in them is trained."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from mmcv.cnn import fuse_conv_bn
+from mmengine.logging import print_log
+from torch import Tensor, nn
+
+from mmfmkt.common.memory_layout import channels_last
+from mmfmkt.common.precision import check_precision
+
+TOLERANCE = 0.05  # bfloat16 is off by 1 %, an operator that reads another layout by all
+MODES = ('default', 'reduce-overhead', 'max-autotune', 'max-autotune-no-cudagraphs')  # of torch.compile
+
+
+@dataclass(frozen=True)
+class TeacherInference:
+    """How the teacher runs.
+
+    Args:
+        precision: 'auto' is bfloat16 where the device computes it, or the precision of the training where that is mixed;
+            'float32', 'bfloat16' and 'float16' are what they say; None is that of the training.
+        channels_last: in the memory layout in which convolutions are fastest.
+        fold_bn: BatchNorms become a part of the convolutions before them.
+        compile: a mode of `torch.compile`, as 'default', or 'reduce-overhead' for CUDA graphs; compiling takes minutes, and
+            again for images of other sizes.
+        side_stream: run beside the student's forward pass on a GPU, in a stream of its own.
+        cache: folder in which features are kept, for data whose augmentations repeat themselves; see :class:`FeatureCache`.
+        cache_gb: how large it may become for a teacher.
+
+    Raises:
+        ValueError: if `precision` or `compile` is none, or if `cache_gb` is negative.
+    """
+
+    precision: str | None = 'auto'
+    channels_last: bool = True
+    fold_bn: bool = True
+    compile: str | None = None
+    side_stream: bool = False
+    cache: str | None = None
+    cache_gb: float = 20.0
+
+    def __post_init__(self) -> None:
+        check_precision(self.precision, 'teacher_inference.precision')
+        if self.compile is not None and self.compile not in MODES:
+            raise ValueError(
+                f'`teacher_inference.compile` must be a mode of torch.compile, {", ".join(MODES)}, or None, but got '
+                f'{self.compile!r}'
+            )
+        if self.cache_gb < 0:
+            raise ValueError(f'`teacher_inference.cache_gb` must be at least 0, but got {self.cache_gb!r}')
+
+    def choices(self) -> Iterator[TeacherInference]:
+        """These options, and those that take their place if the features come out wrong.
+
+        Operators of other libraries may not know every precision or memory layout.
+        """
+        in_float32 = replace(self, precision='float32')
+        yield from dict.fromkeys(
+            [self, in_float32, replace(in_float32, channels_last=False, fold_bn=False, compile=None)]
+        )
+
+
+def succeeds(
+    parts: Sequence[nn.Module], options: TeacherInference, dtype: torch.dtype | None, difference: Callable[[], float]
+) -> bool:
+    """Prepare modules, unless the features then differ; a line in the log says so.
+
+    Args:
+        parts: backbone and neck.
+        options: how they are prepared.
+        dtype: what they compute in; None for that of the training.
+        difference: runs them and says how far the features are from those before, see :func:`difference`.
+    """
+    undo = prepare(parts, options, dtype)
+    try:
+        off = difference()
+        reason = '' if off < TOLERANCE else f'its features would differ by {off:.1%}'
+    except Exception as error:  # an operator that does not know the precision, or a failed compilation
+        reason = f'{type(error).__name__}: {error}'
+    if reason:
+        undo()
+        print_log(f'the teacher does not run {describe(options, dtype)}: {reason}', 'current', logging.WARNING)
+        return False
+    print_log(
+        f'the teacher runs {describe(options, dtype)}; its features differ by {off:.2%} from those of the teacher as it was',
+        'current',
+    )
+    return True
+
+
+def describe(options: TeacherInference, dtype: torch.dtype | None) -> str:
+    """How it runs, for the log."""
+    precision = str(dtype).removeprefix('torch.') if dtype else 'the precision of its weights'
+    parts = {
+        'channels-last': options.channels_last,
+        'with BatchNorm folded': options.fold_bn,
+        f'compiled ({options.compile})': options.compile,
+        'in a stream of its own': options.side_stream,
+    }
+    return ', '.join([f'in {precision}', *(name for name, used in parts.items() if used)])
+
+
+def prepare(parts: Sequence[nn.Module], options: TeacherInference, dtype: torch.dtype | None) -> Callable[[], None]:
+    """Change modules for inference in `dtype`, or as they are for None; the function that is returned changes them back."""
+    before = [(module, dict(module._modules), dict(module._parameters)) for part in parts for module in part.modules()]
+    for part in parts:
+        if options.fold_bn:
+            fuse_conv_bn(part).eval()  # what it puts in the place of a norm is in training mode
+        for module in part.modules():
+            if isinstance(module, (nn.Conv2d, nn.Linear)):
+                prepare_weights(module, options, dtype)
+        if options.compile:
+            part.forward = torch.compile(part.forward, mode=options.compile)
+
+    def undo() -> None:
+        for part in parts:
+            part.__dict__.pop('forward', None)
+        for module, children, parameters in before:
+            module._modules.update(children)
+            module._parameters.update(parameters)
+
+    return undo
+
+
+def prepare_weights(module: nn.Conv2d | nn.Linear, options: TeacherInference, dtype: torch.dtype | None) -> None:
+    """Keep weights in the precision and layout in which they are used, so that no iteration converts them."""
+    for name, value in module.named_parameters(recurse=False):
+        value = value.detach().to(dtype or value.dtype)
+        setattr(
+            module, name, nn.Parameter(channels_last(value) if options.channels_last else value, requires_grad=False)
+        )
+
+
+def difference(features: Sequence[Tensor], expected: Sequence[Tensor]) -> float:
+    """How far features are from what they should be: the norm of the difference over that of the feature, at the worst level."""
+    return max(
+        ((feature - other).norm() / other.norm().clamp(min=1e-30)).item() for feature, other in zip(features, expected)
+    )

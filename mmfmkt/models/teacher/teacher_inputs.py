@@ -1,0 +1,95 @@
+"""What the teacher sees: the student's batch, as the teacher's own preprocessor would have made it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import ceil
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class TeacherInputs(nn.Module):
+    """Turns images that are normalised for the student into images that are normalised and padded for the teacher.
+
+    With `x = (image - mean) / std` of either, `x_T = x_S std_S / std_T + (mean_S - mean_T) / std_T`, channels swapped
+    before if one reads BGR and the other RGB. Pixels outside of an image become the teacher's padding, and the batch is
+    padded to the teacher's divisor. Where the two agree, the batch is passed on as it is.
+
+    Args:
+        student: data preprocessor of the student; one without statistics leaves pixels as they are.
+        teacher: data preprocessor of the teacher.
+    """
+
+    def __init__(self, student: nn.Module, teacher: nn.Module) -> None:
+        super().__init__()
+        self.swaps = getattr(student, '_channel_conversion', False) != getattr(teacher, '_channel_conversion', False)
+        mean, std = (torch.stack(values) for values in zip(statistics(student), statistics(teacher)))
+        if self.swaps:
+            mean[0], std[0] = mean[0].flip(0), std[0].flip(0)
+        self.register_buffer('scale', (std[0] / std[1])[:, None, None])
+        self.register_buffer('shift', ((mean[0] - mean[1]) / std[1])[:, None, None])
+        self.pad_value = getattr(teacher, 'pad_value', 0)
+        self.divisor = getattr(teacher, 'pad_size_divisor', 1)
+        self.agree = bool(
+            not self.swaps
+            and (self.scale == 1).all()
+            and (self.shift == 0).all()
+            and self.pad_value == getattr(student, 'pad_value', 0)
+        )
+
+    @property
+    def settings(self) -> tuple:
+        """What it does, besides the numbers in its buffers."""
+        return self.swaps, self.pad_value, self.divisor
+
+    def forward(self, images: Tensor, data_samples: list | None = None) -> Tensor:
+        """Images (B, 3, H, W) for the student -> (B, 3, H', W') for the teacher, H' >= H and W' >= W."""
+        if not self.agree:
+            images = (images.flip(1) if self.swaps else images) * self.scale + self.shift
+            for image, sample in zip(images, data_samples or []):
+                height, width = sample.get('img_shape', image.shape[1:])[:2]
+                image[:, height:], image[:, :, width:] = self.pad_value, self.pad_value
+        bottom, right = (-length % self.divisor for length in images.shape[2:])
+        return F.pad(images, (0, right, 0, bottom), value=self.pad_value) if bottom or right else images
+
+
+def statistics(preprocessor: nn.Module) -> tuple[Tensor, Tensor]:
+    """Mean and standard deviation of the three channels, float32."""
+    if not getattr(preprocessor, '_enable_normalize', False):
+        return torch.zeros(3), torch.ones(3)
+    return tuple(value.flatten().expand(3).float().cpu() for value in (preprocessor.mean, preprocessor.std))
+
+
+class FitToStudent:
+    """Leaves of the teacher's pyramid what belongs to the student's images: a forward hook of neck or backbone.
+
+    What lies on the padding of :class:`TeacherInputs` is cut off. Features are left in the precision of the training and
+    in the default memory layout, whatever the teacher computes in.
+    """
+
+    def __init__(self) -> None:
+        self.sizes, self.dtype = None, None
+
+    @contextmanager
+    def fitting(self, images: Tensor, of_teacher: Tensor) -> Iterator[None]:
+        """While the teacher runs on `of_teacher` (B, 3, H', W') for the student's `images` (B, 3, H, W)."""
+        self.sizes = tuple(images.shape[2:]), tuple(of_teacher.shape[2:])
+        self.dtype = None if torch.is_autocast_enabled(images.device.type) else images.dtype
+        try:
+            yield
+        finally:
+            self.sizes = None
+
+    def __call__(self, module: nn.Module, args: tuple, features: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+        if self.sizes is None:
+            return None  # the teacher runs for itself
+        (height, width), (padded_height, padded_width) = self.sizes
+        return tuple(
+            feature[
+                :, :, : ceil(feature.shape[2] * height / padded_height), : ceil(feature.shape[3] * width / padded_width)
+            ].to(self.dtype or feature.dtype, memory_format=torch.contiguous_format)
+            for feature in features
+        )

@@ -1,3 +1,0 @@
-from .export import export_onnx
-
-__all__ = ['export_onnx']

@@ -1,0 +1,115 @@
+"""Filling a method's flow and loss in with the levels and channels of a pair."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+
+from mmengine.config import Config, ConfigDict
+from mmengine.model import BaseModel
+from mmrazor.registry import MODELS
+
+from mmfmkt.detectors.comparable_heads import find_head
+from mmfmkt.detectors.pyramid import Level, find_source
+from mmfmkt.models.flows.pyramid_flow import check_levels
+from mmfmkt.models.losses.feature_loss import FeatureLoss
+from mmfmkt.models.losses.level_loss import LevelLoss
+
+Matched = Sequence[tuple[Level, Level]]  # levels of student and teacher
+MOST_LEVELS = 4  # the finest; what is coarser has a few dozen locations
+SOURCES = dict(pyramid=find_source, head=find_head)  # name of a recorder -> the part of a detector that it listens to
+# an argument of a part of a loss -> whose channels it is
+CHANNELS = dict(student_channels=0, in_channel=0, teacher_channels=1, out_channel=1)
+
+
+def to_dict(config: object) -> object:
+    """A config as a dict of its own, so that filling it in changes nobody else's; what is no dict stays."""
+    return copy.deepcopy(config.to_dict() if isinstance(config, ConfigDict) else config)
+
+
+def merge(settings: dict, changes: dict | None) -> dict:
+    """Settings with changes, merged as a config merges them with its base."""
+    merged = Config(dict(settings=settings))
+    merged.merge_from_dict(dict(settings=to_dict(changes or {})))
+    return merged.to_dict()['settings']
+
+
+def choose(matched: Matched, levels: list[int] | None) -> Matched:
+    """The pairs of these levels of the student, or the four finest."""
+    if levels is None:
+        return matched[:MOST_LEVELS]
+    levels, of_student = check_levels(levels), {pair[0].index: pair for pair in matched}
+    if not set(levels) <= set(of_student):
+        raise ValueError(
+            '`levels` must be levels of the student that the teacher has too, '
+            f'{sorted(of_student)}, but got {list(levels)}'
+        )
+    return [of_student[level] for level in levels]
+
+
+def fill_sources(recorders: dict | None, detector: BaseModel) -> None:
+    """Set what the recorders `pyramid` and `head` listen to."""
+    for name, recorder in (recorders or {}).items():
+        if name in SOURCES:
+            recorder['source'] = SOURCES[name](detector)
+
+
+def fill_flow(flow: dict, levels: list[Level]) -> dict:
+    """The flow of these levels of the student, with their channels."""
+    channels = [level.channels for level in levels]
+    given = flow['meta_encoder']
+    encoders = given if isinstance(given, (list, tuple)) else [given] * len(levels)
+    encoders = [dict(encoder, channels=number) for encoder, number in zip(encoders, channels)]
+    return dict(
+        flow,
+        levels=tuple(level.index for level in levels),
+        meta_encoder=encoders[0] if all(encoder == encoders[0] for encoder in encoders) else encoders,
+    )
+
+
+def with_flow_neck(architecture: dict, flow: dict) -> dict:
+    """The student, its neck a FlowNeck."""
+    return dict(architecture, neck=dict(type='mmdet.FlowNeck', neck=architecture.get('neck'), flow=flow))
+
+
+def fill_loss(loss: dict, matched: Matched) -> dict:
+    """A loss between levels, with what it has to know of those of student and teacher; another loss as it is.
+
+    A metric or projection that has channels has weights too, so that every level gets one of its own.
+    """
+    if not is_a(loss, LevelLoss):
+        return loss
+    filled = {}
+    if is_a(loss, FeatureLoss):  # others know the levels from their trajectories
+        filled['levels'] = tuple(student.index for student, _ in matched)
+    if any(student.index != teacher.index for student, teacher in matched):
+        filled['teacher_levels'] = tuple(teacher.index for _, teacher in matched)
+    if any(student.channels != teacher.channels for student, teacher in matched):
+        filled['transform'] = [projection(student.channels, teacher.channels) for student, teacher in matched]
+    loss = {**filled, **loss}
+    for name in ('metric', 'transform'):
+        if isinstance(loss.get(name), dict) and CHANNELS.keys() & loss[name].keys():
+            loss[name] = [with_channels(loss[name], pair) for pair in matched]
+    return loss
+
+
+def is_a(loss: dict, kind: type) -> bool:
+    part = MODELS.get(loss['type'])
+    return isinstance(part, type) and issubclass(part, kind)
+
+
+def compares_levels(base: dict) -> bool:
+    """Does the loss of a method compare levels of pyramids?"""
+    return all(is_a(loss, LevelLoss) for loss in base['distiller']['distill_losses'].values())
+
+
+def with_channels(part: dict, pair: tuple[Level, Level]) -> dict:
+    """The config of a metric or projection, with the channels of a level of student and teacher."""
+    return {name: pair[CHANNELS[name]].channels if name in CHANNELS else value for name, value in part.items()}
+
+
+def projection(in_channel: int, out_channel: int) -> dict | None:
+    """A 1x1 convolution between different numbers of channels."""
+    if in_channel == out_channel:
+        return None
+    return dict(type='mmrazor.ConvModuleConnector', in_channel=in_channel, out_channel=out_channel, act_cfg=None)

@@ -1,0 +1,222 @@
+import json
+
+import pytest
+import torch
+from mmengine.config import Config
+from mmrazor.registry import MODELS
+from torch import nn
+
+from mmfmkt.cli.preflight import (
+    build_data,
+    check_classes,
+    check_data,
+    check_kinds,
+    check_launcher,
+    check_optimizer,
+    check_resumable,
+    check_start,
+    check_teacher_classes,
+)
+from mmfmkt.detectors.class_count import class_counts
+from mmfmkt.engine.checkpoint_files import read_resumable
+
+
+def loader(root, **changes):
+    dataset = dict(
+        type='mmdet.CocoDataset', data_root=str(root), ann_file='annotations/val.json', data_prefix=dict(img='val/')
+    )
+    return dict(dataset=dict(dataset, **changes))
+
+
+def test_data_that_is_there_passes(digits):
+    check_data(Config(dict(train_dataloader=loader(digits))), 'train_dataloader', 'val_dataloader')
+
+
+@pytest.mark.parametrize(
+    'wrapper',
+    [
+        lambda inner: dict(type='RepeatDataset', times=2, dataset=inner),
+        lambda inner: dict(type='ConcatDataset', datasets=[inner]),
+    ],
+)
+def test_data_is_looked_for_inside_wrappers(digits, wrapper):
+    cfg = Config(dict(train_dataloader=dict(dataset=wrapper(loader(digits, ann_file='no.json')['dataset']))))
+    with pytest.raises(FileNotFoundError, match='train_dataloader: the annotation file .*no.json must exist'):
+        check_data(cfg, 'train_dataloader')
+
+
+@pytest.mark.parametrize('elsewhere', [dict(data_root='s3://bucket/'), dict(backend_args=dict(backend='petrel'))])
+def test_data_elsewhere_is_left_to_mmengine(elsewhere):
+    check_data(Config(dict(train_dataloader=loader('nowhere', **elsewhere))), 'train_dataloader')
+
+
+def test_box_and_mask_heads_count_and_rpns_and_semantic_heads_do_not():
+
+    def head(num_classes):
+        module = nn.Module()
+        module.num_classes = num_classes
+        return module
+
+    roi_head = nn.ModuleDict(
+        dict(bbox_head=nn.ModuleList([head(10), head(10)]), mask_head=head(10), semantic_head=head(183))
+    )
+    assert class_counts(nn.ModuleDict(dict(rpn_head=head(1), roi_head=roi_head))) == {10}
+
+
+@pytest.fixture
+def distillation(theta, teacher_ckpt):
+    """An algorithm whose teacher's checkpoint names these classes."""
+
+    def build(**meta):
+        torch.save(dict(torch.load(teacher_ckpt), meta=meta), teacher_ckpt)
+        return MODELS.build(theta)
+
+    return build
+
+
+@pytest.mark.parametrize(
+    'meta',
+    [
+        dict(dataset_meta=dict(classes=('Cat', 'hot_dog'))),
+        dict(CLASSES=['cat', 'hot dog']),
+        {},
+        dict(dataset_meta=dict(CLASSES=('cat', 'hot-dog'))),
+    ],
+)
+def test_a_teacher_of_the_same_classes_or_of_unknown_ones_passes(distillation, meta):
+    check_teacher_classes(distillation(**meta), ('cat', 'hot dog'))
+
+
+def test_names_that_mean_the_same_can_be_declared_so(distillation, theta):
+    theta.check_classes = False
+    check_teacher_classes(distillation(CLASSES=('feline', 'canine')), ('cat', 'dog'))
+
+
+@pytest.mark.parametrize('classes, differ', [(('dog', 'cat'), 'dog and cat'), (('cat', 'bird'), 'bird and dog')])
+@pytest.mark.parametrize('key', ['classes', 'CLASSES'])
+def test_a_teacher_of_other_classes_or_of_another_order_is_refused(distillation, classes, differ, key):
+    with pytest.raises(
+        ValueError, match=rf'names 2 \({", ".join(classes)}, ...\).*the first that differ are {differ}; train'
+    ):
+        check_teacher_classes(distillation(dataset_meta={key: classes}), ('cat', 'dog'))
+
+
+def test_a_teacher_of_more_classes_is_refused(distillation):
+    with pytest.raises(ValueError, match='names 3 .* and the data set 2'):
+        check_teacher_classes(distillation(CLASSES=('cat', 'dog', 'bird')), ('cat', 'dog'))
+
+
+def test_learning_rates_that_decay_by_layer_are_refused():
+    cfg = Config(dict(optim_wrapper=dict(type='OptimWrapper')))
+    check_optimizer(cfg)
+    cfg.optim_wrapper.constructor = 'LearningRateDecayOptimizerConstructor'
+    with pytest.raises(
+        ValueError, match='must not be one that decays learning rates by layer.*but got LearningRateDecay'
+    ):
+        check_optimizer(cfg)
+
+
+@pytest.mark.parametrize(
+    'change, lacks',
+    [
+        (lambda checkpoint: checkpoint.pop('optimizer'), 'lacks `optimizer`'),
+        (lambda checkpoint: checkpoint.update(optimizer=[], meta=3), 'lacks `meta` and `optimizer`'),
+        (lambda checkpoint: checkpoint['meta'].pop('iter'), 'lacks `meta`'),
+        (
+            lambda checkpoint: checkpoint['state_dict'].update({'backbone.conv1.weight': torch.zeros(2, 3)}),
+            r'has weights of another shape: backbone.conv1.weight \(2, 3\) instead of \(4, 3, 7, 7\)',
+        ),
+        (lambda checkpoint: checkpoint.pop('distiller'), 'lacks the weights of distiller.connectors.flow'),
+        (lambda checkpoint: checkpoint['state_dict'].popitem(), 'lacks the weights of bbox_head'),
+    ],
+)
+def test_a_checkpoint_of_another_run_is_not_gone_on_from(make_runner, tmp_path, change, lacks):
+    runner, file = make_runner(1, 'run'), tmp_path / 'run' / 'epoch_1.pth'
+    runner.train()
+    check_resumable(runner.model, read_resumable(str(file)))
+    checkpoint = torch.load(file)
+    change(checkpoint)
+    torch.save(checkpoint, file)
+    with pytest.raises(ValueError, match=f'{lacks}.*; to start from the weights of another, set load_from'):
+        check_resumable(runner.model, read_resumable(str(file)))
+
+
+def test_a_checkpoint_of_which_nothing_fits_is_not_started_from(make_runner):
+    runner = make_runner(1, 'run')
+    check_start(runner, 'x.pth', {'backbone.conv1.weight': torch.zeros(4, 3, 7, 7)})
+    with pytest.raises(
+        ValueError, match='nothing of x.pth fits; it has backbone.conv1.weight, other, and the student backbone'
+    ):
+        check_start(runner, 'x.pth', {'backbone.conv1.weight': torch.zeros(1), 'other': torch.zeros(1)})
+
+
+@pytest.mark.parametrize(
+    'settings, message',
+    [
+        (dict(train_cfg=3), '`train_cfg` must be a dict, but got 3'),
+        (dict(default_hooks=True), '`default_hooks` must be a dict, but got True'),
+        (dict(custom_hooks=[3]), r'`custom_hooks` must be a list of dict\(type=...\), but got \[3\]'),
+        (dict(model=None), 'must be that of a detector, with a `model`, but it has model, x'),
+    ],
+)
+def test_settings_of_another_kind_are_refused(settings, message):
+    with pytest.raises(ValueError, match=message):
+        check_kinds(Config(dict(dict(model=dict(type='RetinaNet'), x=1), **settings)))
+
+
+def test_several_processes_that_nobody_has_started_are_refused(monkeypatch):
+    for launcher, variable in (('pytorch', 'RANK'), ('slurm', 'SLURM_PROCID')):
+        monkeypatch.delenv(variable, raising=False)
+        with pytest.raises(
+            ValueError, match=f'--launcher {launcher} must be started by .*, but {variable} is not in the'
+        ):
+            check_launcher(launcher)
+        monkeypatch.setenv(variable, '0')
+        check_launcher(launcher)
+    check_launcher('none')
+
+
+@pytest.fixture
+def runner_on(make_runner, digits, tmp_path):
+    """A runner on changed annotations."""
+
+    def make(change):
+        annotations = json.loads((digits / 'annotations/train.json').read_text())
+        change(annotations)
+        (tmp_path / 'changed.json').write_text(json.dumps(annotations))
+        dataset = dict(
+            type='CocoDataset',
+            ann_file=str(tmp_path / 'changed.json'),
+            data_prefix=dict(img=f'{digits}/train/'),
+            metainfo=dict(classes=tuple('0123456789')),
+            pipeline=[],
+        )
+        loader = dict(dataset=dataset)
+        return make_runner(1, 'run', train_dataloader=loader, cfg=dict(train_dataloader=loader))
+
+    return make
+
+
+@pytest.mark.parametrize(
+    'change, reason',
+    [
+        (lambda annotations: annotations['annotations'][0].pop('area'), "KeyError: 'area'"),
+        (lambda annotations: annotations['images'][0].pop('id'), "KeyError: 'id'"),
+        (lambda annotations: annotations.update(categories=None), 'TypeError'),
+        (lambda annotations: annotations['images'].clear(), ''),
+    ],
+)
+def test_annotations_that_are_not_cocos_are_named(runner_on, change, reason):
+    with pytest.raises(
+        ValueError, match=f'data of `train_dataloader` could not be read: {reason}.*has .*changed.json images with'
+    ):
+        build_data(runner_on(change), 'train')
+
+
+def test_classes_that_the_annotations_lack_are_refused(runner_on):
+    runner = runner_on(lambda annotations: annotations['categories'].pop())
+    loops = build_data(runner, 'train')
+    with pytest.raises(
+        ValueError, match='every class must be a category of the annotation file, but .* has 9 of the 10 classes'
+    ):
+        check_classes(runner.model, loops)

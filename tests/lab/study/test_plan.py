@@ -1,0 +1,129 @@
+import re
+
+import pytest
+import yaml
+
+from mmfmkt.lab.study.data import CocoFolder
+from mmfmkt.lab.study.plan import read_study
+
+STUDY = dict(
+    config='configs/demo/pair.py',
+    seeds=[3, 5],
+    options={'default_hooks.logger.interval': 10},
+    teachers=dict(large=dict(title='the teacher', config='configs/demo/retinanet_r34.py')),
+    runs=dict(
+        student=dict(method='student'),
+        fmkt=dict(title='FM-KT', method='fmkt', options={'model.flow.num_steps': 2}),
+        once=dict(method='pkd', seeds=[3]),
+    ),
+    plain='student',
+    tables=[dict(title='Methods', reference='student', rows=['large', 'student', 'fmkt', 'fmkt@N=1'])],
+)
+
+
+@pytest.fixture
+def write(tmp_path):
+
+    def write(**changes):
+        file = tmp_path / 'study.yml'
+        study = {key: value for key, value in {**STUDY, **changes}.items() if value is not None}
+        file.write_text(yaml.safe_dump(study, sort_keys=False))
+        return str(file)
+
+    return write
+
+
+def test_teachers_come_first_then_every_run_with_the_first_seed(write, tmp_path):
+    study = read_study(write(), tmp_path)
+    assert [run.id for run in study.all_runs()] == [
+        'large_seed0',
+        'student_seed3',
+        'fmkt_seed3',
+        'once_seed3',
+        'student_seed5',
+        'fmkt_seed5',
+    ]
+    assert [run.id for run in read_study(write(), tmp_path, seeds=[1]).all_runs()][1:] == [
+        'student_seed1',
+        'fmkt_seed1',
+        'once_seed3',
+    ]
+
+
+def test_options_of_study_run_and_command_line_add_up(write, tmp_path):
+    options = {'train_cfg.max_epochs': 1, 'default_hooks.logger.interval': 7}
+    run = read_study(write(), tmp_path, options=options).runs['fmkt'][3]
+    assert run.options == {
+        'default_hooks.logger.interval': 7,
+        'model.flow.num_steps': 2,
+        'model.method': 'fmkt',
+        'train_cfg.max_epochs': 1,
+    }
+    assert run.cfg.model.flow.num_steps == 2 and run.cfg.train_cfg.max_epochs == 1 and run.cfg.randomness.seed == 3
+
+
+def test_rows_are_called_by_the_titles_of_their_runs(write, tmp_path):
+    study = read_study(write(), tmp_path)
+    assert [study.title_of(row) for row in study.tables[0].rows] == [
+        'the teacher',
+        'student',
+        'FM-KT',
+        'FM-KT, N = 1 at inference',
+    ]
+
+
+def test_a_run_takes_data_classes_and_teacher_from_where_they_are(write, tmp_path, digits):
+    study = read_study(write(), tmp_path, data=CocoFolder(digits))
+    cfg, teacher = study.runs['fmkt'][3].cfg, study.teachers['large']
+    assert cfg.model.teacher == str(teacher.source) and cfg.model.teacher_ckpt == str(
+        tmp_path / 'large_seed0' / 'epoch_5.pth'
+    )
+    assert cfg.val_evaluator.ann_file == str(digits / 'annotations' / 'val.json')
+    assert study.runs['student'][3].ready and not study.runs['fmkt'][3].ready
+
+
+def test_a_teacher_with_a_checkpoint_is_not_trained(write, tmp_path):
+    teachers = dict(large=dict(config='configs/demo/retinanet_r34.py', checkpoint='there.pth'))
+    study = read_study(write(teachers=teachers), tmp_path)
+    assert study.teachers['large'].trained and study.runs['fmkt'][3].cfg.model.teacher_ckpt == 'there.pth'
+
+
+@pytest.mark.parametrize(
+    'changes, message',
+    [
+        (dict(plain=None), 'a study must have teachers, runs, tables, plain and may have'),
+        (dict(epochs=4), 'but got .*epochs'),
+        (dict(runs={}), '`runs` of a study must be names with settings'),
+        (dict(runs={'FM-KT Θ/2': dict(method='fmkt')}), 'names in `runs` must consist of letters'),
+        (dict(runs=dict(student=dict(methods='student'))), 'the run student may have title, .*but got methods'),
+        (dict(config=None), 'the run student must have a `config`'),
+        (dict(plain='pkd'), "`plain` must be one of student, fmkt, once, but got 'pkd'"),
+        (
+            dict(runs=dict(student=dict(method='student', teacher='small'))),
+            "the teacher of student must be one of large, but got 'small'",
+        ),
+        (dict(tables=[dict(title='A', reference='student', rows=['studnet'])]), "a row of 'A' must be one of student"),
+        (
+            dict(tables=[dict(title='A', reference='student', rows=['fmkt@8'])]),
+            'must be bypassed or N=1, N=2 ..., but got',
+        ),
+        (dict(tables=[dict(title='A', rows=['student'])]), 'a table must have title, reference, rows'),
+    ],
+)
+def test_a_file_that_is_no_study_is_refused_with_the_reason(write, tmp_path, changes, message):
+    with pytest.raises(ValueError, match=message):
+        read_study(write(**changes), tmp_path)
+
+
+def test_files_that_cannot_be_read_are_refused(tmp_path):
+    with pytest.raises(FileNotFoundError, match=re.escape('a study must be a YAML file, but nowhere.yml is not there')):
+        read_study('nowhere.yml', tmp_path)
+    (tmp_path / 'broken.yml').write_text('runs: [')
+    with pytest.raises(ValueError, match='could not be read as YAML'):
+        read_study(str(tmp_path / 'broken.yml'), tmp_path)
+
+
+@pytest.mark.parametrize('options', [{'model.flow': 3, 'model.flow.num_steps': 2}, {'param_scheduler.9.T_max': 2}])
+def test_options_that_do_not_fit_into_the_config_are_refused(write, tmp_path, options):
+    with pytest.raises(ValueError, match='the options of student must fit into'):
+        read_study(write(options=options), tmp_path).runs['student'][3].cfg

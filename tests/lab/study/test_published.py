@@ -1,0 +1,37 @@
+"""What the documents say was measured is what the rows say."""
+
+import re
+
+import pytest
+from commands import ROOT
+
+from mmfmkt.lab.study.plan import read_study
+from mmfmkt.lab.study.results import Results
+from mmfmkt.lab.study.tables import markdown_table
+
+FOLDER = ROOT / 'configs' / 'studies'
+FIGURE = re.compile(r'\d+\.\d ± \d+\.\d|[+-]\d+\.\d\d \[[+-]\d+\.\d\d, [+-]\d+\.\d\d\]')
+
+
+@pytest.fixture(scope='module')
+def tables():
+    """Title -> Markdown, made anew of the rows."""
+    study = read_study(str(FOLDER / 'digits.yml'), FOLDER / 'digits')
+    results = Results.read(FOLDER / 'digits' / 'results.jsonl', study.plain)
+    return {table.title: markdown_table(study, table, results) for table in study.tables}
+
+
+def test_the_report_has_the_tables_of_the_rows(tables):
+    report = (FOLDER / 'digits' / 'report.md').read_text()
+    for title, table in tables.items():
+        assert f'## {title}\n' in report and table in report, title
+
+
+def test_the_table_of_the_readme_is_that_of_the_rows(tables):
+    assert tables['Methods'] in (ROOT / 'README.md').read_text()
+
+
+@pytest.mark.parametrize('file', ['README.md', 'configs/studies/README.md'])
+def test_every_mean_and_difference_in_a_text_was_measured(tables, file):
+    measured = set(FIGURE.findall('\n'.join(tables.values())))
+    assert set(FIGURE.findall((ROOT / file).read_text())) <= measured

@@ -1,0 +1,172 @@
+import json
+
+import cv2
+import pytest
+
+from mmfmkt.lab.study.charts import COLOURS
+from mmfmkt.lab.study.findings import findings
+from mmfmkt.lab.study.plan import Study, Table
+from mmfmkt.lab.study.report import write_report
+from mmfmkt.lab.study.results import Results, to_lines
+from mmfmkt.lab.study.run import Run
+from mmfmkt.lab.study.tables import markdown_table
+
+MACHINE = dict(machine='x86_64', cores=2, threads=1, gpu='none', torch='2.13.0')
+
+
+def row(ap, gflops=1.0, inference=None):
+    figures = dict(AP=ap, AP50=60.0, AP75=40.0, APs=20.0, APm=50.0, params=1.0, gflops=gflops)
+    variants = {name: dict(figures, AP=value) for name, value in (inference or {}).items()}
+    return dict(figures=figures, inference=variants, training=dict(iterations=100, seconds=0.1), machine=MACHINE)
+
+
+MEASURED = {
+    ('teacher', 0): row(40.0, gflops=3.0),
+    ('student', 0): row(30.0),
+    ('student', 1): row(30.0),
+    ('student', 2): row(32.0),
+    ('pkd', 0): row(34.0),
+    ('pkd', 1): row(34.5),
+    ('pkd', 2): row(36.1),
+    ('fmkt', 0): row(35.0, 2.0, {'bypassed': 31.0}),
+    ('fmkt', 1): row(35.6, 2.0, {'bypassed': 30.0}),
+    ('fmkt', 2): row(37.0, 2.0, {'bypassed': 32.0}),
+}
+
+COSTS = dict(student=dict(time=1.0, memory=1.0), fmkt=dict(time=2.0, memory=1.2))
+
+
+@pytest.fixture
+def study(tmp_path):
+    teacher = Run('teacher', 'large', 'configs/demo/retinanet_r34.py', {}, tmp_path, weights='teacher.pth')
+    runs = {
+        name: {
+            seed: Run(name, name.upper(), 'configs/demo/pair.py', {}, tmp_path, seed, None, teacher)
+            for seed in range(4)
+        }
+        for name in ('student', 'pkd', 'fmkt')
+    }
+    table = Table('Methods', ('teacher', 'student', 'pkd', 'fmkt', 'fmkt@bypassed'), 'pkd', 'A note.')
+    return Study('A study', {'teacher': teacher}, runs, 'student', (table,))
+
+
+@pytest.fixture
+def results(study, tmp_path):
+    for run in study.all_runs():
+        measured = MEASURED.get((run.name, run.seed))
+        if measured:
+            run.work_dir.mkdir()
+            run.row_file.parent.mkdir(exist_ok=True)
+            (run.work_dir / 'last_checkpoint').write_text('epoch_4.pth')
+            run.row_file.write_text(json.dumps(measured))
+    (tmp_path / 'results.jsonl').write_text(to_lines(study.all_runs(), COSTS))
+    return Results.read(tmp_path / 'results.jsonl', 'student')
+
+
+def test_a_row_has_its_run_seed_config_and_figures_and_runs_that_are_not_finished_have_none(results, tmp_path):
+    lines = [json.loads(line) for line in (tmp_path / 'results.jsonl').read_text().splitlines()]
+    assert [(line['run'], line['seed']) for line in lines] == [
+        ('teacher', 0),
+        ('student', 0),
+        ('pkd', 0),
+        ('fmkt', 0),
+        ('student', 1),
+        ('pkd', 1),
+        ('fmkt', 1),
+        ('student', 2),
+        ('pkd', 2),
+        ('fmkt', 2),
+    ]
+    assert (
+        lines[3]['config'] == 'configs/demo/pair.py'
+        and lines[3]['teacher'] == 'teacher'
+        and lines[0]['teacher'] is None
+    )
+
+
+def test_results_are_compared_by_seed(results):
+    assert results.figures('fmkt', 'AP') == {0: 35.0, 1: 35.6, 2: 37.0}
+    assert results.figures('fmkt@bypassed', 'AP') == {0: 31.0, 1: 30.0, 2: 32.0} and not results.has('fmkt@N=8')
+    assert results.recovered('fmkt') == pytest.approx([0.5, 0.56, 0.625])
+    assert results.difference('fmkt', 'pkd').mean == pytest.approx(1.0)
+    assert results.difference('teacher', 'pkd') is None and results.difference('pkd', 'pkd') is None
+
+
+def test_costs_are_those_of_the_plain_student(results):
+    assert (
+        results.training('fmkt@bypassed') == 2.0
+        and results.inference('fmkt') == 2.0
+        and results.inference('teacher') == 3.0
+    )
+    assert (
+        results.training('teacher') is None
+        and results.training('pkd') is None
+        and results.inference('fmkt@N=8') is None
+    )
+
+
+def test_longer_trainings_cost_as_many_times_more(results):
+    for of_seed in results.rows['fmkt'].values():
+        of_seed['training'] = dict(iterations=150, seconds=0.1)
+    assert results.training('fmkt') == 3.0
+
+
+def test_the_table_says_what_is_better_and_leaves_open_what_is_open(study, results):
+    cells = [
+        [cell.strip() for cell in line.split('|')[1:-1]]
+        for line in markdown_table(study, study.tables[0], results).splitlines()
+    ]
+    by_title = {line[0]: dict(zip(cells[0], line)) for line in cells[2:]}
+    fmkt, bypassed = by_title['FMKT'], by_title['FMKT, bypassed at inference']
+    assert fmkt['AP'] == '35.9 ± 1.0' and fmkt['seeds'] == '3' and fmkt['gap recovered'] == '56 ± 6 %'
+    assert (
+        fmkt['AP - PKD (95%)'] == '+1.00 [+0.75, +1.25], n = 3'
+        and fmkt['verdict'] == 'better'
+        and fmkt['training'] == '2.00 x'
+    )
+    assert bypassed['verdict'] == 'worse' and by_title['large']['AP'] == '40.0' and by_title['large']['verdict'] == ''
+
+
+def test_the_report_has_every_table_with_its_note_its_chart_and_the_machine(study, results, tmp_path):
+    text = write_report(study, results, tmp_path).read_text()
+    for part in (
+        '# A study',
+        '## Methods',
+        'A note.',
+        '![Methods](table1.png)',
+        'x86_64, 2 cores',
+        'Of 3\ncomparisons',
+    ):
+        assert part in text
+    for name in ('table1.png', 'costs.png'):
+        assert cv2.imread(str(tmp_path / name)).shape[1] > 600
+
+
+def test_the_report_says_in_words_what_the_differences_allow(study, results, tmp_path):
+    text = write_report(study, results, tmp_path).read_text()
+    for line in (
+        '- PKD recovers 45 ± 6 % of the gap.',
+        '- Better than PKD: FMKT.',
+        '- Worse than PKD: STUDENT; FMKT, bypassed at inference.',
+        '- Open: none.',
+        '- The highest mean of the others has FMKT. Its differences: AP +1.00 [+0.75, +1.25], n = 3;',
+    ):
+        assert line in text, line
+
+
+def test_nobody_above_the_reference_is_named_and_without_a_comparison_nothing_is_said(study, results):
+    of_fmkt = Table('Methods', ('student', 'pkd', 'fmkt'), 'fmkt')
+    assert '- Better than FMKT: none.' in findings(study, of_fmkt, results) and 'highest' not in findings(
+        study, of_fmkt, results
+    )
+    assert findings(study, Table('Alone', ('teacher', 'fmkt'), 'fmkt'), results) == ''
+
+
+def test_a_row_without_runs_is_shown_without_figures(study, results):
+    del results.rows['pkd']
+    lines = markdown_table(study, study.tables[0], results).splitlines()
+    assert [cell.strip() for cell in lines[4].split('|')[1:4]] == ['PKD', '0', '']
+
+
+def test_colours_stand_for_every_verdict():
+    assert set(COLOURS) == {'better', 'worse', 'open'}

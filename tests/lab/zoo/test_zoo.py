@@ -1,0 +1,221 @@
+"""Every method on every pair, as the configs and the metafile say, with MMDetection's detectors."""
+
+import pytest
+import yaml
+from cells import CELLS, CONFIGS, PAIRS, name
+from mmdet.registry import MODELS as DETECTORS
+from mmengine.config import Config
+from mmengine.hub import get_config
+from mmrazor.registry import MODELS
+
+from mmfmkt.detectors import evaluating
+from mmfmkt.lab.zoo import Pair, published
+from mmfmkt.lab.zoo.cells import cell_name, cell_text, fitting_methods, heading
+from mmfmkt.lab.zoo.metafile import describe_cell, write_metafile
+from mmfmkt.models.teacher import frozen_teacher
+from mmfmkt.pairing import pair as wrap
+from mmfmkt.pairing.method import is_plain, method_names, read_method, reads_teacher
+from mmfmkt.pairing.short_form import write_out
+
+RETINANET = next(pair for pair in PAIRS if pair.name == 'retinanet_r101_r50')
+
+
+def real(model):
+    model = get_config(model).model if isinstance(model, str) else model
+    detector = DETECTORS.build(model)
+    detector.eval().requires_grad_(False)
+    return detector
+
+
+@pytest.fixture(scope='module', params=PAIRS, ids=name)
+def pair(request):
+    """A pair, with MMDetection's detectors, each built once: (pair, student, teacher)."""
+    model = request.param.model
+    return request.param, real(model.architecture), real(model.teacher)
+
+
+def test_every_method_that_fits_a_pair_has_a_config(pair):
+    pair, student, teacher = pair
+    fitting = fitting_methods(student, teacher)
+    assert [method for method in method_names() if (CONFIGS / f'{cell_name(method, pair)}.py').exists()] == fitting
+    assert {'student', 'fmkt', 'fmkt-theta', 'ofmkt', 'pkd', 'cwd', 'mgd', 'fgd', 'fitnet', 'diffkd'} <= set(fitting)
+
+
+def test_every_config_of_a_pair_builds_with_mmdets_detectors(pair, monkeypatch):
+    """On an empty image that is smaller than usual; what is the same for all configs of the pair is made once."""
+    pair, student, teacher = pair
+    monkeypatch.setattr(evaluating, 'SIZES', (64, 128))
+    looked_at = {side: wrap.look_at(detector, side) for side, detector in (('student', student), ('teacher', teacher))}
+    monkeypatch.setattr(wrap, 'look_at', lambda config, side: looked_at[side])
+    for module in (wrap, frozen_teacher):
+        monkeypatch.setattr(module, 'read_detector_config', lambda config: teacher)
+    monkeypatch.setattr(frozen_teacher, 'load_strictly', lambda *args: {})
+    for method in method_names():
+        file = CONFIGS / f'{cell_name(method, pair)}.py'
+        if file.exists() and not is_plain(read_method(method)):
+            built = MODELS.build(write_out(Config.fromfile(file)).model)
+            assert type(built.architecture) is type(student)
+            assert (built.teacher is not None) == reads_teacher(read_method(method))
+
+
+@pytest.mark.parametrize('file', CELLS, ids=name)
+def test_a_config_states_its_pair_and_its_method_and_nothing_else(file):
+    method, pair = CELLS[file]
+    same = [other for other in PAIRS if cell_name(method, other) == file.stem]
+    assert file.read_text() in [cell_text(method, other) for other in same]
+    if reads_teacher(read_method(method)):
+        assert same == [pair]
+
+
+@pytest.mark.parametrize('pair', PAIRS, ids=name)
+def test_the_address_of_a_teacher_is_that_of_mmdets_metafile(pair):
+    teacher = pair.model.teacher.removeprefix('mmdet::').removesuffix('.py')
+    assert published(teacher)['Weights'] == pair.model.teacher_ckpt
+
+
+def unscoped(node):
+    """A part of a config, without the scope that `mmdet::` adds."""
+    if isinstance(node, dict):
+        return {key: unscoped(value) for key, value in node.items() if key != '_scope_'}
+    return [unscoped(each) for each in node] if isinstance(node, (list, tuple)) else node
+
+
+@pytest.mark.parametrize('pair', PAIRS, ids=name)
+def test_a_pair_keeps_the_students_schedule_and_its_name_says_so(pair):
+    cfg, stock = (
+        write_out(Config.fromfile(CONFIGS / f'student_{pair.student}.py')),
+        get_config(f'mmdet::{pair.student_config}.py'),
+    )
+    for key in ('train_cfg', 'param_scheduler', 'train_dataloader', 'val_evaluator'):
+        assert unscoped(cfg[key]) == unscoped(stock[key])
+    assert unscoped(cfg.optim_wrapper.optimizer) == unscoped(stock.optim_wrapper.optimizer)
+    assert cfg.optim_wrapper.clip_grad == (stock.optim_wrapper.get('clip_grad') or dict(max_norm=35, norm_type=2))
+    assert cfg.auto_scale_lr.base_batch_size in (16, 256)
+    epochs = cfg.train_cfg.max_epochs
+    assert pair.name.endswith({24: pair.name, 12: ('_1x', '_12e'), 300: '_300e'}[epochs])
+
+
+@pytest.mark.parametrize(
+    'file',
+    [*(pair.file for pair in PAIRS), *(CONFIGS / f'_base_/methods/{method}.py' for method in method_names())],
+    ids=name,
+)
+def test_a_pair_or_a_method_is_one_file_of_at_most_20_lines(file):
+    assert len(file.read_text().splitlines()) <= 20
+
+
+def test_the_metafile_is_that_of_the_configs(tmp_path):
+    written = yaml.safe_load((CONFIGS / 'metafile.yml').read_text())
+    write_metafile(list(CELLS.values()), tmp_path / 'metafile.yml')
+    expected = yaml.safe_load((tmp_path / 'metafile.yml').read_text())
+    for entry in written['Models']:
+        entry.update(Results=expected['Models'][0]['Results'], Weights=None)
+    assert written == expected
+    assert yaml.safe_load((CONFIGS.parent / 'model-index.yml').read_text()) == dict(Import=['configs/metafile.yml'])
+
+
+@pytest.mark.parametrize('pair', PAIRS, ids=name)
+def test_the_readme_has_a_pair_with_the_published_aps(pair):
+    (row,) = [
+        line for line in (CONFIGS.parent / 'README.md').read_text().splitlines() if line.startswith(f'| [{pair.name}]')
+    ]
+    link, _, of_teacher, of_student = (cell.strip() for cell in row.split('|')[1:5])
+    entry = describe_cell('pkd', pair)
+    assert link == f'[{pair.name}](configs/_base_/pairs/{pair.name}.py)'
+    assert of_teacher == str(entry['Teacher']['Metrics']['box AP'])
+    assert of_student == str(entry['Student'].get('Metrics', {}).get('box AP', ''))
+
+
+def test_the_metafile_keeps_what_was_measured(tmp_path):
+    file, cells = tmp_path / 'metafile.yml', [('pkd', RETINANET), ('cwd', RETINANET)]
+    write_metafile(cells, file)
+    (entry,) = [entry for entry in yaml.safe_load(file.read_text())['Models'] if entry['Name'].startswith('pkd')]
+    assert entry['Results'] == [dict(Task='Object Detection', Dataset='COCO', Metrics={'box AP': None})]
+    assert entry['Teacher']['Metrics'] == {'box AP': 38.9} and entry['Student']['Metrics'] == {'box AP': 37.4}
+    file.write_text(file.read_text().replace('box AP: null', 'box AP: 12.3', 1))
+    write_metafile(cells, file)
+    measured = {
+        entry['Name']: entry['Results'][0]['Metrics']['box AP'] for entry in yaml.safe_load(file.read_text())['Models']
+    }
+    assert sorted(measured.values(), key=str) == [12.3, None]
+
+
+@pytest.mark.parametrize('method', method_names())
+def test_a_method_names_itself_and_its_paper(method):
+    title, paper = heading(method)
+    assert title and (paper or method == 'student')
+
+
+def test_a_new_pair_is_one_file(tmp_path):
+    """Any method trains it: `train.py PAIR --cfg-options model.method=NAME`."""
+    file = tmp_path / 'atss_tood-r101_r50_1x.py'
+    file.write_text(
+        '# TOOD R101 -> ATSS R50, 1x schedule.\n'
+        "_base_ = 'mmdet::atss/atss_r50_fpn_1x_coco.py'\n"
+        "custom_imports = dict(imports=['mmfmkt'], allow_failed_imports=False)\n"
+        "model = dict(_delete_=True, type='mmrazor.FMKTPair', architecture=_base_.model,\n"
+        "             teacher='mmdet::tood/tood_r101_fpn_ms-2x_coco.py', teacher_ckpt='tood_r101.pth')\n"
+    )
+    pair = Pair(file)
+    assert pair.student == 'atss_r50_1x' and cell_name('mgd', pair) == 'mgd_atss_tood-r101_r50_1x'
+    cfg = Config.fromfile(file)
+    cfg.model.method = 'mgd'
+    written = write_out(cfg).model
+    assert written.distiller.distill_losses.loss_feature.levels == (0, 1, 2, 3)
+
+
+def test_a_new_method_is_one_file(tmp_path):
+    """In a folder of the user's: PKD with another metric, and MGD's weight for students with two stages."""
+    file = tmp_path / 'smooth.py'
+    file.write_text(
+        f"_base_ = '{CONFIGS}/_base_/features.py'\n"
+        'distiller = dict(distill_losses=dict(loss_feature=dict(metric=dict(type="mmdet.SmoothL1Loss"))))\n'
+        'for_students = dict(two_stage=dict(loss_weight=2.0))\n'
+    )
+    cfg = Config.fromfile(CONFIGS / 'pkd_faster-rcnn_r101_r50.py')
+    cfg.model.method = str(file)
+    loss = write_out(cfg).model.distiller.distill_losses.loss_feature
+    assert loss.metric == dict(type='mmdet.SmoothL1Loss') and loss.loss_weight == 2.0 and loss.levels == (0, 1, 2, 3)
+
+
+@pytest.mark.parametrize(
+    'text, message',
+    [
+        (
+            'distiller = dict(distill_losses=dict())',
+            'the distiller of a method must have one loss, but that of .* has none',
+        ),
+        (
+            'distiller = dict(distill_losses=dict(loss_a=dict(type="a"), loss_b=dict(type="b")))',
+            'must have one loss, but that of .* has loss_a, loss_b',
+        ),
+        ('distiller = 3', 'the distiller of a method must be a dict'),
+        ('', 'the file of a method must have `distiller`, .* has none of them'),
+        ('distiler = dict()', 'the file of a method must have `distiller`, .* has distiler'),
+        ('distiller = dict(distill_losses=3)', '`distill_losses` of the distiller must be a dict, but got 3'),
+        (
+            'distiller = dict(distill_losses=dict(loss_a=dict()))',
+            r'`distill_losses.loss_a` of the distiller must be dict\(type=...\)',
+        ),
+        (
+            'distiller, for_students = dict(), dict(two_stages=dict())',
+            '`for_students` .* must be for two_stage or anchor_free, but',
+        ),
+        ('distiller = dict(', '`method` .* could not be read as a config'),
+    ],
+)
+def test_a_file_that_is_no_method_is_refused(tmp_path, text, message):
+    (tmp_path / 'method.py').write_text(text)
+    with pytest.raises(ValueError, match=message):
+        read_method(str(tmp_path / 'method.py'))
+
+
+def test_a_method_that_does_not_fit_names_those_that_do():
+    cfg = Config.fromfile(CONFIGS / 'pkd_faster-rcnn_r101_r50.py')
+    cfg.model.method = 'crosskd'
+    with pytest.raises(
+        ValueError,
+        match='`method` must fit student and teacher, but crosskd does not: the student has no dense head '
+        'with towers of convolutions, but none. Those that do are cwd, diffkd, dist, .*student$',
+    ):
+        write_out(cfg)

@@ -1,0 +1,65 @@
+"""Every config of the zoo, with small versions of its two detectors, on images of 64 pixels."""
+
+import copy
+
+import pytest
+import torch
+from cells import CELLS, name
+from detectors import batch_for, tiny_version
+from helpers import gradients, total
+from mmdet.registry import MODELS as DETECTORS
+from mmengine.config import Config
+from mmengine.hub import get_config
+from mmrazor.registry import MODELS
+
+from mmfmkt.deploy.export import export_student
+from mmfmkt.pairing.method import deploys_flow, is_plain, read_method
+from mmfmkt.pairing.short_form import write_out
+
+
+@pytest.fixture(scope='module')
+def small_teacher(tmp_path_factory):
+    """Config and weights of a small version of the teacher of a pair."""
+    made = {}
+
+    def make(pair):
+        if pair not in made:
+            torch.manual_seed(1)
+            config = tiny_version(get_config(pair.model.teacher).model)
+            detector = DETECTORS.build(copy.deepcopy(config))  # some write into it
+            detector.init_weights()
+            file = tmp_path_factory.mktemp(pair.name) / 'teacher.pth'
+            torch.save(detector.state_dict(), file)
+            made[pair] = config, str(file)
+        return made[pair]
+
+    return make
+
+
+@pytest.mark.parametrize('file', CELLS, ids=name)
+def test_a_small_version_of_every_config_trains_predicts_and_is_exported(file, small_teacher, tmp_path):
+    method, pair = CELLS[file]
+    cfg = Config.fromfile(file)
+    student = tiny_version(cfg.model.architecture)
+    cfg.model.architecture, (cfg.model.teacher, cfg.model.teacher_ckpt) = student, small_teacher(pair)
+    batch = batch_for(student, size=128 if 'DCN' in str(cfg.model.teacher) else None)  # mmcv's takes no map below 3x3
+    torch.manual_seed(0)
+    plain, written = is_plain(read_method(method)), write_out(cfg)
+    model = (DETECTORS if plain else MODELS).build(written.model).train()
+    model.init_weights()
+    optimizer = torch.optim.SGD(model.parameters(), lr=1e-4)
+    for _ in range(2):
+        losses = model.loss(*batch)
+        assert plain or [value for key, value in losses.items() if key.startswith('distill.loss_')][0].isfinite()
+        found = gradients(model, total(losses))
+        torch.nn.utils.clip_grad_norm_(model.parameters(), written.optim_wrapper.clip_grad.max_norm)
+        optimizer.step()
+    assert all(gradient.isfinite().all() for gradient in found.values())
+    assert set(found) == {key for key, value in model.named_parameters() if value.requires_grad}  # DDP waits for all
+    assert 'pred_instances' in model.eval()(*batch, mode='predict')[0]
+    weights = {key: value for key, value in model.state_dict().items() if not key.startswith('distiller.')}
+    torch.save(dict(state_dict=weights, meta={}), tmp_path / 'epoch_1.pth')
+    export_student(cfg, str(tmp_path / 'epoch_1.pth'), str(tmp_path / 'student.pth'))
+    if not deploys_flow(read_method(method)):
+        DETECTORS.build(student).load_state_dict(torch.load(tmp_path / 'student.pth')['state_dict'], strict=True)
+        assert 'mmfmkt' not in (tmp_path / 'student.py').read_text()

@@ -1,0 +1,87 @@
+"""Real runs on two images."""
+
+import copy
+
+import pytest
+import torch
+from mmengine.evaluator import BaseMetric
+from mmengine.runner import Runner
+from torch.utils.data import Dataset
+
+HOOKS = [dict(type='EMAHook'), dict(type='mmrazor.SplitDistillerHook'), dict(type='mmrazor.JoinDistillerHook')]
+
+
+class Images(Dataset):
+    """The samples of the fixture `batch`, as a loader gives them to a runner."""
+
+    metainfo = dict(classes=tuple('0123456789'))
+
+    def __init__(self, images, samples):
+        self.images, self.samples = (images * 50 + 127).clamp(0, 255).to(torch.uint8), samples
+
+    def __len__(self):
+        return len(self.samples)
+
+    def get_data_info(self, index):
+        return dict(instances=[])
+
+    def __getitem__(self, index):
+        return dict(inputs=self.images[index], data_samples=copy.deepcopy(self.samples[index]))
+
+
+class SumOfScores(BaseMetric):
+    """A metric that tells detectors apart."""
+
+    default_prefix = 'toy'
+
+    def process(self, data_batch, data_samples):
+        self.results += [sample['pred_instances']['scores'].sum().item() for sample in data_samples]
+
+    def compute_metrics(self, results):
+        return dict(scores=sum(results))
+
+
+@pytest.fixture
+def validated():
+    """Lets a runner validate on its training images after every epoch."""
+
+    def add(runner):
+        runner._val_dataloader = copy.deepcopy(runner._train_dataloader)
+        runner._val_loop, runner._val_evaluator = dict(), [SumOfScores()]
+        return runner
+
+    return add
+
+
+@pytest.fixture
+def make_runner(theta, batch, tmp_path):
+    """A runner of FM-KT^Θ with EMA: (epochs, folder, how often the images are repeated, more options)."""
+
+    def make(epochs, folder, repeat=1, **options):
+        images, samples = batch
+        loader = dict(
+            batch_size=2,
+            num_workers=0,
+            sampler=dict(type='DefaultSampler', shuffle=False),
+            collate_fn=dict(type='pseudo_collate'),
+            dataset=Images(images.repeat(repeat, 1, 1, 1), samples * repeat),
+        )
+        names.append(f'{tmp_path.name}_{folder}_{len(names)}')
+        defaults = dict(
+            train_cfg=dict(by_epoch=True, max_epochs=epochs),
+            custom_hooks=HOOKS,
+            optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.01)),
+        )
+        return Runner(
+            copy.deepcopy(theta),
+            str(tmp_path / folder),
+            dict(loader, **options.pop('train_dataloader', {})),
+            default_scope='mmdet',
+            log_level='ERROR',
+            randomness=dict(seed=0),
+            experiment_name=names[-1],
+            **dict(defaults, **options),
+        )
+
+    names = []  # of the experiments, which MMEngine keeps apart by them
+    return make
