@@ -1,3 +1,3 @@
 # FM-KT: DINO Swin-L, five scales -> DINO R50, four scales, 12 epochs.
-_base_ = '_base_/pairs/dino_swin-l_r50_12e.py'
+_base_ = 'dino/dino_swin-l_r50_12e.py'
 model = dict(method='fmkt')

@@ -1,4 +1,4 @@
 # DiffKD (arXiv:2305.15712): the student's features are denoised by a diffusion model of the teacher's before they are compared.
-_base_ = '../features.py'
+_base_ = '../distillers/features.py'
 
 distiller = dict(distill_losses=dict(loss_feature=dict(metric=dict(type='mmrazor.DiffKDMetric', teacher_channels=256))))

@@ -1,6 +1,6 @@
 # FGD (arXiv:2111.11837): objects and background, each by itself, and the relations between them. Its weights are for
 # sums over all elements of an image of COCO.
-_base_ = '../features.py'
+_base_ = '../distillers/features.py'
 
 distiller = dict(
     student_recorders=dict(data_samples=dict(type='mmrazor.DataSamples')),

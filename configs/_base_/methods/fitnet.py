@@ -1,5 +1,5 @@
 # FitNets (arXiv:1412.6550): the mean squared error between the teacher's features and a regression of the student's.
-_base_ = '../features.py'
+_base_ = '../distillers/features.py'
 
 distiller = dict(
     distill_losses=dict(

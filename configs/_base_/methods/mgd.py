@@ -1,6 +1,6 @@
 # MGD (arXiv:2205.01529): from masked features of the student, two convolutions generate the teacher's. Its
 # weight is for a sum over all elements of an image of COCO.
-_base_ = '../features.py'
+_base_ = '../distillers/features.py'
 
 distiller = dict(
     distill_losses=dict(

@@ -1,4 +1,0 @@
-# Faster R-CNN R101 -> Faster R-CNN R50, 1x schedule.
-_base_ = ['mmdet::faster_rcnn/faster-rcnn_r50_fpn_1x_coco.py', '../teachers/faster-rcnn_r101.py']
-custom_imports = dict(imports=['mmfmkt'], allow_failed_imports=False)
-model = dict(_delete_=True, type='mmrazor.FMKTPair', architecture=_base_.model, **_base_.teacher)

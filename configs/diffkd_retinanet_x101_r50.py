@@ -1,3 +1,0 @@
-# DiffKD: RetinaNet X101-64x4d -> RetinaNet R50, 2x schedule.
-_base_ = '_base_/pairs/retinanet_x101_r50.py'
-model = dict(method='diffkd')

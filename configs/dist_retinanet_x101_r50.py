@@ -1,3 +1,0 @@
-# DIST: RetinaNet X101-64x4d -> RetinaNet R50, 2x schedule.
-_base_ = '_base_/pairs/retinanet_x101_r50.py'
-model = dict(method='dist')

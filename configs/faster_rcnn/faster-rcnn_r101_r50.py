@@ -1,0 +1,4 @@
+# Faster R-CNN R101 -> Faster R-CNN R50, 2x schedule.
+_base_ = ['mmdet::faster_rcnn/faster-rcnn_r50_fpn_2x_coco.py', '../_base_/teachers/faster-rcnn_r101.py']
+custom_imports = dict(imports=['mmfmkt'], allow_failed_imports=False)
+model = dict(_delete_=True, type='mmrazor.FMKTPair', architecture=_base_.model, **_base_.teacher)

@@ -1,3 +1,0 @@
-# FitNets: Cascade Mask R-CNN X101-64x4d -> Faster R-CNN R50, 2x schedule.
-_base_ = '_base_/pairs/faster-rcnn_cascade-mask-x101_r50.py'
-model = dict(method='fitnet')

@@ -1,3 +1,0 @@
-# FitNets: GFL R50 -> GFL R18, 1x schedule.
-_base_ = '_base_/pairs/gfl_r50_r18_1x.py'
-model = dict(method='fitnet')

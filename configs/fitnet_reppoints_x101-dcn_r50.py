@@ -1,3 +1,0 @@
-# FitNets: RepPoints X101-DCN -> RepPoints R50, 2x schedule.
-_base_ = '_base_/pairs/reppoints_x101-dcn_r50.py'
-model = dict(method='fitnet')

@@ -1,3 +1,0 @@
-# KD: Faster R-CNN R101 -> Faster R-CNN R50, 2x schedule.
-_base_ = '_base_/pairs/faster-rcnn_r101_r50.py'
-model = dict(method='kd')

@@ -1,3 +1,0 @@
-# MGD: Mask R-CNN Swin-S -> RetinaNet R50, 2x schedule.
-_base_ = '_base_/pairs/retinanet_mask-rcnn-swin-s_r50.py'
-model = dict(method='mgd')

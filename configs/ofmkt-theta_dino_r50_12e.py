@@ -1,3 +1,0 @@
-# OFM-KT^Θ: DINO R50, four scales, 12 epochs.
-_base_ = '_base_/pairs/dino_swin-l_r50_12e.py'
-model = dict(method='ofmkt-theta')

@@ -1,3 +1,0 @@
-# OFM-KT: RetinaNet R50, 1x schedule.
-_base_ = '_base_/pairs/retinanet_fcos-x101_r50_1x.py'
-model = dict(method='ofmkt')

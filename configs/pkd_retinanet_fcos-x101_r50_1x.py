@@ -1,3 +1,0 @@
-# PKD: FCOS X101-64x4d -> RetinaNet R50, 1x schedule.
-_base_ = '_base_/pairs/retinanet_fcos-x101_r50_1x.py'
-model = dict(method='pkd')
