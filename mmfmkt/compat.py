@@ -1,7 +1,7 @@
 """Everything this project does about the versions of the packages below it.
 
-MMRazor 1.0.0 and MMEngine 0.10.7 are their last releases, and PyTorch went on without them. MMEngine, MMCV and MMDetection
-have forks that are maintained, under the same import names. Nothing outside this file needs to know.
+MMRazor 1.0.0 and MMEngine 0.10.7 are their last releases, and PyTorch went on without them. MMEngine, MMCV and
+MMDetection have forks that are maintained, under the same import names. Nothing outside this file needs to know.
 """
 
 import functools
@@ -87,9 +87,9 @@ def allow_mmengine_checkpoints() -> None:
     """Let `torch.load(weights_only=True)` read what MMEngine's runner writes next to the weights.
 
     A resumable checkpoint holds the logged history (`HistoryBuffer`s of NumPy arrays). These types are allowed by
-    name; `weights_only` stays on, because a checkpoint from elsewhere is untrusted. It is also turned on where it is not
-    PyTorch's default: before 2.6, and for addresses. To load a trusted file that is refused, a user sets PyTorch's own
-    variable for that.
+    name; `weights_only` stays on, because a checkpoint from elsewhere is untrusted. It is also turned on where it is
+    not PyTorch's default: before 2.6, and for addresses. To load a trusted file that is refused, a user sets
+    PyTorch's own variable for that.
     """
     if 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD' not in os.environ:
         os.environ.setdefault('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '1')

@@ -1,4 +1,4 @@
-"""The set-up: what it finds on a machine, and what it says if something is missing. Nothing is downloaded or compiled."""
+"""The set-up: what it finds on a machine, and what it says if something is missing. No test downloads or compiles."""
 
 import os
 import re
@@ -86,7 +86,8 @@ def test_the_projects_own_environment_is_not_taken_for_the_machines(monkeypatch,
     [
         (
             '12.8',
-            "nvcc must be of the major version of PyTorch's CUDA, 13.0, but .*nvcc is 12.8; install the toolkit of CUDA 13.0",
+            "nvcc must be of the major version of PyTorch's CUDA, 13.0, but .*nvcc is 12.8; install the toolkit of "
+            'CUDA 13.0',
         ),
         (None, "compiling MMCV's CUDA operators takes nvcc, which is missing; install the toolkit of CUDA 13.0"),
     ],
@@ -145,7 +146,8 @@ def test_a_disk_without_room_is_refused(tmp_path):
     [
         ('ERROR: Could not install packages due to an OSError: [Errno 28] No space left on device', 'the disk is full'),
         (
-            "NewConnectionError('Failed to establish a new connection: [Errno -3] Temporary failure in name resolution')",
+            "NewConnectionError('Failed to establish a new connection: [Errno -3] Temporary failure in name "
+            "resolution')",
             'packages cannot be downloaded',
         ),
         (
@@ -186,7 +188,8 @@ def test_a_signal_ends_the_command_with_all_that_it_has_started(tmp_path, moment
     pid = tmp_path / 'pid'
     early = moment == 'while it starts'
     code = (
-        f'import sys; sys.path.insert(0, {str(ROOT / "tools/environment")!r}); import console, os, signal, subprocess, time\n'
+        f'import sys; sys.path.insert(0, {str(ROOT / "tools/environment")!r})\n'
+        'import console, os, signal, subprocess, time\n'
         'from pathlib import Path\n'
         'signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))\n'
         'class Slow(subprocess.Popen):\n'
@@ -196,7 +199,8 @@ def test_a_signal_ends_the_command_with_all_that_it_has_started(tmp_path, moment
         f'            while not Path("{pid}").exists(): time.sleep(0.02)\n'
         '            os.kill(os.getpid(), signal.SIGTERM); time.sleep(0.1)\n'
         'subprocess.Popen = Slow\n'
-        f'console.follow("waiting", ["sh", "-c", "sleep 300 & echo $! >{pid}; wait"], Path("{tmp_path}/log"), dict(os.environ))'
+        f'console.follow("waiting", ["sh", "-c", "sleep 300 & echo $! >{pid}; wait"], Path("{tmp_path}/log"), '
+        'dict(os.environ))'
     )
     with subprocess.Popen([sys.executable, '-c', code], stdout=subprocess.DEVNULL) as process:
         while not pid.exists() or not pid.read_text().strip():

@@ -1,5 +1,6 @@
-"""Measure what distillation costs: seconds and memory of an iteration, for the plain student and for methods that distill it,
-in turns, on synthetic images. It needs neither a data set nor checkpoints.
+"""Measure what distillation costs: seconds and memory of an iteration, for the plain student and its distillations.
+
+They take turns, on synthetic images. It needs neither a data set nor checkpoints.
 """
 
 import argparse

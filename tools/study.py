@@ -1,4 +1,4 @@
-"""Compare methods on a pair of detectors, with several seeds: train, measure, and report differences with their intervals."""
+"""Compare methods on a pair of detectors, with several seeds: train, measure, report differences and intervals."""
 
 import argparse
 import signal

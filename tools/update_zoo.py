@@ -1,4 +1,4 @@
-"""Write the configs and the metafile of the zoo: every method of configs/_base_/methods on every pair of configs/_base_/pairs.
+"""Write the configs and the metafile of the zoo, for every pair.
 
 Configs that are there stay as they are. Run it after adding a pair or a method.
 """

@@ -1,4 +1,4 @@
-"""Draw the flow of a distillation: features and errors on their way to the teacher, paths of objects, and detections."""
+"""Draw the flow of a distillation: features and errors on their way to the teacher, paths of objects, detections."""
 
 import argparse
 

@@ -52,8 +52,8 @@ def draw_pictures(args: argparse.Namespace) -> list[Path]:
 
     Raises:
         FileNotFoundError: if an image, the checkpoint, an annotation file or an image folder is not there.
-        ValueError: if the method has no flow in the pyramid, if the checkpoint is not a training checkpoint of the config,
-            or if a number is less than 1.
+        ValueError: if the method has no flow in the pyramid, if the checkpoint is not a training checkpoint of the
+            config, or if a number is less than 1.
     """
     check_images(args.images)
     for option in ('num_images', 'num_val_images', 'batch_size'):

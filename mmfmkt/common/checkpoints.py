@@ -80,7 +80,8 @@ def load_exactly(detector: nn.Module, weights: dict[str, Tensor], what: str, rem
         remedy: what to give instead.
 
     Raises:
-        ValueError: if they belong to another detector, in which case the message lists the keys, or if some are not finite.
+        ValueError: if they belong to another detector, in which case the message lists the keys, or if some are not
+            finite.
     """
     weights = without_repeated(weights, detector)
     # not PyTorch's own strict mode: it misses counters that checkpoints of old versions do not have

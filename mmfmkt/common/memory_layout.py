@@ -13,16 +13,16 @@ def layout_of(feature: Tensor) -> torch.memory_format:
 
 
 def channels_last(feature: Tensor) -> Tensor:
-    """A map (B, C, H, W) in channels-last, in which convolutions and norms over channels are fastest; vectors as they are."""
+    """A map (B, C, H, W) in channels-last, where convolutions and norms of channels are fastest; else as it is."""
     return feature.contiguous(memory_format=torch.channels_last) if feature.dim() == 4 else feature
 
 
 def keep_strides_of_gradients(module: nn.Module) -> None:
     """Let the gradients of a module's weights have the strides of the weights.
 
-    A weight whose map is 1x1, or that has one input channel, is dense in both layouts: the strides differ, the memory is the
-    same. After a channels-last feature its gradient has the other strides, and `DistributedDataParallel`, which compares
-    them, warns and copies it more slowly.
+    A weight whose map is 1x1, or that has one input channel, is dense in both layouts: the strides differ, the memory
+    is the same. After a channels-last feature its gradient has the other strides, and `DistributedDataParallel`,
+    which compares them, warns and copies it more slowly.
     """
     for weight in module.parameters():
         if (

@@ -1,4 +1,7 @@
-"""Several processes: which of them this is, before PyTorch knows, the model that each has wrapped, and what one of them knows."""
+"""Several processes.
+
+Which of them this is, before PyTorch knows; the model that each has wrapped; and what one of them knows.
+"""
 
 import os
 

@@ -42,8 +42,8 @@ def is_distillation(cfg: Config) -> bool:
 def deployed_config(cfg: Config, checkpoint: str | None = None) -> Config:
     """The config of the detector that distillation leaves: no teacher, no distiller, none of its hooks.
 
-    For the Θ forms it needs nothing of this project. For the others it needs `custom_imports`, because the flow is a part
-    of the detector. A config without distillation is returned as a copy.
+    For the Θ forms it needs nothing of this project. For the others it needs `custom_imports`, because the flow is a
+    part of the detector. A config without distillation is returned as a copy.
 
     Args:
         cfg: config of a run.
@@ -88,8 +88,8 @@ def student_weights(checkpoint: str, choice: str | None = None) -> tuple[dict, d
 
     Args:
         checkpoint: file or address.
-        choice: of a run with an EMA hook, 'ema' for the averaged weights and 'live' for those that are being trained; by
-            default those that a test takes, which are the averaged ones if there are any.
+        choice: of a run with an EMA hook, 'ema' for the averaged weights and 'live' for those that are being trained;
+            by default those that a test takes, which are the averaged ones if there are any.
 
     Raises:
         FileNotFoundError: if the checkpoint is not there.

@@ -34,8 +34,8 @@ def export_student(cfg: Config, checkpoint: str, out: str, choice: str | None = 
 
     Raises:
         FileNotFoundError: if the checkpoint is not there.
-        ValueError: if the checkpoint cannot be read, or has no weights of the `choice`, or if a file would be overwritten
-            that is read.
+        ValueError: if the checkpoint cannot be read, or has no weights of the `choice`, or if a file would be
+            overwritten that is read.
         RuntimeError: if the checkpoint's weights are not exactly those of the detector, or if what was written does not
             predict the same.
     """

@@ -16,8 +16,8 @@ def find_classifier(head: nn.Module, name: str | None = None) -> nn.Module:
         name: name of the layer, where it is none of mmdet's usual ones.
 
     Raises:
-        ValueError: if the head has no such layer, in which case the message lists its layers that could be one, or if it
-            turns its logits into probabilities itself.
+        ValueError: if the head has no such layer, in which case the message lists its layers that could be one, or if
+            it turns its logits into probabilities itself.
     """
     if not isinstance(head, (BaseDenseHead, BBoxHead)):
         raise ValueError(

@@ -1,7 +1,7 @@
 """What every run gets besides its config.
 
-It does not stand in the configs because bases of an MMEngine config may not share a key, and many detectors have custom hooks
-of their own.
+It does not stand in the configs because bases of an MMEngine config may not share a key, and many detectors have
+custom hooks of their own.
 """
 
 from mmengine.config import Config

@@ -3,8 +3,8 @@
     runner_type = 'FlexibleRunner'
     strategy = dict(type='DistillFSDPStrategy', model_wrapper=dict(auto_wrap_policy=dict(type='wrap_called_modules')))
 
-What MMEngine 0.10.7 lacks for it stands here: arguments that PyTorch has changed since 2.0, processes without a GPU, clipping,
-state dicts whose keys are renamed, and a teacher that is no module.
+What MMEngine 0.10.7 lacks for it stands here: arguments that PyTorch has changed since 2.0, processes without a GPU,
+clipping, state dicts whose keys are renamed, and a teacher that is no module.
 """
 
 from pathlib import Path
@@ -36,8 +36,8 @@ class DistillFSDPStrategy(FSDPStrategy):
     """FSDP whose checkpoints are those of a run without it.
 
     Args:
-        model_wrapper: settings of MMEngine's `MMFullyShardedDataParallel`. Without an `auto_wrap_policy` the model is one
-            unit: parameters and optimizer are in shards except from the forward to the backward pass.
+        model_wrapper: settings of MMEngine's `MMFullyShardedDataParallel`. Without an `auto_wrap_policy` the model is
+            one unit: parameters and optimizer are in shards except from the forward to the backward pass.
         kwargs: those of MMEngine's `FSDPStrategy`.
     """
 
@@ -88,7 +88,7 @@ class DistillFSDPStrategy(FSDPStrategy):
 def wrap_called_modules(module: nn.Module, recurse: bool, nonwrapped_numel: int, min_num_params: int = 0) -> bool:
     """An `auto_wrap_policy`: stages of ResNets, FPNs and flows become units of their own.
 
-    FSDP gathers the parameters of a unit when it is called. Heads are not, detectors use their methods; they stay in the
-    unit of the whole model.
+    FSDP gathers the parameters of a unit when it is called. Heads are not, detectors use their methods; they stay in
+    the unit of the whole model.
     """
     return recurse or isinstance(module, (ResLayer, FPN, PyramidFlow)) and nonwrapped_numel >= min_num_params

@@ -1,8 +1,8 @@
 r"""Noise schedules: paths `Z_t = alpha(t) X^S + sigma(t) X^T` between the student's feature and the teacher's.
 
-The serial loop of FM-KT has no noise and no `X^T`; what it takes from a schedule is how far along the way from student to
-teacher the flow is at time t. Divided by its scale `alpha + sigma`, every path is the straight segment from `X^S` to
-`X^T`, and the *progress* on it is the teacher's share `sigma / (alpha + sigma)`:
+The serial loop of FM-KT has no noise and no `X^T`; what it takes from a schedule is how far along the way from
+student to teacher the flow is at time t. Divided by its scale `alpha + sigma`, every path is the straight segment
+from `X^S` to `X^T`, and the *progress* on it is the teacher's share `sigma / (alpha + sigma)`:
 
 .. math:: p(t) = \frac{s(t) - s(1)}{s(0) - s(1)}, \qquad s(t) = \frac{\sigma(t)}{\alpha(t) + \sigma(t)}
 
@@ -33,8 +33,8 @@ class Coefficients:
 class NoiseSchedule:
     """A path from the student (t = 1) to the teacher (t = 0).
 
-    A schedule of one's own implements `coefficients`, and is hashable, as a frozen dataclass is. The loop reads alpha and
-    sigma alone; the derivatives are for the conversions between ends and `(state, velocity)`, inverses of each other.
+    One's own implements `coefficients`, and is hashable, as a frozen dataclass is. The loop reads alpha and sigma
+    alone; the derivatives are for the conversions between ends and `(state, velocity)`, inverses of each other.
     """
 
     def coefficients(self, t: Tensor) -> Coefficients:
@@ -78,7 +78,7 @@ class NoiseSchedule:
 
 @dataclass(frozen=True)
 class RectifiedFlow(NoiseSchedule):
-    """The straight line at constant speed, `alpha = t`, `sigma = 1 - t` (arXiv:2209.03003): every step weighs the same."""
+    """The straight line at constant speed, `alpha = t`, `sigma = 1 - t` (arXiv:2209.03003): steps weigh the same."""
 
     def coefficients(self, t: Tensor) -> Coefficients:
         one = torch.ones_like(t)

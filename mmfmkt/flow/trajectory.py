@@ -12,9 +12,9 @@ class Trajectory:
 
     Attributes:
         source: the student's feature `X^S`, a map (B, C, H, W) or a vector (B, C).
-        velocities: `v_i` of each of the N steps, in the order in which they are taken: the first is at t = 1, that is i = N.
+        velocities: `v_i` of each of the N steps, in the order in which they are taken: first t = 1, that is i = N.
         output: the state at t = 0, `Z_0`: the mean of the endpoints with these weights.
-        weights: the share of the way of each step, in the same order, N numbers that sum to 1; 1/N for a rectified flow.
+        weights: the share of the way of each step, in the same order, which sum to 1; 1/N for a rectified flow.
     """
 
     source: Tensor
@@ -24,5 +24,5 @@ class Trajectory:
 
     @functools.cached_property
     def endpoints(self) -> tuple[Tensor, ...]:
-        """The one-step estimates `X̂_i = X^S - v_i` of the teacher's feature, in the same order; made when they are asked for."""
+        """The one-step estimates `X̂_i = X^S - v_i` of the teacher's feature, in the same order; made when asked for."""
         return tuple(self.source - velocity for velocity in self.velocities)

@@ -23,7 +23,7 @@ SMOOTH = 'Curves are smoothed: running medians over a twentieth of the entries o
 
 
 def draw_curves(axes: Axes, groups: Groups, style: dict[str, dict], dots: int) -> None:
-    """A line for each group, with dots on up to `dots` values; of several seeds their mean, before a band and the single ones."""
+    """A line for each group, with dots on up to `dots` values; for seeds their mean, a band and the single ones."""
     for name, members in groups.items():
         if len(members) > 1:
             for curve in members:
@@ -89,7 +89,7 @@ def styles(runs: Sequence[RunLog]) -> dict[str, dict]:
 
 
 def smooth(curve: Curve) -> Curve:
-    """The running median over a twentieth of the entries, at least 5; at the start, where losses fall fast, over fewer."""
+    """The running median over a twentieth of the entries, at least 5; at the start, where losses fall, over fewer."""
     values, half = list(curve.values()), max(5, len(curve) // 20) // 2
     return {x: median(values[max(i - half, 0) : i + min(half, i) + 1]) for i, x in enumerate(curve)}
 

@@ -20,8 +20,9 @@ MATCH_IOU = 0.5
 RIGHT, WRONG, UNKNOWN = '#35e06b', '#ff5252', '#ffd23f'
 WIDTH = 2.6  # inches of an image
 CAPTION = (
-    f'The best detection of each place with a score above {SCORE_THRESHOLD}; the number is the score, 1 = certain. Green: an object of '
-    f'that class is there (the boxes share at least {MATCH_IOU:.0%} of their common area). Red: not.'
+    f'The best detection of each place with a score above {SCORE_THRESHOLD}; the number is the score, 1 = certain. '
+    f'Green: an object of that class is there (the boxes share at least {MATCH_IOU:.0%} of their common area). Red: '
+    'not.'
 )
 UNKNOWN_TRUTH = ' Yellow: nobody knows what is in the image.'
 

@@ -16,11 +16,11 @@ from .recording import LevelPath
 STATES, ENDPOINTS = ('states', '#2166ac'), ('endpoints', '#d6604d')
 NAMES = dict(states='state: where the flow is at t', endpoints='endpoint: what the step from t expects')
 CAPTION = (
-    "The flow starts at the student's features (t = 1, left) and changes them in {steps} until t = 0 (right), {goal}. The distance is "
-    'half the mean squared difference, with every channel first shifted and scaled to '
-    'mean 0 and standard deviation 1 over the images of a batch; that is 1 minus the correlation of the two: 0 = the same, 1 = nothing '
-    'in common. Lines are means over {images} validation images, bands hold the middle half of them. {reading}The last state, the '
-    'output, is the mean of the endpoints.'
+    "The flow starts at the student's features (t = 1, left) and changes them in {steps} until t = 0 (right), {goal}. "
+    'The distance is half the mean squared difference, with every channel first shifted and scaled to mean 0 and '
+    'standard deviation 1 over the images of a batch; that is 1 minus the correlation of the two: 0 = the same, 1 = '
+    'nothing in common. Lines are means over {images} validation images, bands hold the middle half of them. '
+    '{reading}The last state, the output, is the mean of the endpoints.'
 )
 TAUGHT = dict(
     goal="where they should be like the teacher's",
@@ -65,7 +65,8 @@ def draw_errors(errors: Errors, taught: bool = True) -> Figure:
     caption = CAPTION.format(
         steps='one step' if steps == 1 else f'{steps} steps', images=images, **(TAUGHT if taught else ALONE)
     )
-    title = f'Distance to the {"teacher" if taught else "output of the flow"} along the steps{"" if taught else " (OFM-KT: no teacher)"}'
+    target, without = ('teacher', '') if taught else ('output of the flow', ' (OFM-KT: no teacher)')
+    title = f'Distance to the {target} along the steps{without}'
     figure = captioned_figure(max(7.0, 0.8 + 3.4 * len(errors.strides)), 5.2, title, caption)
     grid = figure.subplots(1, len(errors.strides), sharey=True, squeeze=False)[0]
     for axes, (level, stride) in zip(grid, errors.strides.items()):

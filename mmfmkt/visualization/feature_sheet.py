@@ -26,14 +26,15 @@ HEADINGS = {
     TARGET: 'target',
 }
 CAPTION = (
-    'A small detector, the student, learns from a large one, the teacher. Between the two lies a learned flow: it starts at the '
-    "student's features (t = 1) and changes them in small steps until t = 0, where its output should be {goal}. Every column is one "
-    'moment of this. An endpoint is what one step alone expects at t = 0; the output is their mean.\n'
-    'Upper row of a level: how much each location stands out (root mean square over the channels; 1 is usual). Lower row: how far it is '
-    'from {target} (half the mean squared difference over the channels); the number is the mean of the map: 0 = the '
-    'same, 1 = nothing in common. Every channel is first shifted and scaled to mean 0 and standard deviation 1 over the images that '
-    'were drawn together, because the training leaves its scale free. All maps of a kind share one colour scale, over all levels; that of '
-    'the distances follows their square root.'
+    'A small detector, the student, learns from a large one, the teacher. Between the two lies a learned flow: it '
+    "starts at the student's features (t = 1) and changes them in small steps until t = 0, where its output should be "
+    '{goal}. Every column is one moment of this. An endpoint is what one step alone expects at t = 0; the output is '
+    'their mean.\n'
+    'Upper row of a level: how much each location stands out (root mean square over the channels; 1 is usual). Lower '
+    'row: how far it is from {target} (half the mean squared difference over the channels); the number is the mean of '
+    'the map: 0 = the same, 1 = nothing in common. Every channel is first shifted and scaled to mean 0 and standard '
+    'deviation 1 over the images that were drawn together, because the training leaves its scale free. All maps of a '
+    'kind share one colour scale, over all levels; that of the distances follows their square root.'
 )
 TAUGHT = dict(goal="as close to the teacher's as possible", target="the teacher's feature")
 ALONE = dict(

@@ -15,18 +15,19 @@ from .logs import Curve, RunLog
 
 ROUNDING = 1e-13  # a squared error in float32 that stands for zero, as that of OFM-KT's output
 FLOW = [
-    "The flow carries the student's features to the teacher's in several steps, at times t from 1 (student) towards 0 (teacher). "
-    "Each step predicts the teacher's features by itself; the output is the mean of these predictions. One column for each level "
-    'of the feature pyramid, the finest first. Without a teacher (OFM-KT) the mean itself is what the steps are compared with.',
-    "Top: distance of each prediction from the teacher's features, lower is better. Middle: the same as a difference to the "
-    'mean of all steps, because the lines above may nearly coincide; below 0 is better than the mean.',
-    'Bottom: squared error of the output, and ambiguity, that is how much the predictions differ, and by how much taking their '
-    'mean lowers the squared error. What is zero, as for a single step, is not drawn.',
+    "The flow carries the student's features to the teacher's in several steps, at times t from 1 (student) towards 0 "
+    "(teacher). Each step predicts the teacher's features by itself; the output is the mean of these predictions. One "
+    'column for each level of the feature pyramid, the finest first. Without a teacher (OFM-KT) the mean itself is '
+    'what the steps are compared with.',
+    "Top: distance of each prediction from the teacher's features, lower is better. Middle: the same as a difference "
+    'to the mean of all steps, because the lines above may nearly coincide; below 0 is better than the mean.',
+    'Bottom: squared error of the output, and ambiguity, that is how much the predictions differ, and by how much '
+    'taking their mean lowers the squared error. What is zero, as for a single step, is not drawn.',
 ]
 
 
 def draw_flow(run: RunLog, file: Path) -> Path:
-    """Three rows for every loss with a flow: distance of each step, how the steps compare, two errors; one column a level."""
+    """Three rows a loss with a flow: distances of the steps, their differences, two errors; a column a level."""
     losses = run.flow_levels()
     columns = max(map(len, losses.values()))
     figure = Figure(figsize=(3.2 + 3.4 * columns, 2.4 + 6.6 * len(losses)), layout='constrained')

@@ -58,7 +58,7 @@ class RunLog:
         return curve(self.training, lambda entry: entry.get(name))
 
     def task_loss(self) -> Curve:
-        """The detector's own losses: the total without what distillation adds (`distill.*`, and `flow.*` of OFM-KT^Θ)."""
+        """The detector's own losses: the total without what distillation adds (`distill.*`; `flow.*` of OFM-KT^Θ)."""
 
         def of(entry: dict[str, float]) -> float | None:
             added = [value for key, value in entry.items() if key.startswith(('distill.', 'flow.')) and 'loss' in key]
@@ -116,8 +116,8 @@ def read_runs(folders: Sequence[str | Path], names: Sequence[str] | None = None)
         names: what the runs are called, one a run; by default as their folders.
 
     Raises:
-        ValueError: if a folder is not there, has no log or a damaged one, if there are more or fewer names than folders, or
-            if two runs have the same name.
+        ValueError: if a folder is not there, has no log or a damaged one, if there are more or fewer names than
+            folders, or if two runs have the same name.
     """
     names = [Path(folder).resolve().name for folder in folders] if names is None else names
     if len(names) != len(folders):
@@ -133,7 +133,7 @@ def read_runs(folders: Sequence[str | Path], names: Sequence[str] | None = None)
 
 
 def read_run(folder: Path, name: str) -> RunLog:
-    """Read the logs of one run: `<timestamp>/vis_data/scalars.json` of every start, each going on from the one before."""
+    """Read the logs of one run: `<timestamp>/vis_data/scalars.json` of every start; each goes on from the last."""
     if not folder.is_dir():
         raise ValueError(f'a run must be the folder of its training (--work-dir), but {folder} is no folder')
     log = RunLog(name)

@@ -1,9 +1,9 @@
 """What is drawn of a feature: how much each location stands out, and how far it is from the teacher's.
 
-Every feature is standardised first, as PKD does it (arXiv:2207.02039): each channel has mean 0 and standard deviation 1
-over the images of a batch and all locations. PKD leaves the scale of a channel free, so that without this the
-difference between a flow that has learned from it and its teacher would say nothing. With it, levels, detectors and methods
-share one scale.
+Every feature is standardised first, as PKD does it (arXiv:2207.02039): each channel has mean 0 and standard deviation
+1 over the images of a batch and all locations. PKD leaves the scale of a channel free, so that without this the
+difference between a flow that has learned from it and its teacher would say nothing. With it, levels, detectors and
+methods share one scale.
 """
 
 import torch
@@ -32,7 +32,7 @@ def error_map(feature: Tensor, target: Tensor) -> Tensor:
 
     .. math:: e = \frac 1 {2C} \sum_c (x_c - y_c)^2
 
-    The mean of it over all images and locations is PKD's distance, 1 minus the correlation of the two: 0 if they are the
-    same, 1 if they have nothing in common.
+    The mean of it over all images and locations is PKD's distance, 1 minus the correlation of the two: 0 if they are
+    the same, 1 if they have nothing in common.
     """
     return (feature - target).square().mean(1) / 2

@@ -19,7 +19,7 @@ from .recording import LevelPath, record_paths
 
 @dataclass(frozen=True)
 class Photo:
-    """An image as a pipeline of MMDetection makes it, and its objects in pixels of the file, or None if nobody knows them."""
+    """An image as a pipeline of MMDetection makes it, and its objects in pixels of the file, or None if unknown."""
 
     data: dict
     truth: InstanceData | None

@@ -19,11 +19,11 @@ STUDENT = dict(marker='o', markersize=6, markerfacecolor='white', linestyle='')
 OUTPUT = dict(marker='o', markersize=5, linestyle='')
 TEACHER = dict(marker='x', markersize=6, markeredgewidth=1.6, linestyle='')
 CAPTION = (
-    'Each line is one object of {images} validation images: the feature vector at the centre of its box ({channels} numbers, '
-    'each channel shifted and scaled to mean 0 and standard deviation 1 over the images of a batch), from the student (ring) '
-    'through the {steps} of the flow (line) to its output (dot){teacher} '
-    'The plane is the one in which the vectors {of} differ most (principal components); the axes say which share of their variance it '
-    'shows. {reading}'
+    'Each line is one object of {images} validation images: the feature vector at the centre of its box ({channels} '
+    'numbers, each channel shifted and scaled to mean 0 and standard deviation 1 over the images of a batch), from the '
+    'student (ring) through the {steps} of the flow (line) to its output (dot){teacher} The plane is the one in which '
+    'the vectors {of} differ most (principal components); the axes say which share of their variance it shows. '
+    '{reading}'
 )
 TAUGHT = dict(
     teacher=', and what the teacher has there (cross, at the end of the grey line).',

@@ -206,8 +206,8 @@ def test_a_config_of_eight_lines_trains_and_is_tested_and_exported_without_its_t
     assert 'FlowNeck' in config and 'mmrazor.FMKT' not in config and 'teacher' not in config
     image = str(next((digits / 'val').glob('*.jpg')))
     code = (
-        'from mmdet.apis import inference_detector, init_detector; '
-        f"model = init_detector({str(folder / 'short_student.py')!r}, {str(folder / 'short_student.pth')!r}, device='cpu'); "
+        'from mmdet.apis import inference_detector, init_detector; model = '
+        f"init_detector({str(folder / 'short_student.py')!r}, {str(folder / 'short_student.pth')!r}, device='cpu'); "
         f"print('boxes', len(inference_detector(model, {image!r}).pred_instances))"
     )
     assert 'boxes 50' in succeed(run(sys.executable, '-W', 'ignore', '-c', code))

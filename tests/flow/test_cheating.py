@@ -1,8 +1,8 @@
 """Why the flow is trained serially: the target must not be an input.
 
-Ordinary flow matching trains on `Z_t = alpha X^S + sigma X^T`. A student that says nothing (a constant feature) then has
-a perfect loss, because the network reads `X^T` off its input; at inference, where there is no `X^T`, that is worth
-nothing. The serial loss of the same student cannot fall below the variance of the teacher's features.
+Ordinary flow matching trains on `Z_t = alpha X^S + sigma X^T`. A student that says nothing (a constant feature) then
+has a perfect loss, because the network reads `X^T` off its input; at inference, where there is no `X^T`, that is
+worth nothing. The serial loss of the same student cannot fall below the variance of the teacher's features.
 """
 
 import pytest

@@ -2,10 +2,10 @@
 
     OMP_NUM_THREADS=1 python tests/stress/chaos.py --kills 20
 
-A disturbance is SIGKILL at any time, SIGKILL while a checkpoint is being written, or SIGTERM, to the whole process group as
-schedulers do; after it, the newest checkpoint or MMEngine's pointer to it may be damaged. In the end weights, averaged
-weights, optimizer, schedules and the logged losses must be equal to the last bit, and no checkpoint may ever be unreadable
-that was not damaged on purpose. Ends with 1 otherwise.
+A disturbance is SIGKILL at any time, SIGKILL while a checkpoint is being written, or SIGTERM, to the whole process
+group as schedulers do; after it, the newest checkpoint or MMEngine's pointer to it may be damaged. In the end
+weights, averaged weights, optimizer, schedules and the logged losses must be equal to the last bit, and no checkpoint
+may ever be unreadable that was not damaged on purpose. Ends with 1 otherwise.
 """
 
 import argparse
@@ -114,8 +114,13 @@ def finish(child):
 
 def disturb(child, kind, work_dir, delay):
     """Disturb a run that was just started; return what was done, or None if it had ended before."""
-    writes = lambda seconds: seconds > delay / 2 and any(work_dir.glob('*.pth.unfinished'))
-    code = wait(child, writes if kind == 'write' else lambda seconds: seconds > delay)
+
+    def is_time(seconds):
+        if kind == 'write':
+            return seconds > delay / 2 and any(work_dir.glob('*.pth.unfinished'))
+        return seconds > delay
+
+    code = wait(child, is_time)
     if code is not None:
         return None if code == 0 else f'failed with {code}'
     os.killpg(child, signal.SIGTERM if kind == 'term' else signal.SIGKILL)

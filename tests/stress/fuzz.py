@@ -3,9 +3,10 @@
     OMP_NUM_THREADS=1 python tests/stress/fuzz.py --cases 300
     OMP_NUM_THREADS=1 python tests/stress/fuzz.py --only 17        # this case alone, with all that it prints
 
-Every case must end in success or in one message. A fault is a traceback, a hang, a crash, an end without a message, or a
-checkpoint whose code was run. Internal errors that name neither the setting nor the file that was damaged are listed as poor;
-that is a guess, and no fault. A case depends on the seed and on its number alone. Ends with 1 if there is a fault.
+Every case must end in success or in one message. A fault is a traceback, a hang, a crash, an end without a message,
+or a checkpoint whose code was run. Internal errors that name neither the setting nor the file that was damaged are
+listed as poor; that is a guess, and no fault. A case depends on the seed and on its number alone. Ends with 1 if
+there is a fault.
 """
 
 import argparse

@@ -62,7 +62,7 @@ def fail(result):
 
 
 def refused(monkeypatch, name, *arguments):
-    """The one message with which a tool stops before training, run in this process, which has imported everything already."""
+    """The one message with which a tool stops before training, run in this process, which has imported everything."""
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(sys, 'argv', [name, *map(str, arguments)])
     printed = io.StringIO()

@@ -1,7 +1,10 @@
-"""Do two processes on half batches compute what one does on the joined batch? `torchrun --nproc_per_node 2 two_processes.py OUT`
+"""Do two processes on half batches compute what one does on the joined batch?
 
-Prints nothing; writes, for every detector and variant, the largest relative difference of the gradients of the first step and
-of the parameters after some, each relative to the largest entry of its tensor; and for every encoder, what PyTorch warns of.
+Run it with `torchrun --nproc_per_node 2 two_processes.py OUT`.
+
+Prints nothing; writes, for every detector and variant, the largest relative difference of the gradients of the first
+step and of the parameters after some, each relative to the largest entry of its tensor; and for every encoder, what
+PyTorch warns of.
 """
 
 import copy
@@ -44,8 +47,10 @@ def faster_rcnn():
 
 
 def batches(number):
-    """Of four images; the boxes of the third and fourth are those of the first two, because heads divide by the positives
-    of a process."""
+    """Of four images; the boxes of the third and fourth are those of the first two.
+
+    Heads divide by the positives of a process.
+    """
     images, samples = batch_for('retinanet', 128)
     generator = torch.Generator().manual_seed(0)
     for _ in range(number):

@@ -13,31 +13,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from console import explain, fail, follow, say
-from machine import (
-    CPU_INDEX,
-    check_nvcc,
-    check_room,
-    check_tools,
-    cpu_index_answers,
-    find_torch,
-    gpu_architectures,
-    has_gpu,
-    output_of,
-)
+from machine import CPU_INDEX, check_nvcc, check_room, check_tools, cpu_index_answers, find_torch, has_gpu, output_of
+from operators import MMCV, find_or_build_mmcv
+from places import LOG, PIP, PYTHON, ROOT, TEMPORARY, VENV
 
-ROOT = Path(__file__).resolve().parents[2]
-VENV = ROOT / '.venv'
-PYTHON = VENV / 'bin' / 'python'
-UNFINISHED, CONSTRAINTS, LOG, TEMPORARY = VENV / 'unfinished', VENV / 'torch.txt', VENV / 'setup.log', VENV / 'tmp'
-CACHE = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache') / 'mmfmkt'
-MMCV = dict(openmmlab='mmcv==2.1.0', onedl='onedl-mmcv==2.3.6')  # of the two sets of packages
+UNFINISHED, CONSTRAINTS = VENV / 'unfinished', VENV / 'torch.txt'
 INSTALLED = dict(openmmlab='mmcv-*.dist-info', onedl='onedl_mmcv-*.dist-info')  # how to tell which of them there is
-WHEELS = os.environ.get('MMCV_BASE_URL', 'https://mmwheels.onedl.ai')  # compiled ones of the forks
-TORCH, CUDA = (
-    'torch==2.13.0',
-    '13.0',
-)  # the one that the project is tested with, and what PyPI's wheel of it is built for
-PIP = [str(PYTHON), '-m', 'pip']
+TORCH = 'torch==2.13.0'  # the one that the project is tested with
+CUDA = '13.0'  # what PyPI's wheel of it is built for
 INSTALL = [*PIP, 'install', '--progress-bar', 'raw']
 BUILD_TOOLS = ['setuptools>=77.0.3,<81', 'numpy', 'wheel', 'ninja']
 
@@ -82,7 +65,8 @@ def install(stack: str | None) -> None:
         change('installing pip', [str(PYTHON), '-m', 'ensurepip'], env)
     change('preparing pip', [*PIP, 'install', '-U', 'pip>=25'], env)
     install_torch(stack, gpu, env)
-    wheel = find_or_build_mmcv(stack, gpu, env)
+    python = '.'.join(map(str, version_of(str(PYTHON))))
+    wheel = find_or_build_mmcv(stack, version_of_torch(), cuda_of_torch() if gpu else None, python, env)
     change(
         '3/3 installing mmcv, mmengine, mmdet, mmrazor and mmfmkt',
         [*INSTALL, '-c', str(CONSTRAINTS), '--no-build-isolation', str(wheel), '-e', '.[demo,tests]'],
@@ -97,7 +81,7 @@ def install(stack: str | None) -> None:
 
 
 def change(what: str, command: list[str], env: dict[str, str]) -> None:
-    """Run a command that changes the environment; if it does not end well, the environment is made anew the next time."""
+    """Run a command that changes the environment; if it does not end well, the next set-up makes everything anew."""
     UNFINISHED.touch()
     follow(what, command, LOG, env)
     UNFINISHED.unlink()
@@ -129,8 +113,8 @@ def check_stack(stack: str, python: str) -> None:
     """End the set-up if a set of packages cannot be installed with a Python."""
     if stack == 'openmmlab' and version_of(python) >= (3, 13):
         fail(
-            'mmcv 2.1.0, the last one of OpenMMLab, cannot be built on Python 3.13 and later, where its setup.py fails (KeyError: '
-            "'__version__'); use --stack onedl, or an older Python: PYTHON=python3.12 tools/setup_env.sh"
+            'mmcv 2.1.0, the last one of OpenMMLab, cannot be built on Python 3.13 and later, where its setup.py fails '
+            "(KeyError: '__version__'); use --stack onedl, or an older Python: PYTHON=python3.12 tools/setup_env.sh"
         )
 
 
@@ -187,8 +171,9 @@ def install_torch(stack: str, gpu: bool, env: dict[str, str]) -> None:
     CONSTRAINTS.write_text(f'torch=={version_of_torch()}\n')
     if gpu and output_of(str(PYTHON), '-c', 'import torch; print(torch.cuda.is_available())') != 'True':
         fail(
-            f'torch {version_of_torch()} (CUDA {cuda_of_torch()}) does not run on the GPU of this machine; update its driver, or '
-            'activate an environment with a PyTorch that does, remove .venv and start again, or ignore the GPU with MMFMKT_CPU=1'
+            f'torch {version_of_torch()} (CUDA {cuda_of_torch()}) does not run on the GPU of this machine; update its '
+            'driver, or activate an environment with a PyTorch that does, remove .venv and start again, or ignore the '
+            'GPU with MMFMKT_CPU=1'
         )
 
 
@@ -199,109 +184,6 @@ def version_of_torch() -> str:
 def cuda_of_torch() -> str:
     """'None' if it is built without."""
     return output_of(str(PYTHON), '-c', 'import torch; print(torch.version.cuda)')
-
-
-def find_or_build_mmcv(stack: str, gpu: bool, env: dict[str, str]) -> Path:
-    """MMCV with its operators, for this PyTorch: the wheel of an earlier set-up, one that the fork offers, or a new one."""
-    torch, cuda = version_of_torch(), cuda_of_torch() if gpu else None
-    tag = f'{MMCV[stack].replace("==", "-")}-torch{torch}-cuda{cuda}-py{".".join(map(str, version_of(str(PYTHON))))}'
-    folder = CACHE / (f'{tag}-sm{gpu_architectures()}' if gpu else tag)
-    if not any(folder.glob('*.whl')) and not (stack == 'onedl' and download_wheel(folder, torch, cuda, env)):
-        if cuda:
-            check_nvcc(cuda)
-        build_mmcv(MMCV[stack], folder, gpu, env)
-    return next(folder.glob('*.whl'))
-
-
-def download_wheel(folder: Path, torch: str, cuda: str | None, env: dict[str, str]) -> bool:
-    """Look for a wheel that the fork's makers have compiled for this PyTorch; is there one, and can it be loaded?"""
-    device = f'cu{cuda.replace(".", "")}' if cuda else 'cpu'
-    release = ''.join(torch.split('.')[:2]) + '0'  # 280 for all of 2.8
-    page = f'{WHEELS}/{device}-torch{release}/simple/onedl-mmcv/index.html'
-    found = subprocess.run(
-        [
-            *PIP,
-            'download',
-            '--retries',
-            '0',
-            '--timeout',
-            '10',
-            '--no-deps',
-            '--no-index',
-            '--only-binary',
-            ':all:',
-            '-f',
-            page,
-            '-d',
-            str(TEMPORARY),
-            MMCV['onedl'],
-        ],
-        capture_output=True,
-        env=env,
-    )
-    if found.returncode:
-        return False
-    wheel = next(TEMPORARY.glob('*.whl'))
-    shutil.unpack_archive(wheel, TEMPORARY / 'wheel', 'zip')
-    load = f'import sys, torch; sys.path.insert(0, {str(TEMPORARY / "wheel" / "mmcv")!r}); import _ext; print("loaded")'
-    if output_of(str(PYTHON), '-c', load) != 'loaded':
-        return False
-    say("2/3 taking mmcv's operators as the fork's makers have compiled them")
-    folder.mkdir(parents=True, exist_ok=True)
-    shutil.move(wheel, folder / wheel.name)
-    return True
-
-
-def build_mmcv(requirement: str, folder: Path, gpu: bool, env: dict[str, str]) -> None:
-    """Compile MMCV, in a folder that stays if this is interrupted, so that it goes on from the files that are done.
-
-    It does so as long as the environment is the same: the headers of a PyTorch that has been installed anew are newer.
-    """
-    env = dict(dict(MAX_JOBS=str(len(os.sched_getaffinity(0)))), **env, MMCV_WITH_OPS='1', CFLAGS='-O1 -g0 -w')
-    if gpu:
-        # recent torch has renamed the header that mmcv 2.1.0 includes
-        (VENV / 'shim' / 'THC').mkdir(parents=True, exist_ok=True)
-        (VENV / 'shim' / 'THC' / 'THCAtomics.cuh').write_text('#include <ATen/cuda/Atomic.cuh>\n')
-        env.update(FORCE_CUDA='1', CFLAGS=f'-O2 -g0 -w -I{VENV}/shim', NVCC_PREPEND_FLAGS=f'-I{VENV}/shim')
-    build = folder.with_name(f'{folder.name}.build')
-    build.mkdir(parents=True, exist_ok=True)
-    if not (build / 'source').exists():
-        follow(
-            "2/3 downloading mmcv's source",
-            [
-                *PIP,
-                'download',
-                '--no-deps',
-                '--no-build-isolation',
-                '--no-binary',
-                ':all:',
-                '-d',
-                str(build),
-                requirement,
-            ],
-            LOG,
-            env,
-        )
-        shutil.unpack_archive(next(build.glob('*.tar.gz')), build / 'unpacking')
-        next((build / 'unpacking').iterdir()).rename(build / 'source')
-    follow(
-        f"2/3 compiling mmcv's operators, once for this torch: about 6 minutes on 2 cores, {env['MAX_JOBS']} at a time",
-        [
-            *PIP,
-            'wheel',
-            '-v',
-            '--no-cache-dir',
-            '--no-deps',
-            '--no-build-isolation',
-            '-w',
-            str(build / 'wheel'),
-            str(build / 'source'),
-        ],
-        LOG,
-        env,
-    )
-    (build / 'wheel').rename(folder)
-    shutil.rmtree(build)
 
 
 def check(statement: str) -> None:

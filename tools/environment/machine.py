@@ -44,7 +44,7 @@ class Torch:
 
 
 def check_tools() -> None:
-    """End the set-up if this Python cannot make environments, if MMCV cannot be compiled with it, or if OpenCV cannot run."""
+    """End the set-up if this Python cannot make environments, if MMCV cannot be compiled, or if OpenCV cannot run."""
     if not all(map(importlib.util.find_spec, ('venv', 'ensurepip'))):
         fail(f'{sys.executable} has no venv module; on Debian and Ubuntu: apt install python3-venv')
     if not Path(sysconfig.get_path('include'), 'Python.h').exists():
@@ -54,7 +54,8 @@ def check_tools() -> None:
         fail(f'a C++ compiler is missing ({compiler}); on Debian and Ubuntu: apt install g++')
     if missing := [name for name in OPENCV if not loads(name)]:
         fail(
-            f'OpenCV needs {", ".join(missing)}, which this machine lacks; on Debian and Ubuntu: apt install libgl1 libglib2.0-0'
+            f'OpenCV needs {", ".join(missing)}, which this machine lacks; on Debian and Ubuntu: apt install libgl1 '
+            'libglib2.0-0'
         )
 
 
@@ -72,8 +73,8 @@ def check_room(folder: Path, gigabytes: float, what: str) -> None:
     free = shutil.disk_usage(folder).free / 1e9
     if free < gigabytes:
         fail(
-            f'{what} takes about {gigabytes:g} GB, but the disk of {folder} has {free:.1f} GB free; free some space, or clone '
-            'the project to a larger disk'
+            f'{what} takes about {gigabytes:g} GB, but the disk of {folder} has {free:.1f} GB free; free some space, '
+            'or clone the project to a larger disk'
         )
 
 
@@ -89,7 +90,7 @@ def gpu_architectures() -> str:
 
 
 def find_torch(own: Path) -> Torch | None:
-    """A PyTorch for the GPU: of $PYTHON, or of the active virtual environment (not `own`), of conda, or of the system."""
+    """A PyTorch for the GPU: of $PYTHON, or of the active virtual environment (not `own`), of conda, of the system."""
     active, conda = os.environ.get('VIRTUAL_ENV'), os.environ.get('CONDA_PREFIX')
     candidates = [
         f'{folder}/bin/python' for folder in (active, conda) if folder and Path(folder).resolve() != own.resolve()
@@ -117,8 +118,8 @@ def check_nvcc(cuda: str) -> None:
     """End the set-up if CUDA's compiler is missing, or is of another major version than PyTorch's CUDA."""
     nvcc = find_nvcc()
     remedy = (
-        f'install the toolkit of CUDA {cuda} and name it (CUDA_HOME=/usr/local/cuda-{cuda}), or activate an environment with '
-        'a PyTorch for the toolkit that you have, or ignore the GPU with MMFMKT_CPU=1'
+        f'install the toolkit of CUDA {cuda} and name it (CUDA_HOME=/usr/local/cuda-{cuda}), or activate an '
+        'environment with a PyTorch for the toolkit that you have, or ignore the GPU with MMFMKT_CPU=1'
     )
     if not nvcc:
         fail(f"compiling MMCV's CUDA operators takes nvcc, which is missing; {remedy}")

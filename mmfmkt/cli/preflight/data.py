@@ -74,9 +74,9 @@ def build_data(runner: Runner, *names: str) -> list[BaseLoop]:
             loader = runner.cfg.get(f'{name}_dataloader')
             files = ' and '.join(dataset['ann_file'] for dataset in find_datasets(loader)) or 'the annotation file'
             raise ValueError(
-                f'the data of `{name}_dataloader` could not be read: {message(error)}; are the settings those of its types, has '
-                f'{files} images with boxes (id, file_name, width, height; id, image_id, category_id, bbox, area), and are the '
-                'classes in the `metainfo` of the dataset named as in that file?'
+                f'the data of `{name}_dataloader` could not be read: {message(error)}; are the settings those of its '
+                f'types, has {files} images with boxes (id, file_name, width, height; id, image_id, category_id, bbox, '
+                'area), and are the classes in the `metainfo` of the dataset named as in that file?'
             ) from error
         if loop is not None:
             name_samples(loop.dataloader.dataset)
@@ -106,7 +106,7 @@ def check_classes(model: nn.Module, loops: Iterable[BaseLoop]) -> None:
 
 
 def check_teacher_classes(model: nn.Module, classes: Sequence[str] | None) -> None:
-    """Raise a ValueError if the teacher's checkpoint names other classes than the data set, or the same in another order."""
+    """Raise a ValueError if the classes of the teacher's checkpoint or their order are not those of the data set."""
     model = unwrapped(model)
     teacher = getattr(model, 'teacher', None)
     if not classes or not isinstance(teacher, FrozenTeacher) or not teacher.classes or not model.check_classes:

@@ -3,8 +3,8 @@
 The distiller's weights stand beside the student's, not among them. What MMEngine logs stands in plain lists and not in
 objects of its own, which PyTorch does not load since version 2.6 (`weights_only`).
 
-Two hooks, because other hooks (EMA) must find things as MMEngine knows them: they are changed after these at saving, and
-changed back before these at loading.
+Two hooks, because other hooks (EMA) must find things as MMEngine knows them: they are changed after these at saving,
+and changed back before these at loading.
 """
 
 from mmengine.hooks import Hook
@@ -17,7 +17,7 @@ from mmfmkt.deploy.detector import DISTILLER
 
 @HOOKS.register_module()
 class SplitDistillerHook(Hook):
-    """Moves the distiller's weights from the `state_dict` of a checkpoint to a key `distiller`, and unpacks the logs."""
+    """Moves the distiller's weights from the `state_dict` of a checkpoint to a key `distiller`; unpacks the logs."""
 
     priority = 'VERY_LOW'
 

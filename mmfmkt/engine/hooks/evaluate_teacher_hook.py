@@ -17,8 +17,8 @@ from mmfmkt.common.progress import with_progress
 class EvaluateTeacherHook(Hook):
     """Measures the teacher on the validation data, if the algorithm says `evaluate_teacher`, and prints what comes out.
 
-    It sees the images as its own preprocessor makes them. A resumed run does not measure it again. A metric that asks for
-    what the teacher does not predict, masks say, is reported, and training goes on.
+    It sees the images as its own preprocessor makes them. A resumed run does not measure it again. A metric that asks
+    for what the teacher does not predict, masks say, is reported, and training goes on.
     """
 
     def before_train(self, runner: Runner) -> None:

@@ -27,8 +27,8 @@ class FlowVisualizationHook(Hook):
         num_val_images: of how many the chart is made.
 
     Raises:
-        ValueError: if one of the three is less than 1; before training, if the method has no flow in its pyramid, if there
-            is no validation data, or if the parameters are spread over processes.
+        ValueError: if one of the three is less than 1; before training, if the method has no flow in its pyramid, if
+            there is no validation data, or if the parameters are spread over processes.
     """
 
     priority = 'VERY_LOW'  # after a validation, when an EMA hook has put back the weights that are trained

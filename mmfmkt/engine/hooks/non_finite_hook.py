@@ -26,10 +26,10 @@ class NonFiniteError(ArithmeticError):
 class NonFiniteHook(Hook):
     """Keeps losses and gradients that are not finite away from the weights.
 
-    Before every step of the optimizer the gradients are looked at: their norm, which clipping has computed, or else all of
-    them. If they are not finite in one process, none makes the step. A loss that is not finite makes them NaN
-    (:meth:`FMKTDistill.parse_losses`). Under float16 it is the loss scaler that leaves out steps whose gradients overflow,
-    which is normal; there only losses are looked at.
+    Before every step of the optimizer the gradients are looked at: their norm, which clipping has computed, or else
+    all of them. If they are not finite in one process, none makes the step. A loss that is not finite makes them NaN
+    (:meth:`FMKTDistill.parse_losses`). Under float16 it is the loss scaler that leaves out steps whose gradients
+    overflow, which is normal; there only losses are looked at.
 
     Args:
         action: 'stop', or 'skip' to leave out the step and go on with the next batch.

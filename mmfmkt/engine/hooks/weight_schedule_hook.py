@@ -11,9 +11,10 @@ from mmfmkt.models.distill.weight_schedule import WeightSchedule
 
 @HOOKS.register_module()
 class WeightScheduleHook(Hook):
-    """Gives the algorithm the factor that its `weight_schedule` has for the iteration, and ends the distillation with it.
+    """Gives the algorithm the factor of its `weight_schedule` for the iteration, and ends the distillation with it.
 
-    One that changes is logged as `distill_weight`. Epochs of a training that counts iterations are passes over its data.
+    One that changes is logged as `distill_weight`. Epochs of a training that counts iterations are passes over its
+    data.
     """
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:

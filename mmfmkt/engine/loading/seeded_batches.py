@@ -30,8 +30,8 @@ class SeededBatch:
 class SeededBatchSampler:
     """The batches of another batch sampler, each image with a random state of its own.
 
-    The state follows from the seed, the process, the pass over the data, the number of the batch and the place in it. It
-    does not depend on the workers, and a pass can begin in the middle.
+    The state follows from the seed, the process, the pass over the data, the number of the batch and the place in it.
+    It does not depend on the workers, and a pass can begin in the middle.
 
     Args:
         sampler: chooses the images.

@@ -41,7 +41,7 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
         return self.runner.model
 
     def fit_epoch_length(self) -> None:
-        """Let a run that goes on with another batch size or other processes be at the same point of its epochs as before."""
+        """Let a run that goes on with another batch size or other processes be where it was in its epochs."""
         info, length = self.runner.message_hub.runtime_info, len(self.dataloader)
         fits = self._epoch * length <= self._iter <= (self._epoch + 1) * length  # of a checkpoint that does not say it
         before = info.get(LENGTH) or (length if fits else self._iter / self._epoch)

@@ -21,8 +21,8 @@ def protect_workers(loader: DataLoader) -> None:
 def start_worker(worker: int, before: Callable[[int], None] | None = None) -> None:
     """What a worker begins with, after what it began with `before`.
 
-    Schedulers send SIGTERM to all processes of a job, and the one that saves a checkpoint still needs its workers: they obey
-    their parent alone.
+    Schedulers send SIGTERM to all processes of a job, and the one that saves a checkpoint still needs its workers:
+    they obey their parent alone.
     """
     if before:
         before(worker)

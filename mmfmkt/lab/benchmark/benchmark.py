@@ -140,7 +140,7 @@ def describe(args: argparse.Namespace) -> str:
         )
         machine = f'{name}, {torch.get_num_threads()} threads'
     return (
-        f'{machine}, {args.batch} images of {args.shape[0]}x{args.shape[1]}, {"mixed precision" if args.amp else "float32"}, '
-        f'{args.rounds} rounds, torch {torch.__version__}, {date.today()}'
-        + ''.join(f', {key}={value}' for key, value in args.cfg_options.items())
+        f'{machine}, {args.batch} images of {args.shape[0]}x{args.shape[1]}, '
+        f'{"mixed precision" if args.amp else "float32"}, {args.rounds} rounds, torch {torch.__version__}, '
+        f'{date.today()}' + ''.join(f', {key}={value}' for key, value in args.cfg_options.items())
     )

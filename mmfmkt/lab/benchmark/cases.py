@@ -81,7 +81,7 @@ class Case:
 
 
 def make_cases(config: dict, title: str, trained: Sequence[str], deployed: Sequence[str]) -> list[Case]:
-    """The cases of a model's config: for a pair those with these names, for another config itself and its plain student.
+    """The cases of a model's config: of a pair those with these names, of another config itself and its plain student.
 
     Raises:
         ValueError: if a method, an encoder or a number of steps is none.
@@ -117,9 +117,8 @@ def read_name(name: str) -> tuple[str, dict]:
         raise ValueError(
             f'ENCODER must be one of {", ".join(ENCODERS)}, and N an integer of at least 1, but got {name!r}'
         )
-    return method, dict(
-        meta_encoder=dict(type=ENCODERS[options[0]]), **{'num_steps': int(steps) for steps in options[1:]}
-    )
+    steps = dict(num_steps=int(options[1])) if len(options) > 1 else {}
+    return method, dict(meta_encoder=dict(type=ENCODERS[options[0]]), **steps)
 
 
 def build_stock_pkd(short: dict, algorithm: str) -> BaseModel:

@@ -65,8 +65,8 @@ class FlopClock:
 class Phases:
     """Says for what an iteration spends its time.
 
-    Methods are watched; what one watched method spends in another counts for the inner one alone, so that the phases add
-    up to the whole.
+    Methods are watched; what one watched method spends in another counts for the inner one alone, so that the phases
+    add up to the whole.
     """
 
     def __init__(self) -> None:

@@ -63,10 +63,10 @@ def inference_table(results: Sequence[Result]) -> str:
 
 
 def floor(result: Result, plain: Result, amp: bool) -> float:
-    """The seconds below which an iteration cannot come at the rate of a large matrix product, over those of the plain student.
+    """The seconds that an iteration takes at the rate of a large matrix product, over those of the plain student.
 
-    Its operations are those of the plain student, of the teacher, and the rest, that is the flow with its backward pass;
-    each counts at the rate of the precision that it has by default.
+    Its operations are those of the plain student, of the teacher, and the rest, that is the flow with its backward
+    pass; each counts at the rate of the precision that it has by default.
     """
     rate = plain.rates['bfloat16' if amp else 'float32']
     low = max(rate, plain.rates['bfloat16'])  # which a machine that is slower in bfloat16 does not use

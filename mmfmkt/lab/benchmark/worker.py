@@ -41,8 +41,8 @@ class Setting:
         shape: height and width of the images.
         optim_wrapper: config of optimizer, clipping and mixed precision.
         logs: folder for what the models print.
-        threads: those of PyTorch in an iteration on a CPU. A GPU takes one, as the building of every model does: several are
-            built at a time.
+        threads: those of PyTorch in an iteration on a CPU. A GPU takes one, as the building of every model does:
+            several are built at a time.
     """
 
     device: str
@@ -95,10 +95,10 @@ class Worker:
             torch.cuda.synchronize(self.device)
 
     def memory(self) -> int:
-        """The peak of an iteration, in bytes: of what PyTorch has allocated on a GPU, or the process on a CPU since its start.
+        """The peak of an iteration, in bytes: of what PyTorch has allocated on a GPU, or the process on a CPU so far.
 
-        On a CPU it has to be asked for before iterations are timed. Until then all memory goes back to the system when it is
-        freed, which is exact and slow.
+        On a CPU it has to be asked for before iterations are timed. Until then all memory goes back to the system
+        when it is freed, which is exact and slow.
         """
         self.iteration()  # the optimizer and the teacher are ready after the first
         if self.device.type == 'cuda':
@@ -133,7 +133,7 @@ class Worker:
 
 
 def give_back_above(size: int) -> None:
-    """Let glibc give memory of tensors of more than `size` bytes back when they are freed, and keep that of smaller ones."""
+    """Let glibc give memory of tensors of more than `size` bytes back when they are freed, and keep what is smaller."""
     libc = ctypes.CDLL(None)
     libc.mallopt(M_MMAP_THRESHOLD, size)
     libc.mallopt(M_TRIM_THRESHOLD, 2 * size)
@@ -146,7 +146,10 @@ def memory_of_process(name: str) -> int:
 
 
 def serve(connection: Connection, case: Case, setting: Setting) -> None:
-    """Build a model, and do what comes over the connection: names of methods, answered by (result, None) or (None, error)."""
+    """Build a model, and do what comes over the connection.
+
+    Names of methods come, and (result, None) or (None, error) is the answer.
+    """
     file = f'{"train" if case.trains else "predict"}_{case.name.replace(":", "_").replace("/", "_")}.log'
     log = os.open(f'{setting.logs}/{file}', os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(log, 1)

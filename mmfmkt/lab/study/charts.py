@@ -14,12 +14,12 @@ from .plan import Study, Table
 from .results import Results
 
 DIFFERENCES = (
-    'Differences are between n runs of either kind with the same seeds. Green: better; red: worse; grey: the 95 % interval contains zero, so neither can '
-    'be said.'
+    'Differences are between n runs of either kind with the same seeds. Green: better; red: worse; grey: the 95 % '
+    'interval contains zero, so neither can be said.'
 )
 COSTS = (
-    "In brackets, and as the size of a dot: multiply-adds at inference, times the plain student's. Best is the upper left corner: "
-    'accurate, and cheap to train.'
+    "In brackets, and as the size of a dot: multiply-adds at inference, times the plain student's. Best is the upper "
+    'left corner: accurate, and cheap to train.'
 )
 LABEL = 2.7  # inches of a line of a label
 AROUND = 2.0  # AP beyond the smallest and the largest difference; intervals of two seeds may go on

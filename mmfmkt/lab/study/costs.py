@@ -1,4 +1,4 @@
-"""What an iteration of every training costs, measured by models that take turns, when nothing else of the study runs."""
+"""What an iteration of every training costs, measured by models that take turns while the study runs nothing else."""
 
 from __future__ import annotations
 
@@ -32,7 +32,8 @@ Costs = dict[
 def measure_costs(study: Study, file: Path, rounds: int = ROUNDS) -> Costs:
     """What a file has, and what it does not have of the runs that are finished: that is measured, and added to it.
 
-    Images are synthetic, as many and as large as in the training. The teacher runs in every iteration: nothing is read from a cache.
+    Images are synthetic, as many and as large as in the training. The teacher runs in every iteration: nothing is
+    read from a cache.
     """
     costs = json.loads(file.read_text()) if file.exists() else {}
     firsts = {name: next(iter(of_name.values())) for name, of_name in study.runs.items()}

@@ -23,11 +23,9 @@ class CocoFolder:
     def annotations(self, split: str) -> Path:
         return self.root / 'annotations' / f'{split}.json'
 
-    @functools.cache  # a large data set's file takes seconds to read, and every run asks
     def classes(self, split: str = 'train') -> tuple[str, ...]:
         """The names of the categories, in the order of the file."""
-        categories = json.loads(self.annotations(split).read_text())['categories']
-        return tuple(category['name'] for category in categories)
+        return categories(self.annotations(split))
 
     def put_into(self, cfg: Config) -> None:
         """Let a config train and test on this data set; its pipelines, batches and everything else stay."""
@@ -45,6 +43,12 @@ class CocoFolder:
         for part in parts(cfg.model):
             if 'num_classes' in part:
                 part['num_classes'] = len(self.classes())
+
+
+@functools.cache  # a large data set's file takes seconds to read, and every run asks
+def categories(file: Path) -> tuple[str, ...]:
+    """The names of the categories of an annotation file, in its order."""
+    return tuple(category['name'] for category in json.loads(file.read_text())['categories'])
 
 
 def parts(config: object) -> Iterator[ConfigDict]:

@@ -10,7 +10,7 @@ from .tables import METRICS, interval, percent
 
 
 def findings(study: Study, table: Table, results: Results) -> str:
-    """A list of what the differences to the reference allow to say, and of what they leave open; empty if there are none."""
+    """A list of what the differences to the reference allow to say, and of what they leave open; '' without any."""
     reference = study.title_of(table.reference)
     differences = {
         row: difference

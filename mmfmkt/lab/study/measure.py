@@ -51,9 +51,9 @@ def load_runner(config: Path, checkpoint: Path) -> Runner:
 
 
 def figures(runner: Runner) -> dict[str, float]:
-    """COCO metrics in points, parameters in millions and GFLOPs (multiply-adds, as mmdet counts them) of the first test image.
+    """COCO metrics in points, parameters in millions, and GFLOPs of the first test image.
 
-    Metrics of sizes that no object has are left out.
+    GFLOPs are multiply-adds, as mmdet counts them. Metrics of sizes that no object has are left out.
     """
     metrics, model = runner.test(), runner.model
     image = model.data_preprocessor(pseudo_collate([runner.test_dataloader.dataset[0]]), False)
@@ -91,7 +91,8 @@ def figures_of_steps(runner: Runner) -> dict[str, dict[str, float]]:
 def training_cost(work_dir: Path) -> dict[str, float]:
     """The last iteration in the log of a training, and the seconds that one takes; nothing of a detector without a log.
 
-    The seconds are those of the fastest tenth of the log's entries: what else a shared machine does makes others slower.
+    The seconds are those of the fastest tenth of the log's entries: what else a shared machine does makes others
+    slower.
     """
     if not any(work_dir.glob(LOG)):
         return {}

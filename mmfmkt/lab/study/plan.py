@@ -29,7 +29,8 @@ class Table:
 
     Attributes:
         title: its heading.
-        rows: what is compared: names of runs, as 'pkd', or of runs at other settings of inference, as 'fmkt@bypassed' and 'fmkt@N=1'.
+        rows: what is compared: names of runs, as 'pkd', or of runs at other settings of inference, as 'fmkt@bypassed'
+            and 'fmkt@N=1'.
         reference: the row whose differences to the others are shown.
         note: a paragraph for the reader.
     """
@@ -136,8 +137,8 @@ def entries(study: dict, key: str) -> list[tuple[str, dict]]:
     for name in study[key]:
         if not isinstance(name, str) or not NAME.fullmatch(name):
             raise ValueError(
-                f'names in `{key}` must consist of letters, digits, ".", "_" and "-", because files are called so, but got '
-                f'{name!r}; set `title` for what people read'
+                f'names in `{key}` must consist of letters, digits, ".", "_" and "-", because files are called so, but '
+                f'got {name!r}; set `title` for what people read'
             )
     return [(name, entry or {}) for name, entry in study[key].items()]
 

@@ -17,7 +17,7 @@ COCO box AP in points, mean ± sample standard deviation over the seeds. *Gap re
 runs with the same seed. Differences are between runs with the same seed, with the 95 % interval of Student's t;
 *better* and *worse* are said where that interval excludes zero, *open* where it does not: more seeds would be needed. Of {comparisons}
 comparisons, one in twenty would be expected to exclude zero by chance. *Training* is the time of all iterations, measured by models
-that take turns, and *inference* the multiply-adds, both over the plain student's."""
+that take turns, and *inference* the multiply-adds, both over the plain student's."""  # noqa: E501 (a paragraph of the report, as it stands in the published ones)
 
 
 def write_report(study: Study, results: Results, out: Path) -> Path:

@@ -91,7 +91,7 @@ class Results:
         return recovered(self.figures(row, 'AP'), self.figures(self.plain, 'AP'), *teacher.values())
 
     def training(self, row: str) -> float | None:
-        """The time of a training over that of the plain student's: of an iteration, and how many there are; None if unknown."""
+        """The time of a training over the plain student's: of an iteration, and how many there are; None if unknown."""
         own, plain = (next(iter(self.rows.get(name, {}).values()), {}) for name in (row.partition('@')[0], self.plain))
         if not own.get('cost') or not own.get('training') or not plain.get('training'):
             return None

@@ -51,7 +51,8 @@ def paired_difference(values: Mapping[int, float], reference: Mapping[int, float
 def recovered(values: Mapping[int, float], plain: Mapping[int, float], teacher: float) -> list[float]:
     """The share of the gap between plain student and teacher that is recovered, of every seed that both have.
 
-    `(student - plain) / (teacher - plain)`: 0 is the plain student, 1 the teacher. Without a gap there is nothing to recover.
+    `(student - plain) / (teacher - plain)`: 0 is the plain student, 1 the teacher. Without a gap there is nothing to
+    recover.
     """
     return [
         (values[seed] - plain[seed]) / (teacher - plain[seed])

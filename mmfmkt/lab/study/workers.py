@@ -37,7 +37,7 @@ class Place:
 
 
 def places(jobs: int | None = None, gpus_per_run: int = 1, num_gpus: int | None = None) -> list[Place]:
-    """The places of a machine; by default as many as its GPUs allow, or on CPUs one for each core, up to `MOST_ON_CPUS`.
+    """The places of a machine; by default as many as its GPUs allow, on CPUs one for each core, up to `MOST_ON_CPUS`.
 
     Several trainings of few threads are faster than one of many after the other, and do not wait for each other.
 

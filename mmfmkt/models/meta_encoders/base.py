@@ -49,8 +49,8 @@ class MetaEncoder(BaseModule):
 
     The time embedding is added to the state before the layers (arXiv:2402.02012, section 3). The last layer starts at
     zero: before the first optimisation step the velocity is zero everywhere, the flow is the identity, and a detector
-    that reads its output equals the plain student. `zero_init=False` leaves it as PyTorch starts it, to measure what that
-    is worth.
+    that reads its output equals the plain student. `zero_init=False` leaves it as PyTorch starts it, to measure what
+    that is worth.
 
     A meta-encoder of one's own is a subclass with `build_layers`, registered in MMRazor's `MODELS`.
 

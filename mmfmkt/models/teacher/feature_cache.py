@@ -18,8 +18,9 @@ GB = 10**9
 class FeatureCache:
     """Keeps the pyramids that a teacher makes of single images, by the content of the image.
 
-    An image is known again if each of its pixels and its padding are as they were, so that no augmentation is forbidden, and
-    those gain that make few different images: none, or flips. Of a batch in which one image is new, nothing is used.
+    An image is known again if each of its pixels and its padding are as they were, so that no augmentation is
+    forbidden, and those gain that make few different images: none, or flips. Of a batch in which one image is new,
+    nothing is used.
 
     Args:
         folder: where they are kept; every teacher has a folder of its own in it.

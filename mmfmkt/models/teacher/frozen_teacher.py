@@ -145,13 +145,10 @@ class FrozenTeacher:
             part for part in (getattr(self.detector, name, None) for name in ('backbone', 'neck')) if part is not None
         ]
         expected = self.extract_features(images, data_samples)
-        for self.running in self.inference.choices():
-            self.dtype = chosen_dtype(self.running.precision, images.device)
+        for running in self.inference.choices():
+            self.running, self.dtype = running, chosen_dtype(running.precision, images.device)
             if succeeds(
-                parts,
-                self.running,
-                self.dtype,
-                lambda: difference(self.extract_features(images, data_samples), expected),
+                parts, running, self.dtype, lambda: difference(self.extract_features(images, data_samples), expected)
             ):
                 break
         if self.running.cache:

@@ -23,14 +23,15 @@ class TeacherInference:
     """How the teacher runs.
 
     Args:
-        precision: 'auto' is bfloat16 where the device computes it, or the precision of the training where that is mixed;
-            'float32', 'bfloat16' and 'float16' are what they say; None is that of the training.
+        precision: 'auto' is bfloat16 where the device computes it, or the precision of the training where that is
+            mixed; 'float32', 'bfloat16' and 'float16' are what they say; None is that of the training.
         channels_last: in the memory layout in which convolutions are fastest.
         fold_bn: BatchNorms become a part of the convolutions before them.
-        compile: a mode of `torch.compile`, as 'default', or 'reduce-overhead' for CUDA graphs; compiling takes minutes, and
-            again for images of other sizes.
+        compile: a mode of `torch.compile`, as 'default', or 'reduce-overhead' for CUDA graphs; compiling takes
+            minutes, and again for images of other sizes.
         side_stream: run beside the student's forward pass on a GPU, in a stream of its own.
-        cache: folder in which features are kept, for data whose augmentations repeat themselves; see :class:`FeatureCache`.
+        cache: folder in which features are kept, for data whose augmentations repeat themselves; see
+            :class:`FeatureCache`.
         cache_gb: how large it may become for a teacher.
 
     Raises:
@@ -88,7 +89,8 @@ def succeeds(
         print_log(f'the teacher does not run {describe(options, dtype)}: {reason}', 'current', logging.WARNING)
         return False
     print_log(
-        f'the teacher runs {describe(options, dtype)}; its features differ by {off:.2%} from those of the teacher as it was',
+        f'the teacher runs {describe(options, dtype)}; its features differ by {off:.2%} from those of the teacher as '
+        'it was',
         'current',
     )
     return True
@@ -107,7 +109,7 @@ def describe(options: TeacherInference, dtype: torch.dtype | None) -> str:
 
 
 def prepare(parts: Sequence[nn.Module], options: TeacherInference, dtype: torch.dtype | None) -> Callable[[], None]:
-    """Change modules for inference in `dtype`, or as they are for None; the function that is returned changes them back."""
+    """Change modules for inference in `dtype`, None for the one they have; what is returned changes them back."""
     before = [(module, dict(module._modules), dict(module._parameters)) for part in parts for module in part.modules()]
     for part in parts:
         if options.fold_bn:
@@ -138,7 +140,7 @@ def prepare_weights(module: nn.Conv2d | nn.Linear, options: TeacherInference, dt
 
 
 def difference(features: Sequence[Tensor], expected: Sequence[Tensor]) -> float:
-    """How far features are from what they should be: the norm of the difference over that of the feature, at the worst level."""
+    """The norm of the difference to what features should be over that of the feature, at the worst level."""
     return max(
         ((feature - other).norm() / other.norm().clamp(min=1e-30)).item() for feature, other in zip(features, expected)
     )

@@ -66,8 +66,8 @@ def statistics(preprocessor: nn.Module) -> tuple[Tensor, Tensor]:
 class FitToStudent:
     """Leaves of the teacher's pyramid what belongs to the student's images: a forward hook of neck or backbone.
 
-    What lies on the padding of :class:`TeacherInputs` is cut off. Features are left in the precision of the training and
-    in the default memory layout, whatever the teacher computes in.
+    What lies on the padding of :class:`TeacherInputs` is cut off. Features are left in the precision of the training
+    and in the default memory layout, whatever the teacher computes in.
     """
 
     def __init__(self) -> None:

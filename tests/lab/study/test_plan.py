@@ -126,4 +126,4 @@ def test_files_that_cannot_be_read_are_refused(tmp_path):
 @pytest.mark.parametrize('options', [{'model.flow': 3, 'model.flow.num_steps': 2}, {'param_scheduler.9.T_max': 2}])
 def test_options_that_do_not_fit_into_the_config_are_refused(write, tmp_path, options):
     with pytest.raises(ValueError, match='the options of student must fit into'):
-        read_study(write(options=options), tmp_path).runs['student'][3].cfg
+        _ = read_study(write(options=options), tmp_path).runs['student'][3].cfg

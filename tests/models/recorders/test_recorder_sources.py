@@ -58,4 +58,4 @@ def test_hooks_find_the_parts_of_the_student_on_the_algorithm(config):
     model.bbox_head.use_l1 = True  # as mmdet's YOLOXModeSwitchHook does
     assert model.architecture.bbox_head.use_l1 and model.backbone is model.architecture.backbone
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
-        model.nothing
+        _ = model.nothing
