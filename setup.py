@@ -56,6 +56,11 @@ setup(
     packages=find_packages(include=['mmfmkt', 'mmfmkt.*']),
     python_requires='>=3.10',
     install_requires=requirements(os.environ.get('MMFMKT_STACK')),
-    extras_require=dict(demo=['scikit-learn'], onnx=ONNX, tests=['pytest', 'pytest-xdist', 'scikit-learn', *ONNX]),
+    extras_require=dict(
+        demo=['scikit-learn'],
+        docs=['sphinx>=8', 'myst-parser>=4', 'furo', 'sphinx-copybutton', 'sphinx-design'],
+        onnx=ONNX,
+        tests=['pytest', 'pytest-xdist', 'scikit-learn', *ONNX],
+    ),
     cmdclass=dict(build_py=BuildWithMim),
 )
