@@ -25,7 +25,8 @@ import warnings
 from pathlib import Path
 
 import torch
-from damages import EXECUTED, ROOT, Case, draw
+from case import EXECUTED, ROOT, Case
+from damages import draw
 from mmdet.registry import MODELS as DETECTORS
 from mmengine.config import Config
 

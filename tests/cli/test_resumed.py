@@ -1,0 +1,32 @@
+"""What `--resume` makes of a config."""
+
+import pytest
+import torch
+from mmengine.config import Config
+
+from mmfmkt.cli.preflight import check_agreement, resuming
+from mmfmkt.cli.training import set_resumed
+
+
+def test_a_run_without_a_seed_goes_on_with_the_one_that_it_drew(tmp_path):
+    torch.save(dict(state_dict=dict(weight=torch.zeros(1)), meta=dict(seed=7)), tmp_path / 'epoch_1.pth')
+    cfg = Config(dict(work_dir=str(tmp_path), load_from='student.pth'))
+    assert set_resumed(cfg, 'auto').path == cfg.load_from == str(tmp_path / 'epoch_1.pth')
+    assert cfg.resume and cfg.randomness.seed == 7
+    cfg = Config(dict(work_dir=str(tmp_path), randomness=dict(seed=3), resume=True))
+    set_resumed(cfg, None)
+    assert cfg.randomness.seed == 3
+
+
+def test_the_first_start_with_resume_begins_with_the_weights_of_the_config(tmp_path):
+    cfg = Config(dict(work_dir=str(tmp_path), load_from='student.pth'))
+    assert set_resumed(cfg, 'auto') is None and cfg.load_from == 'student.pth' and not cfg.resume
+
+
+def test_processes_that_go_on_from_different_checkpoints_are_refused(monkeypatch):
+    check_agreement(None)
+    monkeypatch.setattr(resuming, 'all_gather_object', lambda path: [path, 'epoch_2.pth'])
+    with pytest.raises(
+        ValueError, match=r"the same checkpoint, but got \['None', 'epoch_2.pth'\]; let the machines share"
+    ):
+        check_agreement(None)

@@ -1,0 +1,109 @@
+"""Files of checkpoints: written whole, and found again when some are damaged."""
+
+import os
+import stat
+
+import pytest
+import torch
+from mmengine.fileio import get_file_backend
+
+from mmfmkt.common.files import write_whole
+from mmfmkt.engine.checkpoint_files import WholeFilesBackend, find_resumable, name_newest, named_newest
+
+
+def test_a_file_is_whole_or_as_it_was(tmp_path, monkeypatch):
+    file = tmp_path / 'folder' / 'file'
+    write_whole(file, 'old')
+
+    def crash(*args):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(os, 'fsync', crash)
+    with pytest.raises(KeyboardInterrupt):
+        write_whole(file, b'new and longer')
+    assert file.read_text() == 'old'
+    monkeypatch.undo()
+    write_whole(file, b'new')
+    assert file.read_bytes() == b'new' and list(file.parent.iterdir()) == [file]
+
+
+def test_an_outdated_checkpoint_stays_until_the_next_is_there(tmp_path):
+    backend = get_file_backend(backend_args=dict(backend='whole_files'))
+    old, new = tmp_path / 'epoch_1.pth', tmp_path / 'epoch_2.pth'
+    backend.put(b'1', old)
+    backend.remove(str(old))
+    get_file_backend(backend_args=dict(backend='whole_files')).put(b'2', str(new))
+    assert old.read_bytes() == b'1' and new.read_bytes() == b'2'
+    WholeFilesBackend.remove_outdated()
+    assert not old.exists() and new.exists()
+
+
+def test_a_file_system_that_cannot_force_folders_to_the_disk_is_no_error(tmp_path, monkeypatch):
+    force = os.fsync
+
+    def fsync(number):
+        if stat.S_ISDIR(os.fstat(number).st_mode):
+            raise OSError(22, 'Invalid argument')
+        force(number)
+
+    monkeypatch.setattr(os, 'fsync', fsync)
+    write_whole(tmp_path / 'file', 'text')
+    assert (tmp_path / 'file').read_text() == 'text'
+
+
+def save(file, **content):
+    torch.save(dict(state_dict=dict(weight=torch.zeros(1000)), meta={}, **content), file)
+    return str(file)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """With three checkpoints, the oldest first, the last of which is named as the newest."""
+    for age, name in enumerate(['epoch_1.pth', 'epoch_2.pth', 'epoch_10.pth']):
+        os.utime(save(tmp_path / name), (age, age))
+    save(tmp_path / 'best_coco_bbox_mAP_epoch_2.pth')
+    name_newest(tmp_path / 'epoch_10.pth')
+    return tmp_path
+
+
+def test_the_newest_checkpoint_is_gone_on_from(folder):
+    assert find_resumable(str(folder)).path == str(folder / 'epoch_10.pth')
+
+
+@pytest.mark.parametrize(
+    'damage',
+    [
+        lambda file: file.write_bytes(file.read_bytes()[:-100]),
+        lambda file: file.write_bytes(b''),
+        lambda file: file.write_bytes(b'garbage'),
+        lambda file: file.unlink(),
+    ],
+)
+def test_a_damaged_checkpoint_is_passed_over_for_the_newest_that_is_whole(folder, damage):
+    damage(folder / 'epoch_10.pth')
+    assert find_resumable(str(folder)).path == str(folder / 'epoch_2.pth') == named_newest(folder)
+
+
+@pytest.mark.parametrize('pointer', ['', 'elsewhere/epoch_3.pth'])
+def test_a_damaged_pointer_is_repaired(folder, pointer):
+    (folder / 'last_checkpoint').write_text(pointer)
+    assert find_resumable(str(folder)).path == str(folder / 'epoch_10.pth') == named_newest(folder)
+
+
+def test_a_folder_that_was_moved_names_its_own_newest_checkpoint(folder, tmp_path):
+    (folder / 'last_checkpoint').write_text('/nowhere/epoch_1.pth')
+    assert find_resumable(str(folder)).path == str(folder / 'epoch_1.pth')
+
+
+def test_a_run_without_a_readable_checkpoint_is_not_started_anew(folder):
+    for file in folder.glob('*.pth'):
+        file.write_bytes(b'')
+    with pytest.raises(
+        ValueError,
+        match=r'one of the checkpoints in the work dir must be readable(.*\n.*epoch_\d+.pth could not be read){3}',
+    ):
+        find_resumable(str(folder))
+
+
+def test_a_folder_without_checkpoints_is_the_beginning(tmp_path):
+    assert find_resumable(str(tmp_path)) is None and find_resumable(str(tmp_path / 'nowhere')) is None
