@@ -31,7 +31,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         'config',
         nargs='+',
-        help='a pair of configs/_base_/pairs by its name, as retinanet_r101_r50, or a '
+        help='a pair of configs/ by its name, as retinanet_r101_r50, or a '
         'config; one that is no pair is timed as it is',
     )
     parser.add_argument(

@@ -3,7 +3,7 @@
 import argparse
 
 import mmfmkt  # noqa: F401 (registers everything)
-from mmfmkt.cli.arguments import add_common_arguments
+from mmfmkt.cli.arguments import add_common_arguments, add_method_argument
 from mmfmkt.cli.start import run, set_up
 from mmfmkt.cli.testing import prepare_testing
 
@@ -18,6 +18,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('--wait-time', type=float, default=2, help='seconds between shown images')
     parser.add_argument('--num-steps', type=int, metavar='N', help='steps of the flow, instead of those of the config')
     parser.add_argument('--tta', action='store_true', help='test-time augmentation')
+    add_method_argument(parser)
     add_common_arguments(parser)
     return parser.parse_args()
 

@@ -1,6 +1,6 @@
-"""Write the configs and the metafile of the zoo, for every pair.
+"""Write what follows from the pairs in configs/FAMILY/: the configs of FM-KT and FM-KT^Θ on each, and the metafile.
 
-Configs that are there stay as they are. Run it after adding a pair or a method.
+Configs that are there stay as they are. Run it after adding a pair.
 """
 
 import argparse
@@ -12,4 +12,4 @@ from mmfmkt.lab.zoo import update_zoo
 if __name__ == '__main__':
     argparse.ArgumentParser(description=__doc__).parse_args()
     written = update_zoo(Path(__file__).parents[1] / 'configs')
-    print(f'\n{len(written)} configs written: {", ".join(written) or "all were there"}')
+    print(f'{len(written)} configs written: {", ".join(written) or "all were there"}')

@@ -1,7 +1,15 @@
 """Reading configs, with errors that name the file."""
 
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable
+
 from mmengine.config import Config, ConfigDict
 from mmengine.hub import get_config
+
+from .config_paths import moved
 
 
 def read_config(config: str, option: str) -> Config:
@@ -12,21 +20,35 @@ def read_config(config: str, option: str) -> Config:
         option: what the user set it by, for the messages.
 
     Raises:
-        FileNotFoundError: if it is not there.
+        FileNotFoundError: if it is not there, or one of its bases; if it has moved, the message says where to.
         ValueError: if it is no config.
     """
     try:
         return get_config(config) if '::' in config else Config.fromfile(config)
     except (FileNotFoundError, IsADirectoryError) as error:
-        raise FileNotFoundError(
-            f"{option} must be a config file or a 'package::' config, but {config} is not there; a config "
-            "of MMDetection's is named as mmdet::retinanet/retinanet_r50_fpn_1x_coco.py"
-        ) from error
+        raise FileNotFoundError(describe_missing(config, option, error)) from error
     except Exception as error:  # a config is code, which can go wrong in any way
         reason = f'{error.msg}, line {error.lineno}' if isinstance(error, SyntaxError) else error
         raise ValueError(
             f'{option} {config} could not be read as a config: {type(error).__name__}: {reason}'
         ) from error
+
+
+def describe_missing(config: str, option: str, error: OSError) -> str:
+    """The message about a config that is not there, or that needs a file which is not, as a base."""
+    found = re.search('file "(.+)" does not exist', str(error))  # how MMEngine names a base of an installed package
+    missing = error.filename or (found[1] if found else config)
+    if '::' in config or os.path.abspath(missing) == os.path.abspath(config):
+        return moved(config) or (
+            f"{option} must be a config file or a 'package::' config, but {config} is not there; a config "
+            "of MMDetection's is named as mmdet::retinanet/retinanet_r50_fpn_1x_coco.py"
+        )
+    new_place = moved(missing, is_base=True)
+    return (
+        f'{option} {config} has a base that is elsewhere: {new_place}'
+        if new_place
+        else (f'{option} {config} must find every file that it needs, but {missing} is not there')
+    )
 
 
 def type_name(config: dict) -> str:
@@ -55,3 +77,11 @@ def read_detector_config(config: str | dict, option: str = '`teacher`') -> Confi
     if 'data_preprocessor' in loaded:  # a runner gives it to a model that has none
         model = ConfigDict({'data_preprocessor': loaded['data_preprocessor'], **model})
     return model
+
+
+def add_imports(cfg: Config, modules: Iterable[str]) -> None:
+    """Let a config, once it is written to a file, import these modules beside what it imports."""
+    imports = (cfg.get('custom_imports') or {}).get('imports') or []
+    imports = [imports] if isinstance(imports, str) else list(imports)
+    imports += [module for module in modules if module not in imports]
+    cfg.custom_imports = dict(imports=imports, allow_failed_imports=False)

@@ -1,4 +1,7 @@
-"""The metafile of the zoo, in OpenMMLab's form: which detectors a config is about, and what was measured."""
+"""The metafile of the zoo, in OpenMMLab's form: which detectors a config is about, and what was measured.
+
+It has an entry for every config at the root of `configs/`, and for every other method on a pair that was measured.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +12,14 @@ import mmdet
 import yaml
 
 from mmfmkt.common.files import write_whole
-from mmfmkt.pairing.method import method_names, read_method, reads_teacher
+from mmfmkt.pairing.method import method_names
 
-from .cells import Pair, cell_name, heading
+from .pair_configs import METHODS, Pair, config_name, heading
 
 MMDET = Path(mmdet.__file__).parent / '.mim' / 'configs'
-HEADER = """# Written by tools/update_zoo.py; it keeps `Results` and `Weights`, which are filled in when a config was run on COCO.
+HEADER = """\
+# Written by tools/update_zoo.py; it keeps `Results` and `Weights`, which are filled in when a config was run on COCO.
+# An entry with results can be added for any other method: METHOD_PAIR as `Name`, the config of the pair as `Config`.
 # The metrics of teacher and student are those that MMDetection publishes for its own checkpoints.
 """
 
@@ -29,7 +34,7 @@ def entries(folder: str) -> dict[str, dict]:
 
 
 def published(config: str) -> dict:
-    """What MMDetection publishes of its config 'retinanet/retinanet_r50_fpn_2x_coco': `Config`, `Weights`, `Metrics`."""
+    """What MMDetection says of a config, as 'retinanet/retinanet_r50_fpn_2x_coco': `Config`, `Weights`, `Metrics`."""
     entry = entries(config.split('/')[0])[f'configs/{config}.py']
     results = next(result for result in entry['Results'] if result['Task'] == 'Object Detection')
     return dict(
@@ -41,19 +46,21 @@ def describe_student(pair: Pair) -> dict:
     """The student of a pair; one that is made of MMDetection's config has no published metrics."""
     if 'architecture=_base_.model' in pair.file.read_text():
         return published(pair.student_config)
-    return dict(Config=f'mmdet::{pair.student_config}.py, changed by configs/_base_/pairs/{pair.name}.py')
+    return dict(Config=f'mmdet::{pair.student_config}.py, changed by configs/{pair.path}')
 
 
-def describe_cell(method: str, pair: Pair) -> dict:
-    """The entry of a config."""
-    name = cell_name(method, pair)
-    entry = {'Name': name, 'In Collection': heading(method)[0], 'Config': f'configs/{name}.py'}
-    if reads_teacher(read_method(method)):
-        entry['Teacher'] = published(pair.model['teacher'].removeprefix('mmdet::').removesuffix('.py'))
-    entry['Student'] = describe_student(pair)
-    entry['Results'] = [dict(Task='Object Detection', Dataset='COCO', Metrics={'box AP': None})]
-    entry['Weights'] = None
-    return entry
+def describe_config(method: str, pair: Pair) -> dict:
+    """The entry of the config of a method on a pair."""
+    name = config_name(method, pair)
+    return {
+        'Name': name,
+        'In Collection': heading(method)[0],
+        'Config': f'configs/{name}.py',
+        'Teacher': published(pair.model['teacher'].removeprefix('mmdet::').removesuffix('.py')),
+        'Student': describe_student(pair),
+        'Results': [dict(Task='Object Detection', Dataset='COCO', Metrics={'box AP': None})],
+        'Weights': None,
+    }
 
 
 def describe_method(method: str) -> dict:
@@ -67,16 +74,22 @@ def describe_method(method: str) -> dict:
     )
 
 
-def write_metafile(cells: list[tuple[str, Pair]], file: Path) -> None:
-    """Write the metafile of these configs, each a method and a pair; what was measured is kept."""
-    measured = {}
-    if file.exists():
-        measured = {entry['Name']: entry for entry in yaml.safe_load(file.read_text())['Models']}
-    models = {cell_name(*cell): describe_cell(*cell) for cell in cells}
-    for name, entry in models.items():
-        entry.update({key: value for key, value in measured.get(name, {}).items() if key in ('Results', 'Weights')})
+def is_measured(entry: dict) -> bool:
+    return any(value is not None for result in entry['Results'] for value in result['Metrics'].values())
+
+
+def write_metafile(pairs: list[Pair], file: Path) -> None:
+    """Write the metafile of these pairs; what was measured is kept."""
+    before = {entry['Name']: entry for entry in yaml.safe_load(file.read_text())['Models']} if file.exists() else {}
+    models = {name: entry for name, entry in before.items() if is_measured(entry)}
+    for pair in pairs:
+        for method in METHODS:
+            entry = describe_config(method, pair)
+            known = before.get(entry['Name'], {})
+            models[entry['Name']] = {**entry, **{key: known[key] for key in ('Results', 'Weights') if key in known}}
+    titles = {entry['In Collection'] for entry in models.values()}
     content = dict(
-        Collections=[describe_method(method) for method in method_names()],
+        Collections=[describe_method(method) for method in method_names() if heading(method)[0] in titles],
         Models=[models[name] for name in sorted(models)],
     )
     write_whole(file, HEADER + yaml.dump(content, Dumper=WithoutAliases, sort_keys=False, width=150))

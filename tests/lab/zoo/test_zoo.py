@@ -1,23 +1,29 @@
-"""Every method on every pair, as the configs and the metafile say, with MMDetection's detectors."""
+"""Every method on every pair, as the configs, the metafile and the docs say, with MMDetection's detectors."""
 
 import pytest
 import yaml
-from cells import CELLS, CONFIGS, PAIRS, name
 from mmdet.registry import MODELS as DETECTORS
 from mmengine.config import Config
 from mmengine.hub import get_config
 from mmrazor.registry import MODELS
+from pair_cases import BY_NAME, CASES, CONFIGS, PAIRS, fitting, read_case
 
 from mmfmkt.detectors import evaluating
 from mmfmkt.lab.zoo import Pair, published
-from mmfmkt.lab.zoo.cells import cell_name, cell_text, fitting_methods, heading
-from mmfmkt.lab.zoo.metafile import describe_cell, write_metafile
+from mmfmkt.lab.zoo.metafile import describe_config, write_metafile
+from mmfmkt.lab.zoo.pair_configs import METHODS, config_name, config_text, heading, write_configs
 from mmfmkt.models.teacher import frozen_teacher
 from mmfmkt.pairing import pair as wrap
-from mmfmkt.pairing.method import is_plain, method_names, read_method, reads_teacher
+from mmfmkt.pairing.method import folder, is_plain, method_names, misfit, read_method, reads_teacher
 from mmfmkt.pairing.short_form import write_out
 
-RETINANET = next(pair for pair in PAIRS if pair.name == 'retinanet_r101_r50')
+RETINANET, FASTER_RCNN = BY_NAME['retinanet_r101_r50'], BY_NAME['faster-rcnn_r101_r50']
+ROOT_CONFIGS = {f'{config_name(method, pair)}.py': (method, pair) for method in METHODS for pair in PAIRS}
+
+
+def name(thing):
+    """The name of a pair or of a file, for the name of a test."""
+    return thing.name.removesuffix('.py')
 
 
 def real(model):
@@ -34,15 +40,15 @@ def pair(request):
     return request.param, real(model.architecture), real(model.teacher)
 
 
-def test_every_method_that_fits_a_pair_has_a_config(pair):
+def test_the_methods_that_fit_a_pair_are_those_of_the_table(pair):
     pair, student, teacher = pair
-    fitting = fitting_methods(student, teacher)
-    assert [method for method in method_names() if (CONFIGS / f'{cell_name(method, pair)}.py').exists()] == fitting
-    assert {'student', 'fmkt', 'fmkt-theta', 'ofmkt', 'pkd', 'cwd', 'mgd', 'fgd', 'fitnet', 'diffkd'} <= set(fitting)
+    methods = [method for method in method_names() if not misfit(read_method(method), student, teacher)]
+    assert methods == fitting(pair)
+    assert {'student', 'fmkt', 'fmkt-theta', 'ofmkt', 'pkd', 'cwd', 'mgd', 'fgd', 'fitnet', 'diffkd'} <= set(methods)
 
 
-def test_every_config_of_a_pair_builds_with_mmdets_detectors(pair, monkeypatch):
-    """On an empty image that is smaller than usual; what is the same for all configs of the pair is made once."""
+def test_every_method_that_fits_a_pair_builds_with_mmdets_detectors(pair, monkeypatch):
+    """On an empty image that is smaller than usual; what is the same for all methods of the pair is made once."""
     pair, student, teacher = pair
     monkeypatch.setattr(evaluating, 'SIZES', (64, 128))
     looked_at = {side: wrap.look_at(detector, side) for side, detector in (('student', student), ('teacher', teacher))}
@@ -50,21 +56,30 @@ def test_every_config_of_a_pair_builds_with_mmdets_detectors(pair, monkeypatch):
     for module in (wrap, frozen_teacher):
         monkeypatch.setattr(module, 'read_detector_config', lambda config: teacher)
     monkeypatch.setattr(frozen_teacher, 'load_strictly', lambda *args: {})
-    for method in method_names():
-        file = CONFIGS / f'{cell_name(method, pair)}.py'
-        if file.exists() and not is_plain(read_method(method)):
-            built = MODELS.build(write_out(Config.fromfile(file)).model)
+    for method in fitting(pair):
+        if not is_plain(read_method(method)):
+            built = MODELS.build(write_out(read_case(method, pair)).model)
             assert type(built.architecture) is type(student)
             assert (built.teacher is not None) == reads_teacher(read_method(method))
 
 
-@pytest.mark.parametrize('file', CELLS, ids=name)
+def test_all_cases_are_tested():
+    """Methods without a teacher once for each student: the 15 pairs have 11, as some differ in their teachers alone."""
+    counts = {method: len([case for case, _ in CASES.values() if case == method]) for method in method_names()}
+    assert {counts[method] for method in ('fmkt', 'fmkt-theta', 'pkd', 'cwd', 'mgd', 'fgd', 'fitnet', 'diffkd')} == {15}
+    assert {counts[method] for method in ('student', 'ofmkt', 'ofmkt-theta')} == {11}
+    assert [counts[method] for method in ('kd', 'dist', 'crosskd')] == [11, 11, 8]
+
+
+def test_the_configs_at_the_root_are_fm_kt_on_every_pair():
+    assert {file.name for file in CONFIGS.glob('*.py')} == set(ROOT_CONFIGS)
+
+
+@pytest.mark.parametrize('file', ROOT_CONFIGS)
 def test_a_config_states_its_pair_and_its_method_and_nothing_else(file):
-    method, pair = CELLS[file]
-    same = [other for other in PAIRS if cell_name(method, other) == file.stem]
-    assert file.read_text() in [cell_text(method, other) for other in same]
-    if reads_teacher(read_method(method)):
-        assert same == [pair]
+    method, pair = ROOT_CONFIGS[file]
+    assert (CONFIGS / file).read_text() == config_text(method, pair)
+    assert Config.fromfile(CONFIGS / file).model == dict(Config.fromfile(pair.file).model, method=method)
 
 
 @pytest.mark.parametrize('pair', PAIRS, ids=name)
@@ -82,10 +97,7 @@ def unscoped(node):
 
 @pytest.mark.parametrize('pair', PAIRS, ids=name)
 def test_a_pair_keeps_the_students_schedule_and_its_name_says_so(pair):
-    cfg, stock = (
-        write_out(Config.fromfile(CONFIGS / f'student_{pair.student}.py')),
-        get_config(f'mmdet::{pair.student_config}.py'),
-    )
+    cfg, stock = (write_out(read_case('student', pair)), get_config(f'mmdet::{pair.student_config}.py'))
     for key in ('train_cfg', 'param_scheduler', 'train_dataloader', 'val_evaluator'):
         assert unscoped(cfg[key]) == unscoped(stock[key])
     assert unscoped(cfg.optim_wrapper.optimizer) == unscoped(stock.optim_wrapper.optimizer)
@@ -96,9 +108,7 @@ def test_a_pair_keeps_the_students_schedule_and_its_name_says_so(pair):
 
 
 @pytest.mark.parametrize(
-    'file',
-    [*(pair.file for pair in PAIRS), *(CONFIGS / f'_base_/methods/{method}.py' for method in method_names())],
-    ids=name,
+    'file', [*(pair.file for pair in PAIRS), *(folder() / f'{method}.py' for method in method_names())], ids=name
 )
 def test_a_pair_or_a_method_is_one_file_of_at_most_20_lines(file):
     assert len(file.read_text().splitlines()) <= 20
@@ -106,7 +116,7 @@ def test_a_pair_or_a_method_is_one_file_of_at_most_20_lines(file):
 
 def test_the_metafile_is_that_of_the_configs(tmp_path):
     written = yaml.safe_load((CONFIGS / 'metafile.yml').read_text())
-    write_metafile(list(CELLS.values()), tmp_path / 'metafile.yml')
+    write_metafile(PAIRS, tmp_path / 'metafile.yml')
     expected = yaml.safe_load((tmp_path / 'metafile.yml').read_text())
     for entry in written['Models']:
         entry.update(Results=expected['Models'][0]['Results'], Weights=None)
@@ -115,29 +125,40 @@ def test_the_metafile_is_that_of_the_configs(tmp_path):
 
 
 @pytest.mark.parametrize('pair', PAIRS, ids=name)
-def test_the_readme_has_a_pair_with_the_published_aps(pair):
-    (row,) = [
-        line for line in (CONFIGS.parent / 'README.md').read_text().splitlines() if line.startswith(f'| [{pair.name}]')
-    ]
+def test_the_docs_have_a_pair_with_the_published_aps(pair):
+    docs = CONFIGS.parent / 'docs'
+    (row,) = [line for line in (docs / 'methods.md').read_text().splitlines() if line.startswith(f'| [{pair.name}]')]
     link, _, of_teacher, of_student = (cell.strip() for cell in row.split('|')[1:5])
-    entry = describe_cell('pkd', pair)
-    assert link == f'[{pair.name}](configs/_base_/pairs/{pair.name}.py)'
+    entry = describe_config('fmkt', pair)
+    assert link == f'[{pair.name}](../configs/{pair.path})'
     assert of_teacher == str(entry['Teacher']['Metrics']['box AP'])
     assert of_student == str(entry['Student'].get('Metrics', {}).get('box AP', ''))
 
 
 def test_the_metafile_keeps_what_was_measured(tmp_path):
-    file, cells = tmp_path / 'metafile.yml', [('pkd', RETINANET), ('cwd', RETINANET)]
-    write_metafile(cells, file)
-    (entry,) = [entry for entry in yaml.safe_load(file.read_text())['Models'] if entry['Name'].startswith('pkd')]
+    file = tmp_path / 'metafile.yml'
+    write_metafile([RETINANET], file)
+    before = yaml.safe_load(file.read_text())
+    entry = before['Models'][0]
     assert entry['Results'] == [dict(Task='Object Detection', Dataset='COCO', Metrics={'box AP': None})]
     assert entry['Teacher']['Metrics'] == {'box AP': 38.9} and entry['Student']['Metrics'] == {'box AP': 37.4}
-    file.write_text(file.read_text().replace('box AP: null', 'box AP: 12.3', 1))
-    write_metafile(cells, file)
-    measured = {
-        entry['Name']: entry['Results'][0]['Metrics']['box AP'] for entry in yaml.safe_load(file.read_text())['Models']
+    entry['Results'][0]['Metrics']['box AP'] = 12.3
+    result = [dict(Task='Object Detection', Dataset='COCO', Metrics={'box AP': 45.6})]
+    pkd = dict(entry, Name='pkd_retinanet_r101_r50', Config='configs/retinanet/retinanet_r101_r50.py', Results=result)
+    pkd['In Collection'] = 'PKD'
+    mgd = dict(pkd, Name='mgd_retinanet_r101_r50', Results=before['Models'][1]['Results'])  # not measured
+    file.write_text(yaml.safe_dump(dict(before, Models=[*before['Models'], mgd, pkd])))
+    write_metafile([RETINANET, FASTER_RCNN], file)
+    after = yaml.safe_load(file.read_text())
+    assert {entry['Name']: entry['Results'][0]['Metrics']['box AP'] for entry in after['Models']} == {
+        'fmkt-theta_faster-rcnn_r101_r50': None,
+        'fmkt-theta_retinanet_r101_r50': 12.3,
+        'fmkt_faster-rcnn_r101_r50': None,
+        'fmkt_retinanet_r101_r50': None,
+        'pkd_retinanet_r101_r50': 45.6,
     }
-    assert sorted(measured.values(), key=str) == [12.3, None]
+    assert after['Models'][-1] == pkd
+    assert [collection['Name'] for collection in after['Collections']] == ['FM-KT', 'FM-KT^Θ', 'PKD']
 
 
 @pytest.mark.parametrize('method', method_names())
@@ -147,8 +168,9 @@ def test_a_method_names_itself_and_its_paper(method):
 
 
 def test_a_new_pair_is_one_file(tmp_path):
-    """Any method trains it: `train.py PAIR --cfg-options model.method=NAME`."""
-    file = tmp_path / 'atss_tood-r101_r50_1x.py'
+    """Any method trains it: `train.py PAIR --method NAME`."""
+    file = tmp_path / 'atss' / 'atss_tood-r101_r50_1x.py'
+    file.parent.mkdir()
     file.write_text(
         '# TOOD R101 -> ATSS R50, 1x schedule.\n'
         "_base_ = 'mmdet::atss/atss_r50_fpn_1x_coco.py'\n"
@@ -156,8 +178,9 @@ def test_a_new_pair_is_one_file(tmp_path):
         "model = dict(_delete_=True, type='mmrazor.FMKTPair', architecture=_base_.model,\n"
         "             teacher='mmdet::tood/tood_r101_fpn_ms-2x_coco.py', teacher_ckpt='tood_r101.pth')\n"
     )
-    pair = Pair(file)
-    assert pair.student == 'atss_r50_1x' and cell_name('mgd', pair) == 'mgd_atss_tood-r101_r50_1x'
+    assert write_configs(Pair(file), tmp_path) == ['fmkt_atss_tood-r101_r50_1x', 'fmkt-theta_atss_tood-r101_r50_1x']
+    assert write_configs(Pair(file), tmp_path) == []
+    assert Config.fromfile(tmp_path / 'fmkt_atss_tood-r101_r50_1x.py').model.method == 'fmkt'
     cfg = Config.fromfile(file)
     cfg.model.method = 'mgd'
     written = write_out(cfg).model
@@ -168,13 +191,11 @@ def test_a_new_method_is_one_file(tmp_path):
     """In a folder of the user's: PKD with another metric, and MGD's weight for students with two stages."""
     file = tmp_path / 'smooth.py'
     file.write_text(
-        f"_base_ = '{CONFIGS}/_base_/features.py'\n"
+        f"_base_ = '{CONFIGS}/_base_/distillers/features.py'\n"
         'distiller = dict(distill_losses=dict(loss_feature=dict(metric=dict(type="mmdet.SmoothL1Loss"))))\n'
         'for_students = dict(two_stage=dict(loss_weight=2.0))\n'
     )
-    cfg = Config.fromfile(CONFIGS / 'pkd_faster-rcnn_r101_r50.py')
-    cfg.model.method = str(file)
-    loss = write_out(cfg).model.distiller.distill_losses.loss_feature
+    loss = write_out(read_case(str(file), FASTER_RCNN)).model.distiller.distill_losses.loss_feature
     assert loss.metric == dict(type='mmdet.SmoothL1Loss') and loss.loss_weight == 2.0 and loss.levels == (0, 1, 2, 3)
 
 
@@ -211,11 +232,9 @@ def test_a_file_that_is_no_method_is_refused(tmp_path, text, message):
 
 
 def test_a_method_that_does_not_fit_names_those_that_do():
-    cfg = Config.fromfile(CONFIGS / 'pkd_faster-rcnn_r101_r50.py')
-    cfg.model.method = 'crosskd'
     with pytest.raises(
         ValueError,
         match='`method` must fit student and teacher, but crosskd does not: the student has no dense head '
         'with towers of convolutions, but none. Those that do are cwd, diffkd, dist, .*student$',
     ):
-        write_out(cfg)
+        write_out(read_case('crosskd', FASTER_RCNN))

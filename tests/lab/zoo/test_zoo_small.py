@@ -1,16 +1,15 @@
-"""Every config of the zoo, with small versions of its two detectors, on images of 64 pixels."""
+"""Every method on every pair that it fits, with small versions of the two detectors, on images of 64 pixels."""
 
 import copy
 
 import pytest
 import torch
-from cells import CELLS, name
 from detectors import batch_for, tiny_version
 from helpers import gradients, total
 from mmdet.registry import MODELS as DETECTORS
-from mmengine.config import Config
 from mmengine.hub import get_config
 from mmrazor.registry import MODELS
+from pair_cases import CASES, read_case
 
 from mmfmkt.deploy.export import export_student
 from mmfmkt.pairing.method import deploys_flow, is_plain, read_method
@@ -36,10 +35,9 @@ def small_teacher(tmp_path_factory):
     return make
 
 
-@pytest.mark.parametrize('file', CELLS, ids=name)
-def test_a_small_version_of_every_config_trains_predicts_and_is_exported(file, small_teacher, tmp_path):
-    method, pair = CELLS[file]
-    cfg = Config.fromfile(file)
+@pytest.mark.parametrize('method, pair', CASES.values(), ids=list(CASES))
+def test_a_small_version_of_every_pair_trains_predicts_and_is_exported(method, pair, small_teacher, tmp_path):
+    cfg = read_case(method, pair)
     student = tiny_version(cfg.model.architecture)
     cfg.model.architecture, (cfg.model.teacher, cfg.model.teacher_ckpt) = student, small_teacher(pair)
     batch = batch_for(student, size=128 if 'DCN' in str(cfg.model.teacher) else None)  # mmcv's takes no map below 3x3

@@ -1,0 +1,59 @@
+"""Every method on every pair that it fits, and the config of each."""
+
+from pathlib import Path
+
+from mmengine.config import Config
+
+from mmfmkt.common.config_paths import without_teacher
+from mmfmkt.lab.zoo import read_pairs
+from mmfmkt.lab.zoo.pair_configs import config_name
+from mmfmkt.pairing.method import method_names, read_method, reads_teacher
+
+CONFIGS = Path(__file__).parents[2] / 'configs'
+PAIRS = read_pairs()
+BY_NAME = {pair.name: pair for pair in PAIRS}
+# what does not fit, and is refused: method -> pairs
+OTHER_HEADS = (
+    'dino_swin-l_r50_12e',
+    'faster-rcnn_cascade-mask-x101_r50',
+    'retinanet_fcos-x101_r50_1x',
+    'retinanet_mask-rcnn-swin-s_r50',
+)
+NOT_FITTING = {
+    'kd': OTHER_HEADS,
+    'dist': OTHER_HEADS,
+    'crosskd': (
+        'dino_swin-l_r50_12e',
+        'faster-rcnn_cascade-mask-x101_r50',
+        'faster-rcnn_r101_r50',
+        'faster-rcnn_r101_r50_1x',
+        'reppoints_x101-dcn_r50',
+        'retinanet_mask-rcnn-swin-s_r50',
+        'rtmdet_l_s_300e',
+    ),
+}
+
+
+def fitting(pair):
+    """The names of the methods that fit a pair, as the table above has it."""
+    return [method for method in method_names() if pair.name not in NOT_FITTING.get(method, ())]
+
+
+def case_name(method, pair):
+    """METHOD_PAIR; one name for all pairs with the same student if the method reads no teacher."""
+    name = pair.name if reads_teacher(read_method(method)) else without_teacher(pair.name)
+    return f'{method}_{name}'
+
+
+# name -> method and pair; methods that read no teacher once for each student
+CASES = {case_name(method, pair): (method, pair) for pair in PAIRS for method in fitting(pair)}
+
+
+def read_case(method, pair):
+    """The config of a method on a pair: its own at the root of `configs/`, or that of the pair with the method."""
+    file = CONFIGS / f'{config_name(method, pair)}.py'
+    if file.exists():
+        return Config.fromfile(file)
+    cfg = Config.fromfile(pair.file)
+    cfg.model.method = method
+    return cfg
