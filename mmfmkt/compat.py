@@ -72,7 +72,7 @@ def make_mmrazor_importable() -> None:
     recursion_limit = sys.getrecursionlimit()
     digit_version = mmrazor.digit_version
 
-    def without_new_quantization(version: str, *args, **kwargs):
+    def without_new_quantization(version: str, *args: Any, **kwargs: Any) -> Any:
         return digit_version('1.12.1' if version == torch.__version__ else version, *args, **kwargs)
 
     with replaced(mmrazor, 'digit_version', without_new_quantization):

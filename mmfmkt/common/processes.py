@@ -4,6 +4,7 @@ Which of them this is, before PyTorch knows; the model that each has wrapped; an
 """
 
 import os
+from typing import Any
 
 import torch
 from mmengine.dist import all_reduce, get_world_size
@@ -18,7 +19,8 @@ def is_first_process() -> bool:
 
 def unwrapped(model: nn.Module) -> nn.Module:
     """The model itself, which several processes wrap."""
-    return model.module if is_model_wrapper(model) else model
+    wrapper: Any = model
+    return wrapper.module if is_model_wrapper(model) else model
 
 
 def any_process(flag: bool) -> bool:

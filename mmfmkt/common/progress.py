@@ -33,7 +33,7 @@ class Progress:
 
     def __init__(self, total: float, done: float = 0.0, title: str = 'starting') -> None:
         on_screen = sys.stderr.isatty()
-        self.lock, self.running = threading.Lock(), []
+        self.lock, self.running = threading.Lock(), list[str]()
         self.bar = tqdm(  # rounding must not carry the sum of the shares past the total
             total=total + 1e-6,
             initial=done,
@@ -51,7 +51,7 @@ class Progress:
     def __exit__(self, *args: object) -> None:
         self.bar.close()
 
-    def follow(self, title: str, share: float, work) -> None:
+    def follow(self, title: str, share: float, work: Iterable[float]) -> None:
         """Show a work, an iterable of how much of it is done, from 0 to 1; `share` is its part of the total."""
         reached = 0.0
         self.show(self.running + [title])

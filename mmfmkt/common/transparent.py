@@ -17,7 +17,7 @@ def show_child_as_own(wrapper: nn.Module, child: str) -> None:
             value = state_dict.pop(key)
             state_dict[prefix + key[len(inner) :] if key.startswith(inner) else key] = value
 
-    def add_prefix(module: nn.Module, state_dict: dict, prefix: str, *args) -> None:
+    def add_prefix(module: nn.Module, state_dict: dict, prefix: str, *args: object) -> None:
         others = tuple(f'{prefix}{name}.' for name, _ in module.named_children() if name != child)
         for key in [key for key in state_dict if key.startswith(prefix) and not key.startswith(others)]:
             state_dict[f'{prefix}{child}.{key[len(prefix) :]}'] = state_dict.pop(key)

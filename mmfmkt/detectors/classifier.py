@@ -8,7 +8,7 @@ from torch import nn
 NAMES = ('retina_cls', 'conv_cls', 'atss_cls', 'gfl_cls', 'vfnet_cls', 'reppoints_cls_out', 'fc_cls')
 
 
-def find_classifier(head: nn.Module, name: str | None = None) -> nn.Module:
+def find_classifier(head: nn.Module, name: str | None = None) -> nn.Conv2d | nn.Linear:
     """The classifier of a dense head or of a RoI head.
 
     Args:
@@ -38,3 +38,24 @@ def find_classifier(head: nn.Module, name: str | None = None) -> nn.Module:
         f'{name or ", ".join(NAMES)}, but {type(head).__name__} has {", ".join(layers) or "no such layer"}; '
         "set `classifier` to the layer's name, or transport the features of the neck instead"
     )
+
+
+def find_classifier_name(head: nn.Module) -> str:
+    """The name of the classifier in its head; raises as :func:`find_classifier`."""
+    layer = find_classifier(head)
+    return next(name for name, module in head.named_children() if module is layer)
+
+
+def why_no_classifier(head: nn.Module) -> str | None:
+    """Why no flow can stand before the classifier of a head; None if one can."""
+    try:
+        find_classifier(head)
+    except ValueError as error:
+        return str(error)
+    return None
+
+
+def classifier_width(head: nn.Module) -> int:
+    """The channels of the feature that the classifier of a head reads; raises as :func:`find_classifier`."""
+    layer = find_classifier(head)
+    return layer.in_channels if isinstance(layer, nn.Conv2d) else layer.in_features

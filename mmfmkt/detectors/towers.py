@@ -1,5 +1,7 @@
 """The towers of a dense head: the convolutions between a level of the pyramid and the two predictions."""
 
+from typing import Any
+
 from torch import nn
 
 TOWERS = ('cls_convs', 'reg_convs')
@@ -10,12 +12,14 @@ def last_layers(head: nn.Module, tower: str) -> list[nn.Module]:
     layers = getattr(head, tower, None)
     if not isinstance(layers, nn.ModuleList) or not len(layers):
         return []
-    of_levels = list(layers) if all(isinstance(layer, nn.ModuleList) for layer in layers) else [layers]
-    return [of_level[-1] for of_level in of_levels if len(of_level)]
+    of_levels = [layer for layer in layers if isinstance(layer, nn.ModuleList)]
+    return [of_level[-1] for of_level in (of_levels if len(of_levels) == len(layers) else [layers]) if len(of_level)]
 
 
 def widths(head: nn.Module) -> list[int]:
     """The channels that the last layers of the two towers read, in their order; none for a head without towers."""
     found = [layer for tower in TOWERS for layer in last_layers(head, tower)]
-    convolutions = [next((part for part in layer.modules() if hasattr(part, 'in_channels')), None) for layer in found]
+    convolutions: list[Any] = [
+        next((part for part in layer.modules() if hasattr(part, 'in_channels')), None) for layer in found
+    ]
     return sorted({convolution.in_channels for convolution in convolutions if convolution is not None})

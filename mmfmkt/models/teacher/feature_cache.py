@@ -33,7 +33,7 @@ class FeatureCache:
         self.folder.mkdir(parents=True, exist_ok=True)
         self.bytes = sum(file.stat().st_size for file in self.folder.glob('*.pth'))
 
-    def files(self, images: Tensor, shapes: Sequence[tuple]) -> list[Path]:
+    def files(self, images: Tensor, shapes: Sequence[tuple | None]) -> list[Path]:
         """The file of each image (B, 3, H, W), whose size without padding is in `shapes`."""
         return [self.folder / f'{digest(content(image), content(shape))}.pth' for image, shape in zip(images, shapes)]
 

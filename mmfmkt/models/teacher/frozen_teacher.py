@@ -17,7 +17,7 @@ from mmfmkt.detectors.pyramid import find_source
 from mmfmkt.models.recorders.recorded_heads import run_heads
 
 from .feature_cache import FeatureCache
-from .teacher_inference import TeacherInference, difference, succeeds
+from .teacher_inference import TeacherInference, difference, try_preparing
 from .teacher_inputs import FitToStudent, TeacherInputs
 
 
@@ -77,8 +77,11 @@ class FrozenTeacher:
     def __init__(
         self, config: str | dict, checkpoint: str | None, student_preprocessor: nn.Module, inference: dict | None = None
     ) -> None:
-        self.inference, self.running = TeacherInference(**inference or {}), None
-        self.dtype, self.stream, self.cache = None, None, None
+        self.inference = TeacherInference(**inference or {})
+        self.running: TeacherInference | None = None
+        self.dtype: torch.dtype | None = None
+        self.stream: torch.cuda.Stream | None = None
+        self.cache: FeatureCache | None = None
         self.detector = build_detector(read_detector_config(config))
         self.classes = trained_classes(load_strictly(self.detector, checkpoint))
         self.detector.eval().requires_grad_(False)
@@ -107,7 +110,9 @@ class FrozenTeacher:
             self.stream = self.stream or torch.cuda.Stream(images.device)
             self.stream.wait_stream(torch.cuda.current_stream(images.device))  # for the images
         with torch.cuda.stream(self.stream):  # which does nothing for None
-            return self.read_or_compute(images, data_samples) if self.cache else self.compute(images, data_samples)
+            if self.cache:
+                return self.read_or_compute(self.cache, images, data_samples)
+            return self.compute(images, data_samples)
 
     def compute(self, images: Tensor, data_samples: list | None) -> tuple[Tensor, ...]:
         of_teacher = self.inputs(images, data_samples)
@@ -116,13 +121,13 @@ class FrozenTeacher:
         with self.fit.fitting(images, of_teacher), autocast(self.dtype, images.device):
             return self.detector.extract_feat(of_teacher)
 
-    def read_or_compute(self, images: Tensor, data_samples: list | None) -> tuple[Tensor, ...]:
+    def read_or_compute(self, cache: FeatureCache, images: Tensor, data_samples: list | None) -> tuple[Tensor, ...]:
         shapes = [sample.get('img_shape') for sample in data_samples] if data_samples else [None] * len(images)
-        files = self.cache.files(images, shapes)
-        features = self.cache.read(files, like=images)
+        files = cache.files(images, shapes)
+        features = cache.read(files, like=images)
         if features is None:
             features = self.compute(images, data_samples)
-            self.cache.write(files, features, self.dtype)
+            cache.write(files, features, self.dtype)
             return features
         source = getattr(self.detector, find_source(self.detector))
         forward, source.forward = source.forward, lambda *args: features
@@ -147,13 +152,13 @@ class FrozenTeacher:
         expected = self.extract_features(images, data_samples)
         for running in self.inference.choices():
             self.running, self.dtype = running, chosen_dtype(running.precision, images.device)
-            if succeeds(
+            if try_preparing(
                 parts, running, self.dtype, lambda: difference(self.extract_features(images, data_samples), expected)
             ):
                 break
-        if self.running.cache:
-            how = (self.dtype, self.running.fold_bn, self.running.channels_last, self.inputs.settings)
-            self.cache = FeatureCache(self.running.cache, [*parts, self.inputs, how], self.running.cache_gb)
+        if running.cache:
+            how = (self.dtype, running.fold_bn, running.channels_last, self.inputs.settings)
+            self.cache = FeatureCache(running.cache, [*parts, self.inputs, how], running.cache_gb)
 
     def drop_heads(self, keep: Sequence[str]) -> None:
         """Free the memory of heads that do not run, all but these."""

@@ -67,10 +67,12 @@ class TeacherInference:
         )
 
 
-def succeeds(
+def try_preparing(
     parts: Sequence[nn.Module], options: TeacherInference, dtype: torch.dtype | None, difference: Callable[[], float]
 ) -> bool:
-    """Prepare modules, unless the features then differ; a line in the log says so.
+    """Prepare modules, and change them back if the features then differ; returns whether they stay prepared.
+
+    A line in the log says so.
 
     Args:
         parts: backbone and neck.
@@ -133,10 +135,9 @@ def prepare(parts: Sequence[nn.Module], options: TeacherInference, dtype: torch.
 def prepare_weights(module: nn.Conv2d | nn.Linear, options: TeacherInference, dtype: torch.dtype | None) -> None:
     """Keep weights in the precision and layout in which they are used, so that no iteration converts them."""
     for name, value in module.named_parameters(recurse=False):
-        value = value.detach().to(dtype or value.dtype)
-        setattr(
-            module, name, nn.Parameter(channels_last(value) if options.channels_last else value, requires_grad=False)
-        )
+        kept = value.detach().to(dtype or value.dtype)
+        kept = channels_last(kept) if options.channels_last else kept
+        setattr(module, name, nn.Parameter(kept, requires_grad=False))
 
 
 def difference(features: Sequence[Tensor], expected: Sequence[Tensor]) -> float:

@@ -23,6 +23,9 @@ class TeacherInputs(nn.Module):
         teacher: data preprocessor of the teacher.
     """
 
+    scale: Tensor
+    shift: Tensor
+
     def __init__(self, student: nn.Module, teacher: nn.Module) -> None:
         super().__init__()
         self.swaps = getattr(student, '_channel_conversion', False) != getattr(teacher, '_channel_conversion', False)
@@ -60,7 +63,8 @@ def statistics(preprocessor: nn.Module) -> tuple[Tensor, Tensor]:
     """Mean and standard deviation of the three channels, float32."""
     if not getattr(preprocessor, '_enable_normalize', False):
         return torch.zeros(3), torch.ones(3)
-    return tuple(value.flatten().expand(3).float().cpu() for value in (preprocessor.mean, preprocessor.std))
+    mean, std = (preprocessor.get_buffer(name).flatten().expand(3).float().cpu() for name in ('mean', 'std'))
+    return mean, std
 
 
 class FitToStudent:
@@ -71,12 +75,13 @@ class FitToStudent:
     """
 
     def __init__(self) -> None:
-        self.sizes, self.dtype = None, None
+        self.sizes: tuple[torch.Size, torch.Size] | None = None  # of the images of student and teacher, H and W
+        self.dtype: torch.dtype | None = None
 
     @contextmanager
     def fitting(self, images: Tensor, of_teacher: Tensor) -> Iterator[None]:
         """While the teacher runs on `of_teacher` (B, 3, H', W') for the student's `images` (B, 3, H, W)."""
-        self.sizes = tuple(images.shape[2:]), tuple(of_teacher.shape[2:])
+        self.sizes = images.shape[2:], of_teacher.shape[2:]
         self.dtype = None if torch.is_autocast_enabled(images.device.type) else images.dtype
         try:
             yield
