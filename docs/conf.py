@@ -10,6 +10,7 @@ from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.util import logging
 
 ROOT = Path(__file__).parents[1]
+HAT = r'<munderover>\s*(<mi>\w</mi>)(.*?)(<mo stretchy="false">ˆ</mo>)\s*</munderover>'
 
 project = 'mmfmkt'
 author = 'the mmfmkt contributors'
@@ -55,9 +56,8 @@ def draw_math(translator, node):
     except MathError as error:
         logging.getLogger(__name__).warning('%s: %s', error, tex, location=node)
         markup = f'<code>{html.escape(tex)}</code>'
-    markup = re.sub(
-        r'<munder>(\s*<mover.*?)</munder>', r'<msub>\1</msub>', markup, flags=re.S
-    )  # the index of X with a hat
+    # the index of X with a hat would stand below it
+    markup = re.sub(HAT, r'<msub><mover>\1\3</mover>\2</msub>', markup, flags=re.S)
     translator.body.append(f'<div class="formula">{markup}</div>' if display else markup)
     raise nodes.SkipNode
 

@@ -1,4 +1,4 @@
-"""Parts that are not in the project come from outside, by `custom_imports`: the example of configs/README.md as it is."""
+"""Parts that are not in the project come from outside, by `custom_imports`: the example of docs/extending.md as it is."""
 
 import re
 
@@ -16,7 +16,7 @@ from mmfmkt.pairing.short_form import write_out
 @pytest.fixture
 def blocks(root):
     """The code blocks of that section."""
-    section = (root / 'configs/README.md').read_text().split('## Parts of your own')[1]
+    section = (root / 'docs/extending.md').read_text().split('## Parts of a flow')[1]
     return re.findall(r'```python\n(.*?)```', section, flags=re.DOTALL)
 
 
