@@ -9,10 +9,12 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
 MIM_CONTENT = ('configs', 'tools', 'model-index.yml')
+NOT_INSTALLED = ('*.png', '*.jpg', '*.jsonl', '*.md', '__pycache__')  # pictures, measured results and documents
 STACKS = dict(
     openmmlab='python_version < "3.13"', onedl='python_version >= "3.13"'
 )  # name -> its marker in requirements.txt
 ONNX = ['onnx', 'onnxruntime']
+LINT = ['ruff==0.17.6', 'mypy==2.4.1']  # other versions find other things; .pre-commit-config.yaml has them too
 
 
 class BuildWithMim(build_py):
@@ -28,7 +30,7 @@ class BuildWithMim(build_py):
                 target.unlink(missing_ok=True)
                 target.symlink_to(ROOT / name)
             elif (ROOT / name).is_dir():
-                shutil.copytree(ROOT / name, target, dirs_exist_ok=True)
+                shutil.copytree(ROOT / name, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*NOT_INSTALLED))
             else:
                 shutil.copy(ROOT / name, target)
 
@@ -53,12 +55,21 @@ setup(
     long_description=(ROOT / 'README.md').read_text(encoding='utf-8'),
     long_description_content_type='text/markdown',
     license='Apache-2.0',
+    classifiers=[
+        'Intended Audience :: Science/Research',
+        'Programming Language :: Python :: 3',
+        *(f'Programming Language :: Python :: 3.{minor}' for minor in range(10, 15)),
+        'Topic :: Scientific/Engineering :: Image Recognition',
+        'Typing :: Typed',
+    ],
     packages=find_packages(include=['mmfmkt', 'mmfmkt.*']),
+    package_data=dict(mmfmkt=['py.typed']),
     python_requires='>=3.10',
     install_requires=requirements(os.environ.get('MMFMKT_STACK')),
     extras_require=dict(
         demo=['scikit-learn'],
         docs=['sphinx>=8', 'myst-parser>=4', 'furo', 'sphinx-copybutton', 'sphinx-design'],
+        lint=LINT,
         onnx=ONNX,
         tests=['pytest', 'pytest-xdist', 'scikit-learn', *ONNX],
     ),

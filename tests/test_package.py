@@ -25,7 +25,9 @@ def test_a_wheel_holds_the_package_its_configs_and_its_tools(tmp_path):
     (wheel,) = tmp_path.glob('*.whl')
     inside = set(zipfile.ZipFile(wheel).namelist())
     for name in files:
-        if name.startswith('mmfmkt/') and name.endswith('.py'):
+        if name.startswith('mmfmkt/') and name.endswith(('.py', 'py.typed')):
             assert name in inside
         if name.startswith(('configs/', 'tools/', 'model-index.yml')):
-            assert f'mmfmkt/.mim/{name}' in inside
+            assert (f'mmfmkt/.mim/{name}' in inside) == name.endswith(('.py', '.yml', '.sh')), name
+    assert 'mmfmkt/py.typed' in inside
+    assert not [name for name in inside if name.endswith(('.png', '.jpg', '.jsonl', '.md', '.pyc'))]
