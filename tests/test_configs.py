@@ -32,8 +32,9 @@ def build(cfg, tmp_path):
 
 
 @pytest.mark.parametrize('path', DEMO, ids=name)
-def test_config_builds_and_its_deployed_config_too(path, tmp_path):
-    cfg = Config.fromfile(path)
+def test_config_builds_and_its_deployed_config_too(path, tmp_path, monkeypatch):
+    monkeypatch.chdir(CONFIGS.parent)
+    cfg = write_out(Config.fromfile(path))
     weights = build(cfg, tmp_path).state_dict()
     student = {key: value for key, value in weights.items() if not key.startswith('distiller.')}
     DETECTORS.build(deployed_config(cfg).model).load_state_dict(student, strict=True)

@@ -7,7 +7,7 @@ from mmengine.config import Config
 from mmfmkt.common.config_paths import without_teacher
 from mmfmkt.lab.zoo import read_pairs
 from mmfmkt.lab.zoo.pair_configs import config_name
-from mmfmkt.pairing.method import method_names, read_method, reads_teacher
+from mmfmkt.pairing.method import method_names, read_method
 
 CONFIGS = Path(__file__).parents[2] / 'configs'
 PAIRS = read_pairs()
@@ -22,6 +22,9 @@ OTHER_HEADS = (
 NOT_FITTING = {
     'kd': OTHER_HEADS,
     'dist': OTHER_HEADS,
+    'fmkt-logit': (*OTHER_HEADS, 'rtmdet_l_s_300e'),
+    'fmkt-feature-logit': (*OTHER_HEADS, 'rtmdet_l_s_300e'),
+    'fmkt-logit-theta': (*OTHER_HEADS, 'rtmdet_l_s_300e', 'faster-rcnn_r101_r50', 'faster-rcnn_r101_r50_1x'),
     'crosskd': (
         'dino_swin-l_r50_12e',
         'faster-rcnn_cascade-mask-x101_r50',
@@ -41,7 +44,7 @@ def fitting(pair):
 
 def case_name(method, pair):
     """METHOD_PAIR; one name for all pairs with the same student if the method reads no teacher."""
-    name = pair.name if reads_teacher(read_method(method)) else without_teacher(pair.name)
+    name = pair.name if read_method(method).reads_teacher else without_teacher(pair.name)
     return f'{method}_{name}'
 
 

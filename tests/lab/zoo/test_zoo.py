@@ -14,7 +14,7 @@ from mmfmkt.lab.zoo.metafile import describe_config, write_metafile
 from mmfmkt.lab.zoo.pair_configs import METHODS, config_name, config_text, heading, write_configs
 from mmfmkt.models.teacher import frozen_teacher
 from mmfmkt.pairing import pair as wrap
-from mmfmkt.pairing.method import folder, is_plain, method_names, misfit, read_method, reads_teacher
+from mmfmkt.pairing.method import folder, method_names, read_method
 from mmfmkt.pairing.short_form import write_out
 
 RETINANET, FASTER_RCNN = BY_NAME['retinanet_r101_r50'], BY_NAME['faster-rcnn_r101_r50']
@@ -42,7 +42,7 @@ def pair(request):
 
 def test_the_methods_that_fit_a_pair_are_those_of_the_table(pair):
     pair, student, teacher = pair
-    methods = [method for method in method_names() if not misfit(read_method(method), student, teacher)]
+    methods = [method for method in method_names() if not read_method(method).misfit(student, teacher)]
     assert methods == fitting(pair)
     assert {'student', 'fmkt', 'fmkt-theta', 'ofmkt', 'pkd', 'cwd', 'mgd', 'fgd', 'fitnet', 'diffkd'} <= set(methods)
 
@@ -51,16 +51,18 @@ def test_every_method_that_fits_a_pair_builds_with_mmdets_detectors(pair, monkey
     """On an empty image that is smaller than usual; what is the same for all methods of the pair is made once."""
     pair, student, teacher = pair
     monkeypatch.setattr(evaluating, 'SIZES', (64, 128))
-    looked_at = {side: wrap.look_at(detector, side) for side, detector in (('student', student), ('teacher', teacher))}
-    monkeypatch.setattr(wrap, 'look_at', lambda config, side: looked_at[side])
+    looked_at = {
+        side: wrap.build_with_pyramid(detector, side) for side, detector in (('student', student), ('teacher', teacher))
+    }
+    monkeypatch.setattr(wrap, 'build_with_pyramid', lambda config, side: looked_at[side])
     for module in (wrap, frozen_teacher):
         monkeypatch.setattr(module, 'read_detector_config', lambda config: teacher)
     monkeypatch.setattr(frozen_teacher, 'load_strictly', lambda *args: {})
     for method in fitting(pair):
-        if not is_plain(read_method(method)):
+        if not read_method(method).is_plain:
             built = MODELS.build(write_out(read_case(method, pair)).model)
             assert type(built.architecture) is type(student)
-            assert (built.teacher is not None) == reads_teacher(read_method(method))
+            assert (built.teacher is not None) == read_method(method).reads_teacher
 
 
 def test_all_cases_are_tested():
@@ -69,6 +71,7 @@ def test_all_cases_are_tested():
     assert {counts[method] for method in ('fmkt', 'fmkt-theta', 'pkd', 'cwd', 'mgd', 'fgd', 'fitnet', 'diffkd')} == {15}
     assert {counts[method] for method in ('student', 'ofmkt', 'ofmkt-theta')} == {11}
     assert [counts[method] for method in ('kd', 'dist', 'crosskd')] == [11, 11, 8]
+    assert [counts[method] for method in ('fmkt-logit', 'fmkt-feature-logit', 'fmkt-logit-theta')] == [10, 10, 8]
 
 
 def test_the_configs_at_the_root_are_fm_kt_on_every_pair():
@@ -107,11 +110,14 @@ def test_a_pair_keeps_the_students_schedule_and_its_name_says_so(pair):
     assert pair.name.endswith({24: pair.name, 12: ('_1x', '_12e'), 300: '_300e'}[epochs])
 
 
-@pytest.mark.parametrize(
-    'file', [*(pair.file for pair in PAIRS), *(folder() / f'{method}.py' for method in method_names())], ids=name
-)
-def test_a_pair_or_a_method_is_one_file_of_at_most_20_lines(file):
-    assert len(file.read_text().splitlines()) <= 20
+@pytest.mark.parametrize('pair', PAIRS, ids=name)
+def test_a_pair_is_one_file_of_at_most_20_lines(pair):
+    assert len(pair.file.read_text().splitlines()) <= 20
+
+
+@pytest.mark.parametrize('method', method_names())
+def test_a_method_is_one_file_of_at_most_40_lines(method):
+    assert len((folder() / f'{method}.py').read_text().splitlines()) <= 40
 
 
 def test_the_metafile_is_that_of_the_configs(tmp_path):
@@ -204,11 +210,11 @@ def test_a_new_method_is_one_file(tmp_path):
     [
         (
             'distiller = dict(distill_losses=dict())',
-            'the distiller of a method must have one loss, but that of .* has none',
+            'the distiller of a method must have a loss, but that of .* has none',
         ),
         (
-            'distiller = dict(distill_losses=dict(loss_a=dict(type="a"), loss_b=dict(type="b")))',
-            'must have one loss, but that of .* has loss_a, loss_b',
+            'distiller, place = dict(distill_losses=dict(loss_a=dict(type="a"))), "tail"',
+            "`place` of a method must be one of neck, head, .* but that of .* is 'tail' with no such a connector",
         ),
         ('distiller = 3', 'the distiller of a method must be a dict'),
         ('', 'the file of a method must have `distiller`, .* has none of them'),

@@ -1,6 +1,7 @@
 """Every method on every pair that it fits, with small versions of the two detectors, on images of 64 pixels."""
 
 import copy
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,7 +13,8 @@ from mmrazor.registry import MODELS
 from pair_cases import CASES, read_case
 
 from mmfmkt.deploy.export import export_student
-from mmfmkt.pairing.method import deploys_flow, is_plain, read_method
+from mmfmkt.engine.hooks import SplitDistillerHook
+from mmfmkt.pairing.method import read_method
 from mmfmkt.pairing.short_form import write_out
 
 
@@ -42,7 +44,7 @@ def test_a_small_version_of_every_pair_trains_predicts_and_is_exported(method, p
     cfg.model.architecture, (cfg.model.teacher, cfg.model.teacher_ckpt) = student, small_teacher(pair)
     batch = batch_for(student, size=128 if 'DCN' in str(cfg.model.teacher) else None)  # mmcv's takes no map below 3x3
     torch.manual_seed(0)
-    plain, written = is_plain(read_method(method)), write_out(cfg)
+    plain, written = read_method(method).is_plain, write_out(cfg)
     model = (DETECTORS if plain else MODELS).build(written.model).train()
     model.init_weights()
     optimizer = torch.optim.SGD(model.parameters(), lr=1e-4)
@@ -55,9 +57,11 @@ def test_a_small_version_of_every_pair_trains_predicts_and_is_exported(method, p
     assert all(gradient.isfinite().all() for gradient in found.values())
     assert set(found) == {key for key, value in model.named_parameters() if value.requires_grad}  # DDP waits for all
     assert 'pred_instances' in model.eval()(*batch, mode='predict')[0]
-    weights = {key: value for key, value in model.state_dict().items() if not key.startswith('distiller.')}
-    torch.save(dict(state_dict=weights, meta={}), tmp_path / 'epoch_1.pth')
+    checkpoint = dict(state_dict=model.state_dict(), meta={}, message_hub={})
+    if not plain:
+        SplitDistillerHook().before_save_checkpoint(SimpleNamespace(model=model), checkpoint)
+    torch.save(checkpoint, tmp_path / 'epoch_1.pth')
     export_student(cfg, str(tmp_path / 'epoch_1.pth'), str(tmp_path / 'student.pth'))
-    if not deploys_flow(read_method(method)):
+    if not read_method(method).deploys_flow:
         DETECTORS.build(student).load_state_dict(torch.load(tmp_path / 'student.pth')['state_dict'], strict=True)
         assert 'mmfmkt' not in (tmp_path / 'student.py').read_text()
