@@ -1,5 +1,6 @@
-"""What is installed is whole."""
+"""What is installed is whole, and what checks the code has one version everywhere."""
 
+import re
 import subprocess
 import sys
 import zipfile
@@ -31,3 +32,8 @@ def test_a_wheel_holds_the_package_its_configs_and_its_tools(tmp_path):
             assert (f'mmfmkt/.mim/{name}' in inside) == name.endswith(('.py', '.yml', '.sh')), name
     assert 'mmfmkt/py.typed' in inside
     assert not [name for name in inside if name.endswith(('.png', '.jpg', '.jsonl', '.md', '.pyc'))]
+
+
+def test_a_commit_and_continuous_integration_are_checked_by_the_same_ruff():
+    (pinned,) = re.findall(r"'ruff==([\d.]+)'", (ROOT / 'setup.py').read_text())
+    assert f'ruff-pre-commit\n    rev: v{pinned}\n' in (ROOT / '.pre-commit-config.yaml').read_text()
