@@ -9,7 +9,7 @@ from mmengine.runner import Runner
 from mmfmkt.common.config_files import read_config
 from mmfmkt.common.processes import is_first_process
 from mmfmkt.engine.add_hooks import import_project
-from mmfmkt.pairing.method import read_method, reads_teacher
+from mmfmkt.pairing.method import read_method
 from mmfmkt.pairing.short_form import write_out
 
 from .arguments import apply_options
@@ -22,7 +22,7 @@ def distillation_config(args: argparse.Namespace) -> Config:
     Raises:
         ValueError: if an argument is missing or does not fit, and as :func:`~mmfmkt.pairing.pair.pair_config`.
     """
-    with_teacher = reads_teacher(read_method(args.method))
+    with_teacher = read_method(args.method).reads_teacher
     if with_teacher and not args.teacher_ckpt:
         raise ValueError(
             f'{args.method} must be given the config of a teacher and its checkpoint, but got '
@@ -54,7 +54,7 @@ def prepare_distillation(args: argparse.Namespace) -> Runner | None:
     if is_first_process():
         # the runner prints the rest of it
         print(cfg.pretty_text if args.dry_run else Config(dict(model=cfg.model)).pretty_text)
-        if args.teacher and not reads_teacher(read_method(args.method)):
+        if args.teacher and not read_method(args.method).reads_teacher:
             print(f'{args.method} has no teacher: {args.teacher} is not read')
         if args.save:
             Path(args.save).parent.mkdir(parents=True, exist_ok=True)

@@ -11,6 +11,8 @@ from mmfmkt.common.checkpoints import read_checkpoint
 from mmfmkt.models import FMKTDistill
 from mmfmkt.pairing.short_form import is_short, trained_architecture
 
+# what a config has of the files of teachers and methods that are its bases
+METHOD_VARIABLES = ('teacher', 'algorithm', 'place', 'head_flow', 'for_students', 'flow_for_students')
 DISTILLER = 'distiller.'  # what the keys of its weights begin with
 
 
@@ -66,7 +68,7 @@ def deployed_config(cfg: Config, checkpoint: str | None = None) -> Config:
     if saving.get('backend_args') == dict(backend='whole_files'):
         saving.pop('backend_args')
     for key in list(cfg):
-        if key in ('teacher', 'algorithm', 'for_students') or key != 'model' and needs_project(cfg[key]):
+        if key in METHOD_VARIABLES or key != 'model' and needs_project(cfg[key]):
             cfg.pop(key)
     if 'custom_imports' in cfg and not needs_project(cfg.model):
         drop_import(cfg)
@@ -76,7 +78,9 @@ def deployed_config(cfg: Config, checkpoint: str | None = None) -> Config:
 def drop_import(cfg: Config) -> None:
     """Let the config import what it imports, but not this project."""
     imports = cfg.custom_imports.imports
-    others = [module for module in ([imports] if isinstance(imports, str) else imports) if module != 'mmfmkt']
+    others = [
+        module for module in ([imports] if isinstance(imports, str) else imports) if module.split('.')[0] != 'mmfmkt'
+    ]
     if others:
         cfg.custom_imports.imports = others
     else:

@@ -6,7 +6,7 @@ custom hooks of their own.
 
 from mmengine.config import Config
 
-from mmfmkt.common.config_files import type_name
+from mmfmkt.common.config_files import add_imports, type_name
 
 LOOPS = {'EpochBasedTrainLoop': 'mmrazor.ResumableEpochLoop', 'IterBasedTrainLoop': 'mmrazor.ResumableIterLoop'}
 
@@ -57,7 +57,5 @@ def add_hooks(cfg: Config, *hooks: dict) -> None:
 
 
 def import_project(cfg: Config) -> None:
-    """Let the config, once it is written to a file, import this project beside what it imports."""
-    imports = (cfg.get('custom_imports') or {}).get('imports') or []
-    imports = [imports] if isinstance(imports, str) else list(imports)
-    cfg.custom_imports = dict(imports=imports + ['mmfmkt'] * ('mmfmkt' not in imports), allow_failed_imports=False)
+    """Let the config, once it is written to a file, import this project."""
+    add_imports(cfg, ['mmfmkt'])

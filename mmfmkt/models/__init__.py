@@ -1,18 +1,6 @@
 from .distill import FMKTDistill, OFMKTThetaDistill
 from .flows import FlowConnector, FlowNeck, PyramidFlow, StudentClassifier, flow_head
-from .losses import (
-    BoxFeatureLoss,
-    BoxFMKTLoss,
-    BoxFMKTThetaLoss,
-    CrossHeadLoss,
-    FeatureLoss,
-    FMKTLoss,
-    FMKTThetaLoss,
-    LogitLoss,
-    OFMKTLoss,
-    OFMKTThetaLoss,
-    StepTaskLoss,
-)
+from .losses import CrossHeadLoss, FeatureLoss, FMKTLoss, LogitLoss, OwnOutput, StepTaskLoss, TeacherTarget
 from .meta_encoders import (
     ConvMetaEncoder,
     ConvNeXtMetaEncoder,
@@ -32,9 +20,6 @@ from .recorders import (
 
 __all__ = [
     'BinaryKDMetric',
-    'BoxFMKTLoss',
-    'BoxFMKTThetaLoss',
-    'BoxFeatureLoss',
     'ConvMetaEncoder',
     'ConvNeXtMetaEncoder',
     'CrossHeadLoss',
@@ -46,7 +31,6 @@ __all__ = [
     'FGDMetric',
     'FMKTDistill',
     'FMKTLoss',
-    'FMKTThetaLoss',
     'FeatureLoss',
     'FlowConnector',
     'FlowNeck',
@@ -54,9 +38,8 @@ __all__ = [
     'LogitLoss',
     'MLPMetaEncoder',
     'MetaEncoder',
-    'OFMKTLoss',
     'OFMKTThetaDistill',
-    'OFMKTThetaLoss',
+    'OwnOutput',
     'PKDMetric',
     'PerChannelMetric',
     'PerPixelMetric',
@@ -64,6 +47,7 @@ __all__ = [
     'StepTaskLoss',
     'StudentClassifier',
     'SwinMetaEncoder',
+    'TeacherTarget',
     'TowerInputsRecorder',
     'flow_head',
 ]

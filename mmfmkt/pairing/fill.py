@@ -3,21 +3,32 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from mmengine.config import Config, ConfigDict
 from mmengine.model import BaseModel
 from mmrazor.registry import MODELS
+from torch import nn
 
+from mmfmkt.detectors.classifier import classifier_width, find_classifier_name
 from mmfmkt.detectors.comparable_heads import find_head
 from mmfmkt.detectors.pyramid import Level, find_source
 from mmfmkt.models.flows.pyramid_flow import check_levels
 from mmfmkt.models.losses.feature_loss import FeatureLoss
 from mmfmkt.models.losses.level_loss import LevelLoss
+from mmfmkt.models.losses.targets import TeacherTarget
+from mmfmkt.models.metrics.build import reads_of
 
 Matched = Sequence[tuple[Level, Level]]  # levels of student and teacher
 MOST_LEVELS = 4  # the finest; what is coarser has a few dozen locations
-SOURCES = dict(pyramid=find_source, head=find_head)  # name of a recorder -> the part of a detector that it listens to
+# name of a recorder -> the part of a detector that it listens to
+SOURCES: dict[str, Callable[[BaseModel], str]] = dict(
+    pyramid=find_source,
+    head=find_head,
+    head_flow=lambda detector: f'{find_head(detector)}.flow',
+    loss_cls=lambda detector: f'{find_head(detector)}.loss_cls',
+    classifier=lambda detector: f'{find_head(detector)}.{find_classifier_name(head_of(detector))}',
+)
 # an argument of a part of a loss -> whose channels it is
 CHANNELS = dict(student_channels=0, in_channel=0, teacher_channels=1, out_channel=1)
 
@@ -47,8 +58,13 @@ def choose(matched: Matched, levels: list[int] | None) -> Matched:
     return [of_student[level] for level in levels]
 
 
+def head_of(detector: BaseModel) -> nn.Module:
+    """The part that returns the logits of boxes."""
+    return detector.get_submodule(find_head(detector))
+
+
 def fill_sources(recorders: dict | None, detector: BaseModel) -> None:
-    """Set what the recorders `pyramid` and `head` listen to."""
+    """Set what the recorders with a name in `SOURCES` listen to."""
     for name, recorder in (recorders or {}).items():
         if name in SOURCES:
             recorder['source'] = SOURCES[name](detector)
@@ -67,9 +83,40 @@ def fill_flow(flow: dict, levels: list[Level]) -> dict:
     )
 
 
+def fill_head_flow(flow: dict, student: BaseModel) -> dict:
+    """The flow before the classifier of the student's head, with the channels of what that reads."""
+    encoder = dict(flow['meta_encoder'], channels=classifier_width(head_of(student)))
+    return dict(flow, meta_encoder=encoder)
+
+
 def with_flow_neck(architecture: dict, flow: dict) -> dict:
     """The student, its neck a FlowNeck."""
     return dict(architecture, neck=dict(type='mmdet.FlowNeck', neck=architecture.get('neck'), flow=flow))
+
+
+def with_flow_head(architecture: dict, flow: dict) -> dict:
+    """The student, its dense head, or the box head of its RoI head, a FlowHead."""
+    roi_head = architecture.get('roi_head')
+    part = roi_head or architecture
+    part = dict(part, bbox_head=dict(type='mmdet.FlowHead', head=part['bbox_head'], flow=flow))
+    return dict(architecture, roi_head=part) if roi_head else part
+
+
+def fill_heads(config: dict, head: str) -> dict:
+    """A loss of logits, with the student's head wherever it names one."""
+    filled = {key: fill_heads(value, head) if isinstance(value, dict) else value for key, value in config.items()}
+    return dict(filled, head=head) if 'head' in filled else filled
+
+
+def read_boxes(distiller: dict, name: str) -> None:
+    """Let a loss whose metric reads boxes get the data samples of the batch."""
+    metric = distiller['distill_losses'][name].get('metric')
+    metrics = metric if isinstance(metric, (list, tuple)) else [metric]
+    if not any(reads_of(MODELS.get(each['type'])) for each in metrics if isinstance(each, dict)):
+        return
+    distiller.setdefault('student_recorders', {}).setdefault('data_samples', dict(type='mmrazor.DataSamples'))
+    mapping = distiller['loss_forward_mappings'].setdefault(name, {})
+    mapping.setdefault('data_samples', dict(recorder='data_samples', from_student=True))
 
 
 def fill_loss(loss: dict, matched: Matched) -> dict:
@@ -79,28 +126,33 @@ def fill_loss(loss: dict, matched: Matched) -> dict:
     """
     if not is_a(loss, LevelLoss):
         return loss
-    filled = {}
+    loss, filled = dict(loss), {}
     if is_a(loss, FeatureLoss):  # others know the levels from their trajectories
         filled['levels'] = tuple(student.index for student, _ in matched)
     if any(student.index != teacher.index for student, teacher in matched):
-        filled['teacher_levels'] = tuple(teacher.index for _, teacher in matched)
+        set_teacher_levels(loss, tuple(teacher.index for _, teacher in matched))
     if any(student.channels != teacher.channels for student, teacher in matched):
         filled['transform'] = [projection(student.channels, teacher.channels) for student, teacher in matched]
-    loss = {**filled, **loss}
+    loss.update({name: value for name, value in filled.items() if name not in loss})
     for name in ('metric', 'transform'):
         if isinstance(loss.get(name), dict) and CHANNELS.keys() & loss[name].keys():
             loss[name] = [with_channels(loss[name], pair) for pair in matched]
     return loss
 
 
+def set_teacher_levels(loss: dict, levels: tuple[int, ...]) -> None:
+    """Set the levels of the teacher, unless the loss says them, or has another target than a teacher."""
+    if is_a(loss, FeatureLoss):
+        loss.setdefault('teacher_levels', levels)
+        return
+    target = loss.get('target') or dict(type='mmrazor.TeacherTarget')
+    if is_a(target, TeacherTarget):
+        loss['target'] = {'levels': levels, **target}
+
+
 def is_a(loss: dict, kind: type) -> bool:
     part = MODELS.get(loss['type'])
     return isinstance(part, type) and issubclass(part, kind)
-
-
-def compares_levels(base: dict) -> bool:
-    """Does the loss of a method compare levels of pyramids?"""
-    return all(is_a(loss, LevelLoss) for loss in base['distiller']['distill_losses'].values())
 
 
 def with_channels(part: dict, pair: tuple[Level, Level]) -> dict:

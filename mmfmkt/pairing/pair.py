@@ -11,11 +11,28 @@ from mmrazor.registry import MODELS
 
 from mmfmkt.common.building import build_detector
 from mmfmkt.common.config_files import read_detector_config
+from mmfmkt.common.deprecated import with_new_names
 from mmfmkt.common.processes import is_first_process
+from mmfmkt.detectors.comparable_heads import find_head, strides_of
 from mmfmkt.detectors.pyramid import Level, describe_matched, find_pyramid, match_levels
+from mmfmkt.models.losses.level_loss import LevelLoss
 
-from .fill import Matched, choose, compares_levels, fill_flow, fill_loss, fill_sources, merge, to_dict, with_flow_neck
-from .method import DEFAULT, check_fit, deploys_flow, flow_connector, is_plain, kind_of, read_method, reads_teacher
+from .fill import (
+    Matched,
+    choose,
+    fill_flow,
+    fill_head_flow,
+    fill_heads,
+    fill_loss,
+    fill_sources,
+    is_a,
+    merge,
+    read_boxes,
+    to_dict,
+    with_flow_head,
+    with_flow_neck,
+)
+from .method import DEFAULT, Method, check_fit, kind_of, read_method
 
 # further arguments of the algorithms
 SETTINGS = (
@@ -55,42 +72,33 @@ def pair_config(
         flow: settings of the flow that differ from the method's, as `num_steps`; `levels` chooses levels of the student.
         loss: settings of the loss that differ from the method's, as `loss_weight`; `levels` for methods without a flow.
         distiller: settings of the distiller that differ, as further recorders, connectors, losses and mappings.
-        others: further arguments of the algorithm, as `inherit`.
+        others: further arguments of the algorithm, as `inherit`; `head_flow`, settings of the second flow of a method that
+            has one.
 
     Raises:
         ValueError: if the method is unknown or does not fit the two, if student and teacher have no stride in common, in
             which case the message shows both pyramids, or if a config is not that of a detector.
     """
-    check_settings(others, flow=flow, loss=loss, distiller=distiller)
-    base, architecture = read_method(method), to_dict(architecture)
-    if is_plain(base):
+    check_settings(others, flow=flow, loss=loss, distiller=distiller, head_flow=others.get('head_flow'))
+    chosen, architecture = read_method(method), to_dict(architecture)
+    if chosen.is_plain:
         return architecture
-    if flow and 'flow' not in base:
-        raise ValueError(
-            f'`flow` must be set for a method that has one, but got {flow} for {method}; levels are set by '
-            '`loss.levels`'
-        )
-    student, pyramid = look_at(architecture, 'student')
-    matched = match_levels(pyramid, pyramid)
-    if reads_teacher(base):
-        detector, of_teacher = look_at(read_detector_config(teacher), 'teacher')
-        check_fit(method, base, student, detector)
+    settings = {'flow': flow, 'head_flow': others.pop('head_flow', None)}
+    check_flows(chosen, settings)
+    student, pyramid = build_with_pyramid(architecture, 'student')
+    matched, parts = match_levels(pyramid, pyramid), chosen.distiller
+    if chosen.reads_teacher:
+        detector, of_teacher = build_with_pyramid(read_detector_config(teacher), 'teacher')
+        check_fit(chosen, student, detector)
         matched = match_levels(pyramid, of_teacher)
-        fill_sources(base['distiller']['teacher_recorders'], detector)
+        fill_sources(parts['teacher_recorders'], detector)
         others.update(teacher=to_dict(teacher), teacher_ckpt=teacher_ckpt)
-    fill_sources(base['distiller'].get('student_recorders'), student)
-    matched = set_loss(base, kind_of(student), loss, matched, (flow or {}).get('levels'))
-    if 'flow' in base:
-        flow = fill_flow(merge(base['flow'], flow), [level for level, _ in matched])
-        architecture = set_flow(base, flow, architecture)
-    if is_first_process() and ('flow' in base or compares_levels(base)):
+    fill_sources(parts.get('student_recorders'), student)
+    matched = set_losses(chosen, student, loss, matched, (flow or {}).get('levels'))
+    architecture = set_flows(chosen, settings, student, [level for level, _ in matched], architecture)
+    if is_first_process() and on_pyramid(chosen):
         print(describe_matched(matched))
-    return dict(
-        type=base.get('algorithm', 'mmrazor.FMKTDistill'),
-        architecture=architecture,
-        distiller=merge(base['distiller'], distiller),
-        **others,
-    )
+    return dict(type=chosen.algorithm, architecture=architecture, distiller=merge(parts, distiller), **others)
 
 
 def check_settings(others: dict, **dicts) -> None:
@@ -107,7 +115,17 @@ def check_settings(others: dict, **dicts) -> None:
         )
 
 
-def look_at(config: dict, side: str) -> tuple[BaseModel, tuple[Level, ...]]:
+def check_flows(method: Method, settings: dict[str, dict | None]) -> None:
+    """Raise a ValueError if there are settings for a flow that the method does not have."""
+    for name, value in settings.items():
+        if value and getattr(method, name) is None:
+            raise ValueError(
+                f'`{name}` must be set for a method that has one, but got {value} for {method.name}; levels are set by '
+                '`loss.levels`'
+            )
+
+
+def build_with_pyramid(config: dict, side: str) -> tuple[BaseModel, tuple[Level, ...]]:
     """A detector and its pyramid; an error says whose it is."""
     try:
         detector = build_detector(config)
@@ -117,16 +135,30 @@ def look_at(config: dict, side: str) -> tuple[BaseModel, tuple[Level, ...]]:
         raise ValueError(f'the {side} cannot be distilled: {kind}{error}') from error
 
 
-def set_loss(base: dict, kind: str | None, changes: dict | None, matched: Matched, levels: list[int] | None) -> Matched:
-    """Fill in the loss of a method for a kind of student, and return the levels that it compares."""
-    losses = base['distiller']['distill_losses']
-    ((name, loss),) = losses.items()
-    loss = merge(merge(loss, (base.get('for_students') or {}).get(kind)), changes)
+def on_pyramid(method: Method) -> bool:
+    """Does its first loss compare levels of two pyramids?"""
+    return method.place not in ('head', 'head_connector') and is_a(method.loss, LevelLoss)
+
+
+def set_losses(
+    method: Method, student: BaseModel, changes: dict | None, matched: Matched, levels: list[int] | None
+) -> Matched:
+    """Fill in the losses of a method for a student, and return the levels that the first one compares."""
+    losses = method.distiller['distill_losses']
+    name = next(iter(losses))
+    kind = kind_of(student)
+    for other, settings in losses.items():
+        losses[other] = fill_heads(settings, find_head(student))
+    of_kind = method.for_students.get(kind) if kind else None
+    loss = with_new_names(merge(merge(losses[name], of_kind), changes))
     check_arguments(loss)
-    matched = choose(
-        matched, loss.get('levels') if levels is None else levels
-    )  # of a loss without a flow, or of a flow
-    losses[name] = fill_loss(loss, matched)
+    if on_pyramid(method):
+        matched = choose(
+            matched, loss.get('levels') if levels is None else levels
+        )  # of a loss without a flow, or of a flow
+        loss = fill_loss(loss, matched)
+    losses[name] = loss
+    read_boxes(method.distiller, name)
     return matched
 
 
@@ -144,9 +176,37 @@ def check_arguments(loss: dict) -> None:
             )
 
 
-def set_flow(base: dict, flow: dict, architecture: dict) -> dict:
-    """Put a flow where the method has it, and return the student's config."""
-    if deploys_flow(base):
-        return with_flow_neck(architecture, flow)
-    flow_connector(base)['flow'] = flow
+def set_flows(
+    method: Method, settings: dict[str, dict | None], student: BaseModel, levels: list[Level], architecture: dict
+) -> dict:
+    """Put the flows of a method where they stand, and return the student's config.
+
+    Args:
+        method: the method, into whose distiller a flow is put that stands in a connector.
+        settings: what differs from the method's `flow` and `head_flow`.
+        student: the student detector.
+        levels: those that a flow of the pyramid transports.
+        architecture: the student's config.
+    """
+    if method.flow is not None:
+        flow = merge(method.flow, settings['flow'])
+        if method.place in ('head', 'head_connector'):
+            flow = head_flow(method, flow, student)
+        else:
+            flow = fill_flow(flow, levels)
+        if method.place in ('connector', 'head_connector'):
+            method.distiller['connectors']['flow']['flow'] = flow
+        else:
+            architecture = (with_flow_head if method.place == 'head' else with_flow_neck)(architecture, flow)
+    if method.head_flow is not None:
+        flow = merge(method.head_flow, settings['head_flow'])
+        architecture = with_flow_head(architecture, head_flow(method, flow, student))
     return architecture
+
+
+def head_flow(method: Method, flow: dict, student: BaseModel) -> dict:
+    """A flow before the classifier of the student's head; one beside it runs on all levels of the head alike."""
+    flow = fill_head_flow(merge(flow, method.flow_for_students.get(kind_of(student) or '')), student)
+    if method.place == 'head_connector':
+        flow = dict(flow, levels=tuple(range(len(strides_of(student.bbox_head)))), shared=True)
+    return flow

@@ -1,7 +1,6 @@
 """The short form of a config: it names a student, a teacher and a method, and stands for an algorithm with all its parts."""
 
 import copy
-import re
 
 from mmengine.config import Config, ConfigDict
 from mmengine.model import BaseModel
@@ -9,12 +8,13 @@ from mmrazor.registry import MODELS
 
 from mmfmkt.common.building import build_detector
 from mmfmkt.common.checkpoints import read_checkpoint
-from mmfmkt.common.config_files import type_name
+from mmfmkt.common.config_files import add_imports, type_name
 from mmfmkt.detectors.pyramid import find_pyramid
+from mmfmkt.models.flows.pyramid_flow import FLOW_LEVELS
 
-from .fill import fill_flow, merge, to_dict, with_flow_neck
-from .method import DEFAULT, deploys_flow, is_plain, read_method
-from .pair import pair_config
+from .fill import to_dict
+from .method import DEFAULT, read_method
+from .pair import pair_config, set_flows
 
 SHORT_FORM = 'FMKTPair'
 CLIP_GRAD = dict(max_norm=35, norm_type=2)
@@ -37,30 +37,36 @@ def write_out(cfg: Config) -> Config:
     if not is_short(cfg):
         return cfg
     cfg = copy.deepcopy(cfg)
-    cfg.model = pair_config(**{key: value for key, value in cfg.model.items() if key not in ('type', '_scope_')})
+    short = {key: value for key, value in cfg.model.items() if key not in ('type', '_scope_')}
+    cfg.model = pair_config(**short)
+    imports = read_method(short.get('method', DEFAULT)).imports
+    if imports:
+        add_imports(cfg, imports)
     if 'clip_grad' not in cfg.optim_wrapper:
         cfg.optim_wrapper.clip_grad = CLIP_GRAD
     return cfg
 
 
 def trained_architecture(short: dict, checkpoint: str) -> dict:
-    """The deployed detector of a short form; the levels of its flow are read off the weights, without a teacher.
+    """The deployed detector of a short form; the levels of its flow are those that the checkpoint names in its `meta`.
 
     Raises:
-        ValueError: if the weights have no flow although the method deploys one.
+        ValueError: if the method deploys a flow, and neither the checkpoint nor the config names its levels.
     """
-    method, flow = short.get('method', DEFAULT), to_dict(short.get('flow') or {})
-    base, architecture = read_method(method), to_dict(short['architecture'])
-    if is_plain(base) or not deploys_flow(base):
+    method, architecture = read_method(short.get('method', DEFAULT)), to_dict(short['architecture'])
+    if not method.deploys_flow:
         return architecture
-    keys = ' '.join(read_checkpoint(checkpoint, 'the checkpoint')[0])
-    levels = list(dict.fromkeys(map(int, re.findall(r'\bneck\.flow\.meta_encoders\.(\d+)\.', keys))))
-    levels = levels or flow.get('levels')
-    if not levels:
-        raise ValueError(
-            f'the checkpoint of {method} must tell the levels of its flow, but {checkpoint} does not: it is '
-            'that of another detector, or the levels share their weights. Take the config in the work_dir of '
-            'the run'
-        )
-    pyramid = {level.index: level for level in find_pyramid(build_detector(architecture))}
-    return with_flow_neck(architecture, fill_flow(merge(base['flow'], flow), [pyramid[level] for level in levels]))
+    settings = {name: to_dict(short.get(name) or {}) for name in ('flow', 'head_flow')}
+    student, levels = build_detector(architecture), []
+    if method.place == 'neck':
+        meta = read_checkpoint(checkpoint, 'the checkpoint')[1].get('meta')
+        named = (meta.get(FLOW_LEVELS) if isinstance(meta, dict) else None) or settings['flow'].get('levels')
+        if not named:
+            raise ValueError(
+                f'the checkpoint of {method.name} must name the levels of its flow, but {checkpoint} does not: it is that of '
+                'another detector, of an earlier version, or of another program. Take the config in the work_dir of the '
+                'run, or set the levels: --cfg-options model.flow.levels="[0,1,2,3]"'
+            )
+        pyramid = {level.index: level for level in find_pyramid(student)}
+        levels = [pyramid[level] for level in named]
+    return set_flows(method, settings, student, levels, architecture)

@@ -1,5 +1,5 @@
-# FM-KT (arXiv:2402.02012): the heads of the student read the features that a flow transports.
-# the first four of the five levels of an FPN, P3-P6 of a RetinaNet; the last passes through
+# FM-KT (arXiv:2402.02012): the heads of the student read the features that a flow transports. It stands in the neck,
+# as every flow whose `place` is not stated, and transports four of the five levels of an FPN; the last passes through.
 flow = dict(levels=(0, 1, 2, 3), num_steps=4, meta_encoder=dict(type='mmrazor.ConvMetaEncoder', channels=256))
 
 # the student's neck is a FlowNeck, whose submodule `flow` returns the trajectories of all levels

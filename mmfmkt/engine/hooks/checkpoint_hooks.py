@@ -12,16 +12,25 @@ from mmengine.logging import HistoryBuffer
 from mmengine.runner import Runner
 from mmrazor.registry import HOOKS
 
+from mmfmkt.common.processes import unwrapped
 from mmfmkt.deploy.detector import DISTILLER
+from mmfmkt.models import FlowNeck
+from mmfmkt.models.flows.pyramid_flow import FLOW_LEVELS
 
 
 @HOOKS.register_module()
 class SplitDistillerHook(Hook):
-    """Moves the distiller's weights from the `state_dict` of a checkpoint to a key `distiller`; unpacks the logs."""
+    """Moves the distiller's weights from the `state_dict` of a checkpoint to a key `distiller`; unpacks the logs.
+
+    `meta` gets the levels of the flow that the detector's neck has.
+    """
 
     priority = 'VERY_LOW'
 
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        neck = getattr(unwrapped(runner.model).architecture, 'neck', None)
+        if isinstance(neck, FlowNeck):
+            checkpoint['meta'][FLOW_LEVELS] = list(neck.flow.levels)
         weights = checkpoint['state_dict']
         checkpoint['distiller'] = {key: weights.pop(key) for key in list(weights) if key.startswith(DISTILLER)}
         checkpoint['message_hub'] = plain(checkpoint['message_hub'])

@@ -73,7 +73,7 @@ class Case:
             if self.name in STOCK:
                 return build_stock_pkd(short, STOCK[self.name])
             method, flow = read_name(self.name)
-            flow = merge(short.get('flow') or {}, flow) if 'flow' in read_method(method) else None
+            flow = merge(short.get('flow') or {}, flow) if read_method(method).flow is not None else None
             config = pair_config(**dict(short, method=method, flow=flow))
         if not self.trains:
             config = config.get('architecture', config)
@@ -111,7 +111,7 @@ def read_name(name: str) -> tuple[str, dict]:
         )
     if not options:
         return method, {}
-    if 'flow' not in read_method(method):
+    if read_method(method).flow is None:
         raise ValueError(f'ENCODER must be given for a method that has a flow, but got {name!r}')
     if options[0] not in ENCODERS or not all(steps.isdigit() and int(steps) for steps in options[1:]):
         raise ValueError(

@@ -15,7 +15,7 @@ from mmengine.config import Config
 
 from mmfmkt.common.config_files import read_config
 from mmfmkt.common.files import project_folder, write_whole
-from mmfmkt.pairing.method import DEFAULT, read_method, reads_teacher
+from mmfmkt.pairing.method import DEFAULT, read_method
 from mmfmkt.pairing.short_form import is_short
 
 from .data import CocoFolder
@@ -95,7 +95,7 @@ class Run:
     def needs_teacher(self, cfg: Config) -> bool:
         """Does the training that a config describes read the teacher?"""
         if self.teacher and is_short(cfg):
-            return reads_teacher(read_method(self.options.get('model.method', cfg.model.get('method', DEFAULT))))
+            return read_method(self.options.get('model.method', cfg.model.get('method', DEFAULT))).reads_teacher
         return bool(self.teacher) and 'teacher' in cfg.model  # written out
 
     @property

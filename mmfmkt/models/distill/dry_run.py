@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from mmdet.structures import DetDataSample
@@ -16,13 +16,13 @@ from torch import Tensor, nn
 
 from mmfmkt.detectors.evaluating import evaluating, on_empty_image
 from mmfmkt.models.losses.cross_head_loss import CrossHeadLoss
-from mmfmkt.models.losses.level_loss import LevelLoss
+from mmfmkt.models.losses.level_loss import LevelLoss, matched_features
 from mmfmkt.models.losses.logit_loss import LogitLoss
 from mmfmkt.models.recorders.recorded_heads import HEADS, forget_records, hand_over, parts_of, run_heads
 from mmfmkt.models.recorders.recorder_sources import recorder_of
+from mmfmkt.models.teacher.frozen_teacher import FrozenTeacher
 
-if TYPE_CHECKING:
-    from .fmkt_distill import FMKTDistill
+from .protocols import KnowsWhatFits
 
 ROIS = ((0, 0, 0, 64, 64), (0, 32, 32, 128, 128))
 
@@ -30,21 +30,28 @@ ROIS = ((0, 0, 0, 64, 64), (0, 32, 32, 128, 128))
 def check_fit(distiller: ConfigurableDistiller, student: BaseModel, teacher: BaseModel) -> None:
     """Raise a ValueError if a loss says that it cannot compare the two."""
     for name, loss in distiller.distill_losses.items():
-        reason = loss.misfit(student, teacher) if hasattr(loss, 'misfit') else None
+        reason = loss.misfit(student, teacher) if isinstance(loss, KnowsWhatFits) else None
         if reason:
             raise ValueError(f'{name} ({type(loss).__name__}) must fit student and teacher, but {reason}')
 
 
-def check_losses(algorithm: FMKTDistill) -> None:
+def check_losses(
+    distiller: ConfigurableDistiller, student: BaseModel, teacher: FrozenTeacher | None, teacher_heads: list[str]
+) -> None:
     """Compute the losses of this project on an empty image, which finds channels, strides or anchors that do not agree.
 
     Detectors that do not run on a CPU are not checked; a warning says so, and the error would come with the first batch.
+
+    Args:
+        distiller: recorders, connectors and losses.
+        student: the student detector.
+        teacher: the teacher, if there is one.
+        teacher_heads: those of its heads that the recorders listen to.
 
     Raises:
         ValueError: if a loss cannot compare the two, in which case the message has the shapes of both, or if a part of
             the teacher is recorded that does not run.
     """
-    distiller = algorithm.distiller
     losses = {
         name: loss
         for name, loss in distiller.distill_losses.items()
@@ -52,9 +59,9 @@ def check_losses(algorithm: FMKTDistill) -> None:
     }
     if not losses:
         return
-    with evaluating(algorithm), distiller.student_recorders, distiller.teacher_recorders:
+    with evaluating(student), evaluating(distiller), distiller.student_recorders, distiller.teacher_recorders:
         try:
-            on_empty_image(lambda images: run_detectors(algorithm, losses, images))
+            on_empty_image(lambda images: run_detectors(distiller, losses, student, teacher, teacher_heads, images))
         except RuntimeError as error:  # an operator without a CPU version, say; training will tell whether it matters
             print_log(
                 f'student and teacher were not compared before training, because they do not run on an empty image '
@@ -87,11 +94,10 @@ def compute(name: str, loss: nn.Module, arguments: dict[str, Any]) -> None:
 def describe_matched(loss: LevelLoss, arguments: dict[str, Any]) -> str:
     """The levels of student and teacher that a loss compares, with their shapes on the empty image, for the log."""
     sources = loss.sources(arguments.get('trajectories', arguments.get('student_features')))
-    teacher_features = arguments.get('teacher_features', ())
     shapes = {level: f'level {level} {tuple(source.shape[1:])}' for level, source in sources.items()}
-    if not len(teacher_features):
+    if arguments.get('teacher_features') is None:
         return f'{", ".join(shapes.values())} with their own outputs'
-    matched = loss.match(sources, teacher_features)
+    matched = matched_features(sources, arguments['teacher_features'], loss.levels_of_teacher())
     return ', '.join(
         f'{shapes[level]} with {index} {tuple(target.shape[1:])}' for level, (index, target) in matched.items()
     )
@@ -108,20 +114,26 @@ def is_recorded(distiller: ConfigurableDistiller, recorder: str, from_student: b
     return len(listener.data_buffer) > 0
 
 
-def run_detectors(algorithm: FMKTDistill, losses: Iterable[str], images: Tensor) -> None:
+def run_detectors(
+    distiller: ConfigurableDistiller,
+    losses: Iterable[str],
+    student: BaseModel,
+    teacher: FrozenTeacher | None,
+    teacher_heads: list[str],
+    images: Tensor,
+) -> None:
     """Run what these losses read of student and teacher."""
-    distiller = algorithm.distiller
     forget_records(distiller)  # of an image that was too small
     hand_over(distiller.student_recorders, [nothing_on(images)])
     read = [record for name in losses for record in distiller.loss_forward_mappings[name].values()]
     recorders = [
         distiller.student_recorders.get_recorder(record['recorder']) for record in read if record['from_student']
     ]
-    student, rois = algorithm.architecture, torch.tensor(ROIS, dtype=torch.float32)
+    rois = torch.tensor(ROIS, dtype=torch.float32)
     parts = parts_of(recorders)
     run_heads(student, [head for head in HEADS if head in parts], student.extract_feat(images), rois)
-    if algorithm.teacher:
-        algorithm.teacher.run_heads(algorithm.teacher_heads, algorithm.teacher.extract_features(images), rois)
+    if teacher:
+        teacher.run_heads(teacher_heads, teacher.extract_features(images), rois)
 
 
 def nothing_on(images: Tensor) -> DetDataSample:

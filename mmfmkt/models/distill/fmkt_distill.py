@@ -14,6 +14,7 @@ from mmrazor.registry import MODELS
 from torch import Tensor, nn
 
 from mmfmkt.common.building import build_detector
+from mmfmkt.common.deprecated import with_new_names
 from mmfmkt.common.memory_layout import keep_strides_of_gradients
 from mmfmkt.common.transparent import show_child_as_own
 from mmfmkt.detectors.class_count import check_class_counts
@@ -21,9 +22,11 @@ from mmfmkt.detectors.pyramid import find_source
 from mmfmkt.models.recorders.recorded_heads import forget_records, hand_over, reads_inside, recorded_heads
 from mmfmkt.models.recorders.recorder_sources import check_distiller, check_losses_named, check_recorded, check_sources
 from mmfmkt.models.teacher.frozen_teacher import FrozenTeacher
+from mmfmkt.models.teacher.settings import TeacherSettings
 
 from .dry_run import check_fit, check_losses
 from .inherit import check_inherit, inherit
+from .protocols import PreparesFromStudent, PreparesFromTeacher
 from .weight_schedule import WeightSchedule
 
 ROIS = 'mmfmkt.rois'  # the recorder of the boxes that the student's RoI head is trained on
@@ -39,22 +42,14 @@ class FMKTDistill(BaseAlgorithm):
 
     Args:
         architecture: config of the student detector, or the detector.
-        teacher: config file, 'package::' config or config dict of the teacher detector. Without a teacher (OFM-KT) no
-            loss may read one.
-        teacher_ckpt: file or address of the teacher's weights, which are loaded strictly.
-        distiller: config of a `ConfigurableDistiller` of MMRazor. A connector or loss in it that has a method
-            `prepare_from_student(student)` or `prepare_from_teacher(teacher)` is shown the detector once; a loss with a static
-            method `misfit(student, teacher)` says there why it cannot compare the two, or returns None.
-        inherit: 'neck', 'head' or both: parts of the student that start with the teacher's weights, as far as they fit.
-            A checkpoint that is loaded into the student comes after it.
-        evaluate_teacher: measure the teacher on the validation data before training, and print it.
+        distiller: config of a `ConfigurableDistiller` of MMRazor. Its connectors and losses may have the methods of
+            :mod:`~mmfmkt.models.distill.protocols`.
         log_only: names of losses of the distiller that are computed and logged, and not trained; these alone may lack
             "loss" in their name.
-        check_classes: refuse a teacher whose checkpoint names other classes than the data set.
         weight_schedule: arguments of a :class:`WeightSchedule`, by which `WeightScheduleHook` sets `distill_weight`.
-        teacher_inference: arguments of :class:`TeacherInference`: precision and preparation of the teacher's backbone and
-            neck. They run as they are if something inside them is recorded.
         data_preprocessor: that of a config which states it beside the model; the student's own comes first.
+        init_cfg: see MMEngine's `BaseModule`.
+        teacher: the settings of :class:`~mmfmkt.models.teacher.settings.TeacherSettings`, each by its name.
 
     Attributes:
         distill_weight: factor of all losses of the distiller, in [0, 1].
@@ -73,36 +68,40 @@ class FMKTDistill(BaseAlgorithm):
         self,
         architecture: dict | BaseModel,
         distiller: dict,
-        teacher: str | dict | None = None,
-        teacher_ckpt: str | None = None,
-        inherit: str | Sequence[str] = (),
-        evaluate_teacher: bool = False,
         log_only: Sequence[str] = (),
-        check_classes: bool = True,
         weight_schedule: dict | None = None,
-        teacher_inference: dict | None = None,
         data_preprocessor: dict | None = None,
-        **kwargs,
+        init_cfg: dict | None = None,
+        **teacher: Any,
     ) -> None:
         if data_preprocessor and isinstance(architecture, dict):  # as a runner gives it to a detector that has none
             architecture = {'data_preprocessor': data_preprocessor, **architecture}
-        super().__init__(build_detector(architecture), **kwargs)
+        super().__init__(build_detector(architecture), init_cfg=init_cfg)
         check_distiller(distiller)
-        self.distiller = MODELS.build(distiller)
+        self.distiller = MODELS.build(with_new_names(distiller))
         check_losses_named(self.distiller, log_only)
-        self.inherits, self.evaluate_teacher, self.check_classes = inherit, evaluate_teacher, check_classes
         self.weight_schedule = WeightSchedule(**weight_schedule or {})
         self.distill_weight, self.distilling = 1.0, True
-        self.teacher, self.teacher_heads, self.teacher_prepared = None, [], False
-        if teacher is not None or self.distiller.teacher_recorders.recorders:
-            self.teacher = FrozenTeacher(teacher, teacher_ckpt, self.data_preprocessor, teacher_inference)
+        settings = TeacherSettings(**teacher)
+        self.inherits, self.evaluate_teacher, self.check_classes = (
+            settings.inherit,
+            settings.evaluate_teacher,
+            settings.check_classes,
+        )
+        self.teacher: FrozenTeacher | None = None
+        self.teacher_heads: list[str] = []
+        self.teacher_prepared = False
+        if settings.teacher is not None or self.distiller.teacher_recorders.recorders:
+            self.teacher = FrozenTeacher(
+                settings.teacher, settings.teacher_ckpt, self.data_preprocessor, settings.teacher_inference
+            )
             self.prepare_from_teacher(self.teacher.detector)
-        elif inherit or evaluate_teacher:
+        elif self.inherits or self.evaluate_teacher:
             raise ValueError(
                 '`inherit` and `evaluate_teacher` must be used with a teacher, but there is none; set `teacher`'
             )
         self.prepare_from_student()
-        check_losses(self)
+        check_losses(self.distiller, self.architecture, self.teacher, self.teacher_heads)
         keep_strides_of_gradients(self)
         show_child_as_own(self, 'architecture')
 
@@ -119,28 +118,30 @@ class FMKTDistill(BaseAlgorithm):
         self.teacher_heads = recorded_heads(recorders, teacher)
         check_fit(self.distiller, self.architecture, teacher)
         self.distiller.prepare_from_teacher(teacher)
-        self.introduce('prepare_from_teacher', teacher)
+        for part in self.parts_of_distiller():
+            if isinstance(part, PreparesFromTeacher):
+                part.prepare_from_teacher(teacher)
 
     def prepare_teacher(self, inputs: Tensor, data_samples: list) -> None:
         """With the first batch of a training: nobody looks at the whole teacher any more."""
         self.teacher_prepared = True
         if not reads_inside(self.distiller.teacher_recorders, self.teacher.detector):
             self.teacher.prepare(inputs, data_samples)
-        if not any(hasattr(loss, 'prepare_from_teacher') for loss in self.distiller.distill_losses.values()):
+        if not any(isinstance(loss, PreparesFromTeacher) for loss in self.distiller.distill_losses.values()):
             self.teacher.drop_heads(self.teacher_heads)
 
-    def introduce(self, method: str, detector: BaseModel) -> None:
-        """Show student or teacher to the connectors and losses that have this method."""
-        for module in self.distiller.modules():
-            if module is not self.distiller and hasattr(module, method):
-                getattr(module, method)(detector)
+    def parts_of_distiller(self) -> list[nn.Module]:
+        """Its connectors and losses, and what is in them."""
+        return [module for module in self.distiller.modules() if module is not self.distiller]
 
     def prepare_from_student(self) -> None:
         if 'roi_head' in self.teacher_heads:
             self.distiller.student_recorders.recorders[ROIS] = ModuleInputsRecorder('roi_head.bbox_roi_extractor')
         check_sources(self.distiller.student_recorders, self.architecture, 'student')
         self.distiller.prepare_from_student(self.architecture)
-        self.introduce('prepare_from_student', self.architecture)
+        for part in self.parts_of_distiller():
+            if isinstance(part, PreparesFromStudent):
+                part.prepare_from_student(self.architecture)
 
     def init_weights(self) -> None:
         """Initialise the student and what distillation adds; then let the student inherit."""

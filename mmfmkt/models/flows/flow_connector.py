@@ -17,14 +17,12 @@ class FlowConnector(BaseConnector):
 
     Args:
         flow: arguments of :class:`~mmfmkt.models.flows.pyramid_flow.PyramidFlow`.
-        detach: the flow follows the student, but what it learns does not move the student, who then learns from the pull
-            towards the flow's output alone; the loss must get `student_features` besides the trajectories.
     """
 
-    def __init__(self, flow: dict, detach: bool = False) -> None:
+    def __init__(self, flow: dict) -> None:
         super().__init__()
-        self.flow, self.detach = PyramidFlow(**flow), detach
+        self.flow = PyramidFlow(**flow)
 
     def forward_train(self, feature: tuple[Tensor, ...]) -> dict[int, Trajectory]:
         """A pyramid of L features (B, C, H_l, W_l) -> level -> trajectory."""
-        return self.flow([level.detach() for level in feature] if self.detach else feature)
+        return self.flow(feature)

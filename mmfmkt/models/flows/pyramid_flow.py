@@ -3,6 +3,8 @@
 import functools
 import random
 from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+from typing import Any
 
 import torch
 from mmengine.model import BaseModule, ModuleDict
@@ -19,6 +21,33 @@ from mmfmkt.models.meta_encoders import MetaEncoder
 from . import flow_parts  # noqa: F401 (registers schedules and solvers)
 
 
+FLOW_LEVELS = 'flow_levels'  # what a checkpoint names in its `meta`: the levels of the flow in the detector's neck
+
+
+@dataclass(frozen=True)
+class EncoderSettings:
+    """How the meta-encoders of a flow are run.
+
+    Args:
+        shared: one meta-encoder for all levels instead of one for each.
+        precision: what the meta-encoders compute in: 'auto' is bfloat16 where the device computes it, or the precision of the
+            training where that is mixed; 'float32', 'bfloat16' and 'float16' are what they say; None, the default, is
+            that of the training. The state, to which their velocities are added, stays in that of the feature.
+        with_cp: keep nothing of the meta-encoders for the backward pass but what goes into each step, and compute the rest
+            again: memory that hardly grows with N, for another forward pass of the flow.
+
+    Raises:
+        ValueError: if `precision` is none of these.
+    """
+
+    shared: bool = False
+    precision: str | None = None
+    with_cp: bool = False
+
+    def __post_init__(self) -> None:
+        check_precision(self.precision, 'precision')
+
+
 class PyramidFlow(BaseModule):
     """Carries chosen levels of a student's pyramid towards the teacher's.
 
@@ -30,12 +59,7 @@ class PyramidFlow(BaseModule):
         inference_steps: N at inference; `num_steps` by default, or the largest of its list.
         schedule: config of the noise schedule, a rectified flow by default.
         solver: config of the solver, Euler by default.
-        shared: one meta-encoder for all levels instead of one for each.
-        precision: what the meta-encoders compute in: 'auto' is bfloat16 where the device computes it, or the precision of the
-            training where that is mixed; 'float32', 'bfloat16' and 'float16' are what they say; None, the default, is
-            that of the training. The state, to which their velocities are added, stays in that of the feature.
-        with_cp: keep nothing of the meta-encoders for the backward pass but what goes into each step, and compute the rest
-            again: memory that hardly grows with N, for another forward pass of the flow.
+        encoders: the settings of :class:`EncoderSettings`, each by its name.
 
     Attributes:
         random: what numbers of steps are drawn from. It is seeded when the flow is built, by PyTorch's seed.
@@ -54,13 +78,12 @@ class PyramidFlow(BaseModule):
         inference_steps: int | None = None,
         schedule: dict | NoiseSchedule | None = None,
         solver: dict | Solver | None = None,
-        shared: bool = False,
-        precision: str | None = None,
-        with_cp: bool = False,
+        **encoders: Any,
     ) -> None:
         super().__init__()
-        self.precision = check_precision(precision, 'precision')
-        self.with_cp, self.random = with_cp, random.Random(torch.initial_seed())
+        settings = EncoderSettings(**encoders)
+        self.precision, self.with_cp = settings.precision, settings.with_cp
+        self.random = random.Random(torch.initial_seed())
         self.levels = check_levels(levels)
         self.num_steps = num_steps
         self.inference_steps = max(self.num_steps) if inference_steps is None else inference_steps
@@ -68,7 +91,7 @@ class PyramidFlow(BaseModule):
         if not isinstance(self.schedule, Hashable):
             raise ValueError(f'`schedule` must be hashable, as a dataclass(frozen=True) is, but got {self.schedule!r}')
         self.solver = build_part(Euler() if solver is None else solver, Solver, 'solver')
-        configs = for_each(['shared'] if shared else list(map(str, self.levels)), meta_encoder)
+        configs = for_each(['shared'] if settings.shared else list(map(str, self.levels)), meta_encoder)
         self.meta_encoders = ModuleDict(  # by level, so that weights cannot be loaded into the flow of another level
             {level: build_part(config, MetaEncoder, 'meta_encoder') for level, config in configs.items()}
         )

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from mmrazor.registry import MODELS
 from torch import Tensor
 
-from .level_loss import LevelLoss
+from .ground_truth import GroundTruth
+from .level_loss import LevelLoss, matched_features
 from .level_metric import LevelMetric
 
 
@@ -23,7 +24,8 @@ class FeatureLoss(LevelLoss):
         loss_weight: w, at least 0.
         transform: see there.
         levels: the levels of the student's pyramid that are compared, counted from 0; all by default.
-        teacher_levels: see there.
+        teacher_levels: the level of the teacher's pyramid that every level is compared with, in their order; by default
+            those of the same numbers.
 
     Raises:
         ValueError: as :class:`~mmfmkt.models.losses.level_loss.LevelLoss`.
@@ -37,8 +39,8 @@ class FeatureLoss(LevelLoss):
         levels: Sequence[int] | None = None,
         teacher_levels: Sequence[int] | None = None,
     ) -> None:
-        super().__init__(metric, loss_weight, transform, teacher_levels)
-        self.levels = levels
+        super().__init__(metric, loss_weight, transform)
+        self.levels, self.teacher_levels = levels, teacher_levels
 
     def sources(self, student_features: Tensor | Sequence[Tensor]) -> dict[int, Tensor]:
         """Level -> feature, of the levels of the student's pyramid that are compared.
@@ -56,22 +58,31 @@ class FeatureLoss(LevelLoss):
             )
         return {level: features[level] for level in self.levels}
 
+    def levels_of_teacher(self) -> Sequence[int] | None:
+        return self.teacher_levels
+
     def forward(
-        self, student_features: Tensor | Sequence[Tensor], teacher_features: Tensor | Sequence[Tensor]
+        self,
+        student_features: Tensor | Sequence[Tensor],
+        teacher_features: Tensor | Sequence[Tensor],
+        data_samples: Sequence | None = None,
     ) -> Tensor:
         """The loss of all levels, a scalar.
 
         Args:
             student_features: the student's whole pyramid, (B, C, H_l, W_l); a single tensor is a pyramid of one.
             teacher_features: the teacher's, of the shapes of `T`'s output at the levels that are compared.
+            data_samples: those of the batch, for a metric that reads boxes.
 
         Raises:
-            ValueError: if a pyramid lacks a level, if lists of settings are not of the length of the levels, or if shapes
-                differ.
+            ValueError: if a pyramid lacks a level, if lists of settings are not of the length of the levels, if shapes
+                differ, or if the metric reads what the loss does not get.
         """
         features = self.sources(student_features)
-        matched = self.match(features, teacher_features)
-        return self.compare(features, {level: target for level, (_, target) in matched.items()})
+        matched = matched_features(features, teacher_features, self.teacher_levels)
+        return self.compare(features, {level: target for level, (_, target) in matched.items()}, data_samples)
 
-    def level_loss(self, level: int, of_student: Tensor, target: Tensor, level_metric: LevelMetric) -> Tensor:
-        return level_metric.distance(level_metric.predict(of_student, target), target, *self.context)
+    def level_loss(
+        self, level: int, of_student: Tensor, teacher: Tensor, level_metric: LevelMetric, truth: GroundTruth
+    ) -> Tensor:
+        return level_metric.distance(level_metric.predict(of_student, teacher), teacher, truth)

@@ -1,37 +1,44 @@
-"""The distillation loss of FM-KT."""
+"""The distillation loss of FM-KT, in all its forms."""
 
 from collections.abc import Sequence
 
+import torch
 from mmrazor.registry import MODELS
 from torch import Tensor
 
 from mmfmkt.flow import Trajectory
 
 from .diagnostics import diagnose
+from .ground_truth import GroundTruth
 from .level_loss import LevelLoss
 from .level_metric import LevelMetric
-from .pair_decoupling import decouple, decoupled_order
+from .targets import Target, TeacherTarget
+
+Trajectories = dict[int, Trajectory] | Sequence[Trajectory]
 
 
 @MODELS.register_module()
 class FMKTLoss(LevelLoss):
-    r"""Any distillation loss, taken between every endpoint of a trajectory and the teacher's feature.
+    r"""Any metric, taken between every endpoint of a trajectory and a target.
 
-    .. math:: L = \sum_l w_l \frac 1 N \sum_{i=1}^N \mathrm{metric}(T(\hat X_{l,i}), X^T_l)
+    .. math:: L = \sum_l w_l \Big[ \frac 1 N \sum_{i=1}^N \mathrm{metric}(T(\hat X_{l,i}), Y_l)
+        + w_S \, \mathrm{metric}(T(X^S_l), \mathrm{stopgrad}(T(Z_{l,0}))) \Big]
 
-    (serial training, arXiv:2402.02012, section 3; the levels are summed as in MMRazor's detection configs). The steps
+    The target `Y` is the teacher's feature `X^T` (FM-KT) or the flow's own output (OFM-KT). The second term, the
+    student's, pulls the student's own feature towards the output of the flow (FM-KT^Θ): the heads read `X^S`, and the
+    flow is dropped after training. With `student_weight` 0 it is left out: the heads read `Z_0`.
+
+    The levels are summed as in MMRazor's detection configs (serial training, arXiv:2402.02012, section 3). The steps
     weigh the same whatever the schedule, as in the paper; under L2 and a rectified flow, whose steps also cover the same
-    share of the way, the loss is a bound of the error of the output. The loss is on the endpoints, not on the
-    velocities: the two are equal under L2, and not under a metric such as PKD. The metric is computed in float32 under
-    mixed precision.
+    share of the way, the first term is a bound of the error of the output. It is on the endpoints, not on the
+    velocities: the two are equal under L2, and not under a metric such as PKD.
 
     Args:
         metric: see :class:`~mmfmkt.models.losses.level_loss.LevelLoss`; the levels are those of the flow.
-        loss_weight: w, at least 0.
+        loss_weight: w, at least 0; it multiplies both terms.
         transform: config of `T`, see there; `StudentClassifier` for logits.
-        teacher_levels: see there.
-        keep_pairs: share of the batch that is compared with its own teacher features, in [0, 1]; the rest with those of
-            other images (Pair Decoupling, in training only). Keep 1 for spatial maps.
+        student_weight: w_S, at least 0.
+        target: config of the target, :class:`~mmfmkt.models.losses.targets.TeacherTarget` by default.
 
     Attributes:
         diagnosing: whether the next forward passes leave `diagnostics` behind.
@@ -39,8 +46,8 @@ class FMKTLoss(LevelLoss):
         distances: level -> the unweighted metric of each step in the last forward pass, N scalars.
 
     Raises:
-        ValueError: if a weight is negative, if `keep_pairs` is not in [0, 1], if lists differ in length, or if a config
-            is not that of a loss or a connector.
+        ValueError: if a weight is negative, if lists differ in length, or if a config is not that of a loss, a connector
+            or a target.
     """
 
     def __init__(
@@ -48,46 +55,67 @@ class FMKTLoss(LevelLoss):
         metric: dict | list[dict] | None = None,
         loss_weight: float | list[float] = 1.0,
         transform: dict | list[dict | None] | None = None,
-        teacher_levels: Sequence[int] | None = None,
-        keep_pairs: float = 1.0,
+        student_weight: float = 0.0,
+        target: dict | Target | None = None,
     ) -> None:
-        super().__init__(metric, loss_weight, transform, teacher_levels)
-        if not isinstance(keep_pairs, (int, float)) or not 0 <= keep_pairs <= 1:
-            raise ValueError(f'`keep_pairs` must lie in [0, 1], but got {keep_pairs!r}')
-        self.keep_pairs = keep_pairs
-        self.diagnosing, self.diagnostics, self.distances = False, {}, {}
+        super().__init__(metric, loss_weight, transform)
+        if not isinstance(student_weight, (int, float)) or student_weight < 0:
+            raise ValueError(f'`student_weight` must be at least 0, but got {student_weight!r}')
+        self.student_weight = student_weight
+        self.target: Target = MODELS.build(target) if isinstance(target, dict) else target or TeacherTarget()
+        self.diagnosing = False
+        self.diagnostics: dict[int, dict[str, Tensor]] = {}
+        self.distances: dict[int, list[Tensor]] = {}
 
     def forward(
-        self, trajectories: dict[int, Trajectory] | Sequence[Trajectory], teacher_features: Tensor | Sequence[Tensor]
+        self,
+        trajectories: Trajectories,
+        teacher_features: Tensor | Sequence[Tensor] | None = None,
+        data_samples: Sequence | None = None,
     ) -> Tensor:
         """The loss of all levels, a scalar.
 
         Args:
             trajectories: level -> trajectory of the student's feature; a sequence has one for each level from 0 on.
             teacher_features: the teacher's whole pyramid, of the shapes of `T`'s output at these levels; a single tensor
-                is a pyramid of one.
+                is a pyramid of one. Not read if the target is the flow's own output.
+            data_samples: those of the batch, for a metric that reads boxes.
 
         Raises:
             ValueError: if there is no trajectory, if the teacher lacks a level, if lists of settings are not of the
-                length of the levels, or if shapes differ.
+                length of the levels, if shapes differ, or if the metric reads what the loss does not get.
         """
         trajectories = by_level(trajectories)
-        targets = {level: target for level, (_, target) in self.match(trajectories, teacher_features).items()}
-        if self.training and self.keep_pairs < 1:
-            order = decoupled_order(len(next(iter(targets.values()))), self.keep_pairs)
-            targets = {level: decouple(target, order) for level, target in targets.items()}
-        return self.compare(trajectories, targets)
+        teacher = self.target.of_pyramid(trajectories, teacher_features, self.training)
+        return self.compare(trajectories, teacher, data_samples)
 
-    def sources(self, trajectories: dict[int, Trajectory] | Sequence[Trajectory]) -> dict[int, Tensor]:
+    def sources(self, trajectories: Trajectories) -> dict[int, Tensor]:
         return {level: trajectory.source for level, trajectory in by_level(trajectories).items()}
 
-    def level_loss(self, level: int, of_student: Trajectory, target: Tensor, level_metric: LevelMetric) -> Tensor:
+    def levels_of_teacher(self) -> Sequence[int] | None:
+        return getattr(self.target, 'levels', None)
+
+    def level_loss(
+        self, level: int, of_student: Trajectory, teacher: Tensor | None, level_metric: LevelMetric, truth: GroundTruth
+    ) -> Tensor:
+        target = self.target.of_level(teacher, of_student, level_metric)
+        students = self.student_term(level, of_student, target, level_metric, truth) if self.student_weight else None
         predictions = level_metric.predictions(of_student, target)
-        distances = level_metric.distances(predictions, target, *self.context)
+        distances = level_metric.distances(predictions, target, truth)
         self.distances[level] = [distance.detach() for distance in distances]
         if self.diagnosing:
             self.diagnostics[level] = diagnose(predictions, of_student.weights, distances, target)
-        return sum(distances) / len(distances)
+        of_steps = sum(distances) / len(distances)
+        return of_steps if students is None else of_steps + self.student_weight * students
+
+    def student_term(
+        self, level: int, of_student: Trajectory, target: Tensor, level_metric: LevelMetric, truth: GroundTruth
+    ) -> Tensor:
+        """The metric between the student's own feature and the output of the flow."""
+        own = level_metric.predict(of_student.source, target)
+        with torch.no_grad():  # the student follows the flow here, the flow must not come down to the student
+            output = level_metric.predict(of_student.output.detach(), target)
+        return level_metric.distance(own, output, truth)
 
     def non_finite_steps(self) -> list[str]:
         """Of the last forward pass, the levels and steps (t = 1 first) whose metric was NaN or infinite."""
@@ -99,7 +127,7 @@ class FMKTLoss(LevelLoss):
         ]
 
 
-def by_level(trajectories: dict[int, Trajectory] | Sequence[Trajectory]) -> dict[int, Trajectory]:
+def by_level(trajectories: Trajectories) -> dict[int, Trajectory]:
     if not len(trajectories):
         raise ValueError(
             'there must be a trajectory, but none was recorded: the `source` of the recorder is a flow that did not run'

@@ -1,7 +1,6 @@
 """What the levels of a pyramid are compared by."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -10,7 +9,11 @@ from torch import Tensor, nn
 from mmfmkt.common.building import build_part
 from mmfmkt.flow import Trajectory
 from mmfmkt.models.flows.student_classifier import StudentClassifier
-from mmfmkt.models.metrics.build import build_metric
+from mmfmkt.models.metrics.build import ComparesMany, build_metric, reads_of
+
+from .ground_truth import GroundTruth
+
+CONNECTORS = ('mmrazor.models.architectures.connectors', 'mmfmkt.models.flows')  # that an error proposes
 
 
 def fit_size(prediction: Tensor, target: Tensor) -> Tensor:
@@ -33,21 +36,19 @@ class LevelMetric(nn.Module):
         metric: config of the metric, PKD by default.
         transform: config of `T`, to the teacher's channels or to logits; none by default.
         loss_weight: at least 0.
-        context: names of what the metric reads besides the two features.
 
     Raises:
         ValueError: if `loss_weight` is negative, or if a config is not that of a loss or a connector.
     """
 
-    def __init__(
-        self, metric: dict | None, transform: dict | None, loss_weight: float, context: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, metric: dict | None, transform: dict | None, loss_weight: float) -> None:
         super().__init__()
         if not isinstance(loss_weight, (int, float)) or loss_weight < 0:
             raise ValueError(f'`loss_weight` must be a number of at least 0, but got {loss_weight!r}')
-        self.metric = build_metric(metric, context)
+        self.metric = build_metric(metric)
+        self.reads = reads_of(self.metric)
         self.transform = (
-            nn.Identity() if transform is None else build_part(transform, nn.Module, 'transform', 'connectors')
+            nn.Identity() if transform is None else build_part(transform, nn.Module, 'transform', CONNECTORS)
         )
         self.loss_weight = loss_weight
 
@@ -61,15 +62,17 @@ class LevelMetric(nn.Module):
             return [fit_size(logits, target) for logits in self.transform.of_endpoints(trajectory)]
         return [self.predict(endpoint, target) for endpoint in trajectory.endpoints]
 
-    def distance(self, prediction: Tensor, target: Tensor, *context: Any) -> Tensor:
-        """The unweighted metric between a transformed feature and a target of its shape, a scalar; see :meth:`distances`."""
-        return self.distances([prediction], target, *context)[0]
+    def distance(self, prediction: Tensor, target: Tensor, truth: GroundTruth | None = None) -> Tensor:
+        """The unweighted metric between a transformed feature and a target of its shape; see :meth:`distances`."""
+        return self.distances([prediction], target, truth)[0]
 
-    def distances(self, predictions: Sequence[Tensor], target: Tensor, *context: Any) -> list[Tensor]:
+    def distances(
+        self, predictions: Sequence[Tensor], target: Tensor, truth: GroundTruth | None = None
+    ) -> list[Tensor]:
         """The unweighted metric between each of several transformed features and one target of their shape.
 
-        It is computed in float32 at least. A metric with a method `distances(predictions, target)` is given all at once, in
-        the precision and memory layout that they have.
+        It is computed in float32 at least. A metric with a method `distances(predictions, target)` is given all at once,
+        in the precision and memory layout that they have. What the metric reads besides them is in `truth`.
 
         Raises:
             ValueError: if the shapes differ, or if the metric returns no scalar.
@@ -77,15 +80,16 @@ class LevelMetric(nn.Module):
         for prediction in predictions:
             check_shapes(prediction, target)
         with torch.autocast(target.device.type, enabled=False):
-            if hasattr(self.metric, 'distances') and not context:
+            if isinstance(self.metric, ComparesMany):
                 return self.metric.distances(predictions, target)
             dtype = torch.promote_types(predictions[0].dtype, torch.float32)
             # some losses of MMRazor view what they get, which needs the default layout
             target = target.to(dtype).contiguous()
-            return [self.scalar(prediction.to(dtype).contiguous(), target, *context) for prediction in predictions]
+            read = [(truth or {})[name] for name in self.reads]
+            return [self.scalar(prediction.to(dtype).contiguous(), target, *read) for prediction in predictions]
 
-    def scalar(self, prediction: Tensor, target: Tensor, *context: Any) -> Tensor:
-        value = self.metric(prediction, target, *context)
+    def scalar(self, prediction: Tensor, target: Tensor, *read: list[Tensor]) -> Tensor:
+        value = self.metric(prediction, target, *read)
         if value.dim():
             raise ValueError(
                 f'`metric` must return a scalar, but {type(self.metric).__name__} returned a tensor of shape '

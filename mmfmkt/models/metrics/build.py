@@ -2,10 +2,21 @@
 
 import inspect
 from collections.abc import Sequence
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
 from mmfmkt.common.building import build_part
+
+PACKAGES = ('mmrazor.models.losses', 'mmfmkt.models.metrics')  # of the metrics that an error proposes
+
+
+@runtime_checkable
+class ComparesMany(Protocol):
+    """A metric that compares several features with one target at once, so that it can prepare the target once."""
+
+    def distances(self, predictions: Sequence[Tensor], target: Tensor) -> list[Tensor]:
+        """The metric of each, scalars."""
 
 
 class TeacherLabelled(nn.Module):
@@ -22,23 +33,29 @@ class TeacherLabelled(nn.Module):
         return self.metric(student, teacher, teacher.argmax(1))
 
 
-def build_metric(config: dict | None, context: Sequence[str] = ()) -> nn.Module:
+def reads_of(metric: nn.Module) -> tuple[str, ...]:
+    """What a metric reads of the ground truth besides two features, in the order of its arguments: its `reads`."""
+    return tuple(getattr(metric, 'reads', ()))
+
+
+def build_metric(config: dict | None) -> nn.Module:
     """A metric from its config, PKD (arXiv:2207.02039) by default; called as `metric(student, teacher)`.
 
-    The arguments may have any names, as long as there are two without a default, and after them those of `context`, what
-    a loss hands on besides the features.
+    The arguments may have any names, as long as there are two without a default. A metric that reads more says so by its
+    attribute `reads`, as `reads = ('boxes', )`, and gets it after the features, `metric(student, teacher, boxes)`.
 
     Raises:
-        ValueError: if the config is not that of a registered loss, or if the loss wants something else than features.
+        ValueError: if the config is not that of a registered metric, or if that wants something else than features.
     """
-    metric = build_part(dict(type='mmrazor.PKDMetric') if config is None else config, nn.Module, 'metric', 'losses')
+    metric = build_part(dict(type='mmrazor.PKDMetric') if config is None else config, nn.Module, 'metric', PACKAGES)
     parameters = inspect.signature(metric.forward).parameters.values()
     required = [p.name for p in parameters if p.default is p.empty and p.kind is p.POSITIONAL_OR_KEYWORD]
-    if len(required) == 2 + len(context) and required[2:] == list(context):
+    reads = reads_of(metric)
+    if len(required) == 2 + len(reads) and required[2:] == list(reads):
         return metric
-    if not context and len(required) == 3 and required[2] == 'gt_labels':
+    if not reads and len(required) == 3 and required[2] == 'gt_labels':
         return TeacherLabelled(metric)
     raise ValueError(
-        f'`metric` must be a loss of two features, metric({", ".join(["student", "teacher", *context])}), but '
-        f'{type(metric).__name__} wants ({", ".join(required)})'
+        f'`metric` must be a loss of two features, metric({", ".join(["student", "teacher", *reads])}), but '
+        f'{type(metric).__name__} wants ({", ".join(required)}); one that reads boxes says reads = ("boxes", )'
     )

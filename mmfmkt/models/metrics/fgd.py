@@ -33,6 +33,8 @@ class FGDMetric(nn.Module):
         ValueError: if the temperature is not above 0, or if a weight is negative.
     """
 
+    reads = ('boxes',)
+
     def __init__(
         self,
         teacher_channels: int,

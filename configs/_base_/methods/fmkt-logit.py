@@ -1,11 +1,14 @@
-# Logit FM-KT on a dense head: what stands in fmkt-feature-logit.py without the pyramid. The head is a FlowHead.
+# Logit FM-KT (arXiv:2402.02012): the classifier of the student's head reads a feature that a flow transports.
 _base_ = 'fmkt-feature-logit.py'
 
+place = 'head'
+flow = dict(_delete_=True, **_base_.head_flow)
+head_flow = None
 distiller = dict(
     student_recorders=dict(
         _delete_=True,
-        logit_trajectories=_base_.distiller.student_recorders.logit_trajectories,
-        loss_cls_calls=_base_.distiller.student_recorders.loss_cls_calls,
+        head_flow=_base_.distiller.student_recorders.head_flow,
+        loss_cls=_base_.distiller.student_recorders.loss_cls,
     ),
     teacher_recorders=dict(_delete_=True, head=_base_.distiller.teacher_recorders.head),
     distill_losses=dict(
@@ -19,3 +22,4 @@ distiller = dict(
         loss_step_task=_base_.distiller.loss_forward_mappings.loss_step_task,
     ),
 )
+for_students = dict(_delete_=True, two_stage=dict(metric=dict(_delete_=True, type='mmrazor.KLDivergence')))

@@ -1,0 +1,28 @@
+"""What an algorithm is told about its teacher."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class TeacherSettings:
+    """The settings of :class:`~mmfmkt.models.distill.fmkt_distill.FMKTDistill` that are about the teacher.
+
+    Args:
+        teacher: config file, 'package::' config or config dict of the teacher detector. Without a teacher (OFM-KT) no
+            loss may read one.
+        teacher_ckpt: file or address of the teacher's weights, which are loaded strictly.
+        inherit: 'neck', 'head' or both: parts of the student that start with the teacher's weights, as far as they fit.
+            A checkpoint that is loaded into the student comes after it.
+        evaluate_teacher: measure the teacher on the validation data before training, and print it.
+        check_classes: refuse a teacher whose checkpoint names other classes than the data set.
+        teacher_inference: arguments of :class:`~mmfmkt.models.teacher.teacher_inference.TeacherInference`: precision and
+            preparation of the teacher's backbone and neck. They run as they are if something inside them is recorded.
+    """
+
+    teacher: str | dict | None = None
+    teacher_ckpt: str | None = None
+    inherit: str | Sequence[str] = ()
+    evaluate_teacher: bool = False
+    check_classes: bool = True
+    teacher_inference: dict | None = None
