@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# tools/dist_train.sh CONFIG GPUS [train.py's options]
+# tools/dist_train.sh CONFIG GPUS [train.py's options, as --method pkd]
 # Several machines: NNODES, NODE_RANK, MASTER_ADDR and PORT from the environment. Without a GPU: processes on CPUs.
 set -e
 [ $# -ge 2 ] || { echo "usage: $0 CONFIG GPUS [options]" >&2; exit 2; }

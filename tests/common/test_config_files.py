@@ -16,6 +16,7 @@ TO_PAIR = 'configs/retinanet/retinanet_r101_r50.py'
         ('configs/_base_/pairs/faster-rcnn_r101_r50_1x.py', 'use configs/faster_rcnn/faster-rcnn_r101_r50_1x.py'),
         ('configs/_base_/features.py', 'use configs/_base_/distillers/features.py'),
         ('configs/_base_/logits.py', 'use configs/_base_/distillers/logits.py'),
+        ('configs/_base_/fmkt-logit.py', 'use configs/_base_/methods/fmkt-logit.py'),
         # methods without a teacher were there once for each student
         (
             'configs/ofmkt_retinanet_r50.py',
