@@ -10,7 +10,7 @@ from docutils.utils.math.latex2mathml import tex2mathml
 from sphinx.util import logging
 
 ROOT = Path(__file__).parents[1]
-HAT = r'<munderover>\s*(<mi>\w</mi>)(.*?)(<mo stretchy="false">ˆ</mo>)\s*</munderover>'
+ACCENT = re.compile(r'\\(hat|bar|tilde) ?(\\?[A-Za-z]+?)(?=[_^])')
 
 project = 'mmfmkt'
 author = 'the mmfmkt contributors'
@@ -51,23 +51,26 @@ def draw_math(translator, node):
     """Formulas as MathML, which browsers draw by themselves, without a script from elsewhere."""
     display = isinstance(node, nodes.math_block)
     tex = re.sub(r'\\[Bb]ig(?=\W)', '', node.astext()).replace(r'\dots', r'\ldots')  # which docutils does not know
+    tex = ACCENT.sub(r'\\\1{\2}{}', tex)  # or docutils puts the index below the letter
     try:
         markup = tex2mathml(tex, as_block=display)
     except MathError as error:
         logging.getLogger(__name__).warning('%s: %s', error, tex, location=node)
         markup = f'<code>{html.escape(tex)}</code>'
-    # the index of X with a hat would stand below it
-    markup = re.sub(HAT, r'<msub><mover>\1\3</mover>\2</msub>', markup, flags=re.S)
     translator.body.append(f'<div class="formula">{markup}</div>' if display else markup)
     raise nodes.SkipNode
 
 
-def link_images(app, doctree):
-    """Pictures fill the column, and lead to themselves in full size."""
+def fit(app, doctree):
+    """Pictures fill the column and lead to themselves in full size; tables of figures keep each cell on one line."""
     for image in doctree.findall(nodes.image):
         image.attributes.setdefault('width', '100%')
+    for table in doctree.findall(nodes.table):
+        rows = [[cell.astext() for cell in row] for row in table.findall(nodes.row)]
+        longest = max(len(cell) for row in rows for cell in row[1:])
+        table['classes'].append('figures' if len(rows[0]) > 4 and longest < 45 else 'words')
 
 
 def setup(app):
     app.add_html_math_renderer('mathml', (draw_math, None), (draw_math, None))
-    app.connect('doctree-read', link_images)
+    app.connect('doctree-read', fit)
