@@ -30,7 +30,7 @@ class DiffKDMetric(nn.Module):
     level t instead of one an image. As there, the first term trains `phi` too.
 
     Args:
-        teacher_channels: C.
+        teacher_channels: C, those of both maps.
         latent_channels: of `Z`, an even number; half of C by default.
         num_steps: steps of denoising, at least 1.
         start: the noise level that the student's features are taken for, 1 to 1000.

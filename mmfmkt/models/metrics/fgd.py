@@ -25,7 +25,7 @@ class FGDMetric(nn.Module):
     they grow with the image; the default weights are the paper's for one-stage detectors with anchors.
 
     Args:
-        teacher_channels: C.
+        teacher_channels: C, those of both maps.
         alpha, beta, gamma, lambda_: weights of foreground, background, attention and relations, at least 0.
         temperature: T, above 0.
 
