@@ -16,8 +16,9 @@ class TeacherSettings:
             A checkpoint that is loaded into the student comes after it.
         evaluate_teacher: measure the teacher on the validation data before training, and print it.
         check_classes: refuse a teacher whose checkpoint names other classes than the data set.
-        teacher_inference: arguments of :class:`~mmfmkt.models.teacher.teacher_inference.TeacherInference`: precision and
-            preparation of the teacher's backbone and neck. They run as they are if something inside them is recorded.
+        teacher_inference: arguments of :class:`~mmfmkt.models.teacher.teacher_inference.TeacherInference`: precision
+            and preparation of the teacher's backbone and neck. They run as they are if something inside them is
+            recorded.
     """
 
     teacher: str | dict | None = None
