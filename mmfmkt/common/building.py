@@ -1,6 +1,7 @@
 """Building from configs, with errors that say what there is to choose from."""
 
 import copy
+from collections.abc import Sequence
 from typing import TypeVar
 
 from mmdet.models import SemiBaseDetector
@@ -8,6 +9,8 @@ from mmdet.registry import MODELS as DETECTORS
 from mmengine.config import ConfigDict
 from mmengine.model import BaseModel
 from mmrazor.registry import MODELS
+
+from .deprecated import with_new_names
 
 Part = TypeVar('Part')
 
@@ -38,29 +41,30 @@ def own_copy(config: dict) -> ConfigDict:
     return ConfigDict({'_scope_': 'mmdet', **copy.deepcopy(config)})
 
 
-def build_part(config: dict | Part, kind: type[Part], option: str, package: str = '') -> Part:
-    """A `kind` from its config, or as it is; those of a `package` are proposed if it is none.
+def build_part(config: dict | Part, kind: type[Part], option: str, packages: Sequence[str] = ('',)) -> Part:
+    """A `kind` from its config, or as it is; those of some `packages` are proposed if it is none.
 
     Raises:
         ValueError: if `config` is not that of a registered `kind`; the message lists them.
     """
     if isinstance(config, kind):
         return config
-    part_type = config.get('type') if isinstance(config, dict) else None
+    settings = with_new_names(config)
+    part_type = settings.get('type') if isinstance(settings, dict) else None
     cls = MODELS.get(part_type) if isinstance(part_type, str) else part_type
     if not (isinstance(cls, type) and issubclass(cls, kind)):
         raise ValueError(
             f'`{option}` must be the config of a {kind.__name__}, dict(type=...) with one of the types '
-            f"{', '.join(registered(kind, package))}, but got {config!r}; one of your own is registered in MMRazor's "
-            'MODELS and imported by `custom_imports` of the config'
+            f'{", ".join(registered(kind, packages))}, but got {settings!r}; one of your own is registered in '
+            "MMRazor's MODELS and imported by `custom_imports` of the config"
         )
-    return MODELS.build({**config, 'type': cls})  # the class, which does not depend on the default scope
+    return MODELS.build({**settings, 'type': cls})  # the class, which does not depend on the default scope
 
 
-def registered(kind: type, package: str) -> list[str]:
-    """The names, with their scope, under which subclasses of `kind` from a `package` stand in MMRazor's `MODELS`."""
+def registered(kind: type, packages: Sequence[str]) -> list[str]:
+    """The names, with their scope, under which subclasses of `kind` from `packages` stand in MMRazor's `MODELS`."""
     return sorted(
         f'mmrazor.{name}'
         for name, cls in MODELS.module_dict.items()
-        if isinstance(cls, type) and issubclass(cls, kind) and package in cls.__module__
+        if isinstance(cls, type) and issubclass(cls, kind) and cls.__module__.startswith(tuple(packages))
     )
