@@ -44,11 +44,9 @@ def describe_missing(config: str, option: str, error: OSError) -> str:
             "of MMDetection's is named as mmdet::retinanet/retinanet_r50_fpn_1x_coco.py"
         )
     new_place = moved(missing, is_base=True)
-    return (
-        f'{option} {config} has a base that is elsewhere: {new_place}'
-        if new_place
-        else (f'{option} {config} must find every file that it needs, but {missing} is not there')
-    )
+    if new_place:
+        return f'{option} {config} has a base that is elsewhere: {new_place}'
+    return f'{option} {config} must find every file that it needs, but {missing} is not there'
 
 
 def type_name(config: dict) -> str:
