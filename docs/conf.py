@@ -23,7 +23,7 @@ extensions = ['myst_parser', 'sphinx.ext.autodoc', 'sphinx.ext.napoleon', 'sphin
 exclude_patterns = ['_build']
 
 # pages are Markdown; headings have the anchors that they have on GitHub
-myst_enable_extensions = ['colon_fence', 'deflist', 'dollarmath', 'attrs_inline']
+myst_enable_extensions = ['colon_fence']
 myst_heading_anchors = 4
 
 # the reference is made of the docstrings
