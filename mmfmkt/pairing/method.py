@@ -92,8 +92,6 @@ class Method:
 
     def misfit_of_logits(self, student: BaseModel, teacher: BaseModel) -> str | None:
         """Why a flow before the student's classifier cannot lead to the teacher's logits; None if it can."""
-        if self.place == 'head_connector' and find_head(student) != 'bbox_head':
-            return 'the student has no dense head'
         return why_logits_differ(student, teacher) or why_no_classifier(student.get_submodule(find_head(student)))
 
 

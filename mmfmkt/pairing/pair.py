@@ -188,25 +188,25 @@ def set_flows(
         levels: those that a flow of the pyramid transports.
         architecture: the student's config.
     """
+    kind = kind_of(student)
     if method.flow is not None:
-        flow = merge(method.flow, settings['flow'])
         if method.place in ('head', 'head_connector'):
-            flow = head_flow(method, flow, student)
+            flow = head_flow(method.flow, method.flow_for_students.get(kind), settings['flow'], student)
         else:
-            flow = fill_flow(flow, levels)
+            flow = fill_flow(merge(method.flow, settings['flow']), levels)
+        if method.place == 'head_connector':  # a dense head runs alike on all levels, a box head on all proposals
+            count = 1 if kind == 'two_stage' else len(strides_of(student.bbox_head))
+            flow = dict(flow, levels=tuple(range(count)), shared=True)
         if method.place in ('connector', 'head_connector'):
             method.distiller['connectors']['flow']['flow'] = flow
         else:
             architecture = (with_flow_head if method.place == 'head' else with_flow_neck)(architecture, flow)
     if method.head_flow is not None:
-        flow = merge(method.head_flow, settings['head_flow'])
-        architecture = with_flow_head(architecture, head_flow(method, flow, student))
+        flow = head_flow(method.head_flow, method.flow_for_students.get(kind), settings['head_flow'], student)
+        architecture = with_flow_head(architecture, flow)
     return architecture
 
 
-def head_flow(method: Method, flow: dict, student: BaseModel) -> dict:
-    """A flow before the classifier of the student's head; one beside it runs on all levels of the head alike."""
-    flow = fill_head_flow(merge(flow, method.flow_for_students.get(kind_of(student) or '')), student)
-    if method.place == 'head_connector':
-        flow = dict(flow, levels=tuple(range(len(strides_of(student.bbox_head)))), shared=True)
-    return flow
+def head_flow(flow: dict, of_kind: dict | None, changes: dict | None, student: BaseModel) -> dict:
+    """A flow before the classifier of the student's head, with what differs for its kind, and what the user has changed."""
+    return fill_head_flow(merge(merge(flow, of_kind), changes), student)

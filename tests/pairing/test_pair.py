@@ -167,7 +167,7 @@ def test_levels_channels_and_projections_are_written_into_the_config(pair):
     config = pair('yolox', 'faster_rcnn')
     flow, loss = config.distiller.connectors.flow.flow, config.distiller.distill_losses.loss_fmkt
     assert flow.levels == (0, 1, 2) and flow.meta_encoder == dict(type='mmrazor.LightMetaEncoder', channels=WIDTH // 2)
-    assert loss.teacher_levels == (1, 2, 3) and loss.loss_weight == 10.0
+    assert loss.target == dict(type='mmrazor.TeacherTarget', levels=(1, 2, 3)) and loss.loss_weight == 10.0
     assert (
         loss.transform
         == [dict(type='mmrazor.ConvModuleConnector', in_channel=WIDTH // 2, out_channel=WIDTH, act_cfg=None)] * 3
@@ -177,7 +177,7 @@ def test_levels_channels_and_projections_are_written_into_the_config(pair):
 def test_what_agrees_is_not_written_and_two_stages_weigh_less(pair):
     loss = pair('faster_rcnn', 'cascade_rcnn').distiller.distill_losses.loss_fmkt
     assert loss == dict(
-        type='mmrazor.FMKTThetaLoss', loss_weight=6.0, student_weight=1.0, metric=dict(type='mmrazor.PKDMetric')
+        type='mmrazor.FMKTLoss', loss_weight=6.0, student_weight=1.0, metric=dict(type='mmrazor.PKDMetric')
     )
 
 
@@ -239,7 +239,7 @@ def test_a_list_of_meta_encoders_has_one_for_each_level(pair):
             'but got bbox_head; what belongs to the student is set under `model.architecture`',
         ),
         (dict(flow=dict(levels=2)), '`levels` must list different levels of the pyramid'),
-        (dict(loss=dict(foo=1)), '`loss` must have arguments of FMKTThetaLoss, metric, loss_weight, .*, but got foo'),
+        (dict(loss=dict(foo=1)), '`loss` must have arguments of FMKTLoss, metric, loss_weight, .*, but got foo'),
         (dict(loss=dict(levels=(0,))), 'but got levels; the levels of a flow are set by `flow.levels`'),
         (dict(loss=3), '`loss` of a pair must be a dict of settings, but got 3'),
         (
@@ -332,7 +332,7 @@ def test_the_deployed_detector_of_a_short_form_is_known_without_its_teacher(meth
     model = MODELS.build(write_out(cfg).model)
     wake(model)
     student = {key: value for key, value in model.state_dict().items() if not key.startswith('distiller.')}
-    torch.save(dict(state_dict=student), tmp_path / 'epoch_1.pth')
+    torch.save(dict(state_dict=student, meta=dict(flow_levels=[1, 3])), tmp_path / 'epoch_1.pth')
     cfg.model.teacher, cfg.model.teacher_ckpt = 'nowhere.py', 'nowhere.pth'
     del cfg.model.flow['levels']
     cfg.custom_imports = dict(imports=['mmfmkt'])
@@ -346,5 +346,5 @@ def test_the_deployed_detector_of_a_short_form_is_known_without_its_teacher(meth
 
 def test_weights_without_the_flow_that_the_variant_deploys_are_refused(tmp_path):
     torch.save(DETECTORS.build(tiny('retinanet')).state_dict(), tmp_path / 'plain.pth')
-    with pytest.raises(ValueError, match='must tell the levels of its flow, but .*plain.pth does not'):
+    with pytest.raises(ValueError, match='must name the levels of its flow, but .*plain.pth does not'):
         trained_architecture(short_form('fmkt', tmp_path).model, str(tmp_path / 'plain.pth'))

@@ -1,5 +1,5 @@
 # Logit FM-KT^Θ (arXiv:2402.02012): the head reads its own features, and the flow is a connector beside it, which sees what
-# its classifier sees, once a level. For dense heads.
+# its classifier sees, once a level.
 _base_ = 'fmkt-logit.py'
 
 place = 'head_connector'

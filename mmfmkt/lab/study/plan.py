@@ -103,7 +103,7 @@ def read_study(
         check_keys(entry, RUN_KEYS, (), f'the run {name}')
         settings = {**(study.get('options') or {}), **(entry.get('options') or {}), **(options or {})}
         if 'method' in entry:
-            settings['model.method'] = entry['method']
+            settings['model.method'] = find_shipped(entry['method'])
         config = find_config(entry.get('config', study.get('config')), f'the run {name}')
         teacher = entry.get('teacher', next(iter(teachers)))
         if teacher not in teachers:
@@ -163,8 +163,13 @@ def find_config(config: str | None, what: str) -> str:
     """A config, as it is given, or of those that come with the project if there is no such file here."""
     if not config:
         raise ValueError(f'{what} must have a `config`, or the study one for all runs')
-    shipped = project_folder('configs').parent / config
-    return str(shipped) if '::' not in config and not Path(config).exists() and shipped.exists() else config
+    return find_shipped(config) if '::' not in config else config
+
+
+def find_shipped(file: str) -> str:
+    """A file as it is given, or that which comes with the project if there is none here; what is no file stays."""
+    shipped = project_folder('configs').parent / file
+    return str(shipped) if not Path(file).exists() and shipped.exists() else file
 
 
 def read_table(table: dict, runs: dict, teachers: dict) -> Table:

@@ -27,11 +27,27 @@ def test_the_report_has_the_tables_of_the_rows(tables):
         assert f'## {title}\n' in report and table in report, title
 
 
-def test_the_table_of_the_readme_is_that_of_the_rows(tables):
-    assert tables['Methods'] in (ROOT / 'README.md').read_text()
+def cells(table):
+    """The rows of a table in Markdown: what a row is called -> heading -> what stands there."""
+    heads, _, *rows = [[cell.strip() for cell in line.strip('|').split('|')] for line in table.splitlines()]
+    return {row[0]: dict(zip(heads, row)) for row in rows}
 
 
-@pytest.mark.parametrize('file', ['README.md', 'configs/studies/README.md'])
+def test_the_table_of_the_results_page_is_that_of_the_rows(tables):
+    assert tables['Methods'] in (ROOT / 'docs' / 'results.md').read_text()
+
+
+def test_the_table_of_the_readme_is_a_part_of_that_of_the_rows(tables):
+    lines = (ROOT / 'README.md').read_text().splitlines()
+    first = next(number for number, line in enumerate(lines) if line.startswith('|') and 'gap recovered' in line)
+    last = next(number for number, line in enumerate(lines) if number > first and not line.startswith('|'))
+    shown, measured = cells('\n'.join(lines[first:last])), cells(tables['Methods'])
+    assert len(shown) > 4
+    for name, row in shown.items():
+        assert row.items() <= measured[name].items(), name
+
+
+@pytest.mark.parametrize('file', ['README.md', 'docs/results.md', 'docs/studies.md'])
 def test_every_mean_and_difference_in_a_text_was_measured(tables, file):
     measured = set(FIGURE.findall('\n'.join(tables.values())))
     assert set(FIGURE.findall((ROOT / file).read_text())) <= measured

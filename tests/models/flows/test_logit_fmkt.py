@@ -8,17 +8,17 @@ from detectors import HIDDEN, WIDTH, tiny
 from helpers import gradients, total, wake
 from mmdet.registry import MODELS as DETECTORS
 from mmdet.structures.mask import BitmapMasks
-from mmengine.config import Config
+from mmengine.config import ConfigDict
 from mmrazor.registry import MODELS
 
 from mmfmkt.detectors.classifier import find_classifier
 from mmfmkt.flow import transport
 from mmfmkt.models import StepTaskLoss, StudentClassifier
 from mmfmkt.models.recorders.recorders import Call
+from mmfmkt.pairing.pair import pair_config
 
 DENSE = ['retinanet', 'fcos', 'gfl', 'atss', 'vfnet']
 ROI = ['faster_rcnn', 'mask_rcnn']
-BASES = {**dict.fromkeys(DENSE, 'fmkt-logit'), **dict.fromkeys(ROI, 'fmkt-logit-roi')}
 
 
 def with_flow(student, flow):
@@ -51,21 +51,11 @@ def logit_flow(name):
 
 
 @pytest.fixture
-def config(name, student, logit_flow, tmp_path, root):
+def config(student, logit_flow, tmp_path):
     """Logit FM-KT from a teacher of the same config."""
     torch.manual_seed(1)
     torch.save(DETECTORS.build(student).state_dict(), tmp_path / 'teacher.pth')
-    return Config(
-        dict(
-            model=dict(
-                type='mmrazor.FMKTDistill',
-                architecture=with_flow(student, logit_flow),
-                teacher=student,
-                teacher_ckpt=str(tmp_path / 'teacher.pth'),
-                distiller=Config.fromfile(root / f'configs/_base_/{BASES[name]}.py').distiller,
-            )
-        )
-    ).model
+    return ConfigDict(pair_config(student, student, str(tmp_path / 'teacher.pth'), 'fmkt-logit', logit_flow))
 
 
 @pytest.fixture
@@ -256,16 +246,13 @@ TOWERS = dict(
 
 @pytest.mark.parametrize('name', TOWERS, indirect=True)
 def test_theta_form_trains_a_flow_beside_the_head_and_deploys_the_plain_student(
-    name, config, student, logit_flow, batch, root
+    name, config, student, logit_flow, batch
 ):
     layer, levels = TOWERS[name]
-    distiller = Config.fromfile(root / 'configs/_base_/fmkt-logit-theta.py').distiller
-    distiller.student_recorders.tower.source = layer
-    distiller.connectors.flow.flow = dict(logit_flow, levels=levels, shared=True)
-    distiller.teacher_recorders = config.distiller.teacher_recorders
-    distiller.distill_losses.loss_logit.merge(config.distiller.distill_losses.loss_logit)
-    distiller.distill_losses.loss_logit.type = 'mmrazor.FMKTThetaLoss'
-    model = MODELS.build(dict(config, architecture=student, distiller=distiller)).train()
+    theta = pair_config(student, config.teacher, config.teacher_ckpt, 'fmkt-logit-theta', logit_flow)
+    assert theta['distiller']['student_recorders']['classifier']['source'] == layer
+    assert theta['distiller']['connectors']['flow']['flow']['levels'] == tuple(levels)
+    model = MODELS.build(ConfigDict(theta)).train()
     wake(model)
     found = gradients(model, model.loss(*batch)['distill.loss_logit'])
     assert all(found[f'distiller.{key}'].norm() > 0 for key, _ in model.distiller.named_parameters())
@@ -350,7 +337,7 @@ def test_a_head_that_the_student_lacks_is_refused_with_those_it_has(config):
 
 @pytest.mark.parametrize('name', ['retinanet'], indirect=True)
 def test_a_source_that_the_student_lacks_is_refused(config):
-    config.distiller.student_recorders.logit_trajectories.source = 'bbox_head.flows'
+    config.distiller.student_recorders.head_flow.source = 'bbox_head.flows'
     with pytest.raises(
         ValueError,
         match="must be a module of the student RetinaNet, but got 'bbox_head.flows'; the closest are bbox_head.flow",

@@ -5,11 +5,12 @@ import pytest
 import torch
 
 from mmfmkt.flow import VEODE, VPODE, RectifiedFlow, Trajectory, transport
-from mmfmkt.models import FMKTLoss, FMKTThetaLoss, OFMKTLoss, OFMKTThetaLoss, PKDMetric
+from mmfmkt.models import FMKTLoss, OwnOutput, PKDMetric, TeacherTarget
 from mmfmkt.models.losses.diagnostics import diagnose
 
 L2 = dict(type='mmrazor.L2Loss', normalize=False)
 PKD = dict(type='mmrazor.PKDLoss')
+OWN = OwnOutput()
 
 
 def metric_of(loss):
@@ -62,7 +63,7 @@ def test_theta_pulls_the_student_and_not_the_flow(source, target, curved):
     source.requires_grad_()
     scale = torch.ones((), dtype=torch.float64, requires_grad=True)
     trajectory = transport(source, lambda state, t: scale * curved(state, t), 4)
-    loss = FMKTThetaLoss(L2, student_weight=1.0)
+    loss = FMKTLoss(L2, student_weight=1.0)
     pull = loss({0: trajectory}, [target]) - FMKTLoss(L2)({0: trajectory}, [target])
     of_source, of_flow = torch.autograd.grad(pull, [source, scale])
     assert of_source.norm() > 0.1 and of_flow.abs() < 1e-12
@@ -70,41 +71,13 @@ def test_theta_pulls_the_student_and_not_the_flow(source, target, curved):
 
 def test_theta_without_its_own_weight_is_the_plain_loss(source, target, curved):
     trajectory = transport(source, curved, 4)
-    plain, theta = FMKTLoss(PKD), FMKTThetaLoss(PKD, student_weight=0.0)
+    plain, theta = FMKTLoss(PKD), FMKTLoss(PKD, student_weight=0.0)
     assert torch.equal(plain({0: trajectory}, [target]), theta({0: trajectory}, [target]))
-
-
-def test_theta_towards_the_teacher_adds_the_metric_of_the_students_own_feature(source, target, curved):
-    trajectory = transport(source, curved, 4)
-    theta = FMKTThetaLoss(PKD, student_weight=0.5, student_target='teacher')({0: trajectory}, [target])
-    own = metric_of(FMKTLoss(PKD))(source, target)
-    torch.testing.assert_close(theta, FMKTLoss(PKD)({0: trajectory}, [target]) + 0.5 * own, rtol=1e-12, atol=0)
-
-
-def test_a_flow_that_starts_from_a_copy_leaves_the_student_to_the_pull(source, target, curved):
-    own = source.clone().requires_grad_()
-    trajectory = transport(own.detach(), curved, 4)
-    FMKTThetaLoss(L2)({0: trajectory}, [target], [own]).backward()
-    pull = metric_of(FMKTLoss(L2))(own, trajectory.output)
-    torch.testing.assert_close(own.grad, torch.autograd.grad(pull, own)[0], rtol=1e-12, atol=0)
-
-
-def test_theta_towards_both_is_the_mean_of_the_two(source, target, curved):
-    trajectory = transport(source, curved, 4)
-    flow, teacher, both = (
-        FMKTThetaLoss(PKD, student_target=towards)({0: trajectory}, [target]) for towards in ('flow', 'teacher', 'both')
-    )
-    torch.testing.assert_close(both, (flow + teacher) / 2, rtol=1e-12, atol=0)
-
-
-def test_theta_towards_anything_else_is_refused():
-    with pytest.raises(ValueError, match="`student_target` must be one of flow, teacher, both, but got 'output'"):
-        FMKTThetaLoss(PKD, student_target='output')
 
 
 def test_target_is_not_written_to(source, target, curved):
     before = target.clone()
-    FMKTThetaLoss(PKD)({0: transport(source, curved, 4)}, [target])
+    FMKTLoss(PKD, student_weight=1.0)({0: transport(source, curved, 4)}, [target])
     assert torch.equal(target, before)
 
 
@@ -157,37 +130,41 @@ def test_own_teacher_learns_from_the_mean_of_the_steps(source, curved, metric):
     scale = torch.ones((), dtype=torch.float64, requires_grad=True)
     trajectory = transport(source, lambda state, t: scale * curved(state, t), 4)
     mean = torch.stack(trajectory.endpoints).mean(0).detach()
-    expected = sum(metric_of(OFMKTLoss(metric))(endpoint, mean) for endpoint in trajectory.endpoints) / 4
-    loss = OFMKTLoss(metric)({0: trajectory})
+    expected = sum(metric_of(FMKTLoss(metric, target=OWN))(endpoint, mean) for endpoint in trajectory.endpoints) / 4
+    loss = FMKTLoss(metric, target=OWN)({0: trajectory})
     torch.testing.assert_close(loss, expected, rtol=1e-12, atol=0)
     found, wanted = (torch.autograd.grad(value, scale, retain_graph=True)[0] for value in (loss, expected))
     torch.testing.assert_close(found, wanted, rtol=1e-12, atol=0)
 
 
 def test_own_teacher_has_nothing_to_say_in_one_step(source, curved):
-    assert OFMKTLoss(L2)({0: transport(source, curved, 1)}) == 0
+    assert FMKTLoss(L2, target=OWN)({0: transport(source, curved, 1)}) == 0
 
 
 def test_own_teacher_pulls_the_student_in_its_theta_form(source, curved):
     trajectory = transport(source, curved, 4)
-    pull = OFMKTThetaLoss(L2, student_weight=2.0)({0: trajectory}) - OFMKTLoss(L2)({0: trajectory})
-    expected = 2.0 * metric_of(OFMKTLoss(L2))(source, trajectory.output)
+    pull = FMKTLoss(L2, student_weight=2.0, target=OWN)({0: trajectory}) - FMKTLoss(L2, target=OWN)({0: trajectory})
+    expected = 2.0 * metric_of(FMKTLoss(L2, target=OWN))(source, trajectory.output)
     torch.testing.assert_close(pull, expected, rtol=1e-10, atol=0)
 
 
-@pytest.mark.parametrize('cls', [OFMKTLoss, OFMKTThetaLoss, FMKTThetaLoss])
-def test_a_transform_that_trains_gets_no_gradient_from_its_targets(cls, source, target, curved):
+@pytest.mark.parametrize(
+    'form',
+    [dict(target=OWN), dict(target=OWN, student_weight=1.0), dict(student_weight=1.0)],
+    ids=['own', 'own-theta', 'theta'],
+)
+def test_a_transform_that_trains_gets_no_gradient_from_its_targets(form, source, target, curved):
     """T of a target is a constant: the gradient is that of a loss with a copy of T for the targets."""
     projection = dict(type='mmrazor.ConvModuleConnector', in_channel=6, out_channel=6, act_cfg=None)
-    loss = cls(L2, transform=projection).double()
+    loss = FMKTLoss(L2, transform=projection, **form).double()
     trajectory = transport(source, curved, 2)
     transform, metric = loss.level_metrics[0].transform, metric_of(loss)
     constant = copy.deepcopy(transform)(trajectory.output).detach()
-    teacher = target if cls is FMKTThetaLoss else constant
+    teacher = constant if 'target' in form else target
     expected = sum(metric(transform(endpoint), teacher) for endpoint in trajectory.endpoints) / 2
-    if cls is not OFMKTLoss:
+    if 'student_weight' in form:
         expected = expected + metric(transform(source), constant)
-    value = loss({0: trajectory}, *([[target]] if cls is FMKTThetaLoss else []))
+    value = loss({0: trajectory}, *([] if 'target' in form else [[target]]))
     torch.testing.assert_close(value, expected, rtol=1e-12, atol=0)
     for found, wanted in zip(*(torch.autograd.grad(each, loss.parameters()) for each in (value, expected))):
         torch.testing.assert_close(found, wanted, rtol=1e-10, atol=1e-12)
@@ -199,10 +176,9 @@ def test_a_weight_that_is_no_number_is_refused(loss_weight):
         FMKTLoss(loss_weight=loss_weight)
 
 
-@pytest.mark.parametrize('cls', [OFMKTLoss, OFMKTThetaLoss])
-def test_own_teacher_has_no_pairs_to_decouple(cls):
-    with pytest.raises(ValueError, match='`keep_pairs` must be 1 .*without a teacher, but got 0.5'):
-        cls(keep_pairs=0.5)
+def test_a_teacher_as_the_target_must_be_handed_over(source, curved):
+    with pytest.raises(ValueError, match='whose target is the teacher must get `teacher_features`, but it does not'):
+        FMKTLoss(L2)({0: transport(source, curved, 1)})
 
 
 def test_diagnostics_of_half_precision_are_finite():
@@ -237,7 +213,7 @@ def test_without_diagnosing_nothing_is_left_behind(source, target, curved):
 @pytest.mark.parametrize('weights', [dict(loss_weight=-1), dict(student_weight=-1)])
 def test_negative_weights_are_refused(weights):
     with pytest.raises(ValueError, match='must be .*at least 0, but got -1'):
-        FMKTThetaLoss(PKD, **weights)
+        FMKTLoss(PKD, **weights)
 
 
 @pytest.mark.parametrize('shape', [(2, 8, 5, 4), (2, 6, 10, 8)], ids=['channels', 'stride'])
@@ -265,7 +241,7 @@ def test_pkd_is_the_default_metric(source, target, curved):
 
 
 def test_levels_are_compared_with_the_levels_of_the_teacher_that_are_named(source, target):
-    loss = FMKTLoss(L2, teacher_levels=[2, 0])
+    loss = FMKTLoss(L2, target=TeacherTarget(levels=[2, 0]))
     trajectory = transport(source, lambda state, t: 0 * state, 1)
     both = loss({0: trajectory, 1: trajectory}, [source, None, target])
     assert both == FMKTLoss(L2)({0: trajectory}, [target]) > 0
@@ -278,7 +254,7 @@ def test_levels_that_the_teacher_lacks_are_refused(source, target, teacher_level
         ValueError,
         match=r'every level of the student that is compared, \[0, 1\], must have a level .* which has 3, but got',
     ):
-        FMKTLoss(teacher_levels=teacher_levels)({0: trajectory, 1: trajectory}, [target] * 3)
+        FMKTLoss(target=TeacherTarget(levels=teacher_levels))({0: trajectory, 1: trajectory}, [target] * 3)
 
 
 def test_sizes_that_round_otherwise_are_interpolated_and_others_refused():

@@ -2,7 +2,7 @@ import pytest
 import torch
 
 from mmfmkt.flow import transport
-from mmfmkt.models import FMKTLoss
+from mmfmkt.models import FMKTLoss, TeacherTarget
 from mmfmkt.models.losses.pair_decoupling import decouple, decoupled_order
 
 L2 = dict(type='mmrazor.L2Loss', normalize=False)
@@ -29,7 +29,7 @@ def test_the_teachers_tensor_is_neither_written_to_nor_shared():
 
 def test_the_loss_never_writes_into_the_teachers_tensor(source, target, curved):
     before, version = target.clone(), target._version
-    FMKTLoss(L2, keep_pairs=0.0).train()({0: transport(source, curved, 2)}, [target])
+    FMKTLoss(L2, target=TeacherTarget(keep_pairs=0.0)).train()({0: transport(source, curved, 2)}, [target])
     assert torch.equal(target, before) and target._version == version
 
 
@@ -37,7 +37,7 @@ def test_all_levels_are_decoupled_alike(curved):
     """The images are swapped as wholes: with two of them and no pair kept, every level meets the other image's."""
     sources, targets = torch.randn(2, 2, 2, 6, 4, 4, dtype=torch.float64)
     trajectories = {level: transport(source, curved, 2) for level, source in enumerate(sources)}
-    decoupled = FMKTLoss(L2, keep_pairs=0.0).train()(trajectories, list(targets))
+    decoupled = FMKTLoss(L2, target=TeacherTarget(keep_pairs=0.0)).train()(trajectories, list(targets))
     swapped = FMKTLoss(L2)(trajectories, [target.flip(0) for target in targets])
     torch.testing.assert_close(decoupled, swapped, rtol=1e-12, atol=0)
 
@@ -45,11 +45,12 @@ def test_all_levels_are_decoupled_alike(curved):
 def test_in_eval_mode_all_pairs_are_kept(source, target, curved):
     trajectories = {0: transport(source, curved, 2)}
     assert torch.equal(
-        FMKTLoss(L2, keep_pairs=0.0).eval()(trajectories, [target]), FMKTLoss(L2)(trajectories, [target])
+        FMKTLoss(L2, target=TeacherTarget(keep_pairs=0.0)).eval()(trajectories, [target]),
+        FMKTLoss(L2)(trajectories, [target]),
     )
 
 
 @pytest.mark.parametrize('keep_pairs', [-0.1, 1.5])
 def test_a_share_outside_the_unit_interval_is_refused(keep_pairs):
     with pytest.raises(ValueError, match=rf'`keep_pairs` must lie in \[0, 1\], but got {keep_pairs}'):
-        FMKTLoss(keep_pairs=keep_pairs)
+        FMKTLoss(target=TeacherTarget(keep_pairs=keep_pairs))

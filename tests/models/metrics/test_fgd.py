@@ -8,8 +8,8 @@ from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
 from mmfmkt.flow import transport
-from mmfmkt.models import BoxFeatureLoss, BoxFMKTLoss, BoxFMKTThetaLoss, FGDMetric, FMKTLoss
-from mmfmkt.models.losses.box_losses import relative_boxes
+from mmfmkt.models import FeatureLoss, FGDMetric, FMKTLoss, OwnOutput
+from mmfmkt.models.losses.ground_truth import relative_boxes
 from mmfmkt.models.metrics.fgd import GlobalContext, attentions, focal_weights
 
 ONLY = dict(alpha=0.0, beta=0.0, gamma=0.0, lambda_=0.0)
@@ -90,7 +90,7 @@ def test_the_loss_hands_the_boxes_to_the_metric_of_every_level(source, target):
     torch.manual_seed(0)
     metric = FGDMetric(6).double()
     config = dict(type='mmrazor.FGDMetric', teacher_channels=6)
-    loss = BoxFeatureLoss([config, config], loss_weight=3.0).double()
+    loss = FeatureLoss([config, config], loss_weight=3.0).double()
     value = loss([source, source[..., :2, :2]], [target, target[..., :2, :2]], [sample, sample])
     boxes = LEFT * 2
     expected = 3 * (metric(source, target, boxes) + metric(source[..., :2, :2], target[..., :2, :2], boxes))
@@ -110,7 +110,7 @@ def test_every_step_of_a_flow_is_measured_with_the_boxes(source, target, curved,
     config = dict(type='mmrazor.FGDMetric', teacher_channels=6)
     steps = [metric(endpoint, target, LEFT * 2) for endpoint in trajectory.endpoints]
     pull = metric(source, trajectory.output, LEFT * 2)
-    plain, theta = BoxFMKTLoss(config).double(), BoxFMKTThetaLoss(config, student_weight=2.0).double()
+    plain, theta = FMKTLoss(config).double(), FMKTLoss(config, student_weight=2.0).double()
     for loss in (plain, theta):
         loss.level_metrics[0].metric.load_state_dict(metric.state_dict())
     torch.testing.assert_close(plain([trajectory], [target], [sample] * 2), sum(steps) / 2, rtol=1e-12, atol=0)
@@ -124,10 +124,19 @@ def test_a_temperature_of_zero_is_refused():
         FGDMetric(2, temperature=0)
 
 
-@pytest.mark.parametrize('metric', ['L2Loss', 'ChannelWiseDivergence'])
-def test_a_metric_that_does_not_look_at_boxes_is_refused_where_it_should(metric):
-    with pytest.raises(ValueError, match=r'metric\(student, teacher, boxes\), but'):
-        BoxFeatureLoss(dict(type=f'mmrazor.{metric}'))
+def test_the_flows_own_output_is_measured_with_the_boxes_too(source, curved, sample):
+    torch.manual_seed(0)
+    metric, trajectory = FGDMetric(6).double(), transport(source, curved, 2)
+    loss = FMKTLoss(dict(type='mmrazor.FGDMetric', teacher_channels=6), target=OwnOutput()).double()
+    loss.level_metrics[0].metric.load_state_dict(metric.state_dict())
+    steps = [metric(endpoint, trajectory.output, LEFT * 2) for endpoint in trajectory.endpoints]
+    torch.testing.assert_close(loss([trajectory], data_samples=[sample] * 2), sum(steps) / 2, rtol=1e-12, atol=0)
+
+
+def test_a_metric_that_wants_boxes_must_say_that_it_reads_them(monkeypatch):
+    monkeypatch.setattr(FGDMetric, 'reads', ())
+    with pytest.raises(ValueError, match=r'one that reads boxes says reads = \("boxes", \)'):
+        FeatureLoss(dict(type='mmrazor.FGDMetric', teacher_channels=6))
 
 
 def test_a_negative_weight_is_refused():
@@ -135,8 +144,9 @@ def test_a_negative_weight_is_refused():
         FGDMetric(2, alpha=-1)
 
 
-def test_a_metric_that_looks_at_boxes_is_refused_where_there_are_none():
+def test_a_loss_whose_metric_reads_boxes_is_refused_where_there_are_none(source, target, curved):
+    loss = FMKTLoss(dict(type='mmrazor.FGDMetric', teacher_channels=6)).double()
     with pytest.raises(
-        ValueError, match=r'metric\(student, teacher\), but FGDMetric wants \(student, teacher, boxes\)'
+        ValueError, match='must get `data_samples`, because its metric reads boxes, but it does not: add'
     ):
-        FMKTLoss(dict(type='mmrazor.FGDMetric', teacher_channels=6))
+        loss([transport(source, curved, 2)], [target])
