@@ -88,9 +88,7 @@ def paths_of(
     loss: FMKTLoss, width: int, trajectories: dict[int, Trajectory], teacher_features: Any = None
 ) -> dict[int, LevelPath]:
     """Level -> its path on images that are `width` pixels wide, of what a loss gets."""
-    targets = dict.fromkeys(trajectories)
-    if teacher_features is not None:
-        targets = {level: target for level, (_, target) in loss.match(trajectories, teacher_features).items()}
+    targets = loss.target.of_pyramid(trajectories, teacher_features, training=False)
     metrics = loss.level_metrics
     return {
         level: path_of(trajectory, targets[level], metrics[index % len(metrics)], width)

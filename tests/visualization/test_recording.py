@@ -72,7 +72,7 @@ def test_a_path_is_what_the_loss_compares_after_projection_and_rounding(source, 
 
 def test_a_flow_without_a_teacher_has_its_output_as_the_target(source, curved):
     trajectory = transport(source, curved, 3)
-    path = paths_of(FMKTLoss(), 32, {0: trajectory})[0]
+    path = paths_of(FMKTLoss(target=dict(type='mmrazor.OwnOutput')), 32, {0: trajectory})[0]
     assert torch.equal(path.target, trajectory.output) and path.times == (1.0, 2 / 3, 1 / 3, 0.0)
 
 

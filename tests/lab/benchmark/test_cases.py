@@ -2,6 +2,7 @@ import pytest
 from mmengine.config import Config
 
 from mmfmkt.lab.benchmark.cases import DEPLOYED, ENCODERS, STOCK, TRAINED, Case, make_cases, read_name
+from mmfmkt.pairing.short_form import write_out
 
 PAIR = dict(type='mmrazor.FMKTPair', architecture=dict(type='mmdet.RetinaNet'))
 
@@ -40,9 +41,10 @@ def test_other_names_are_refused(name, message):
 
 
 @pytest.mark.parametrize('name', ['fmkt', 'fmkt-theta', 'fmkt-logit'])
-def test_what_is_no_pair_is_timed_as_it_is_beside_its_plain_student(root, name):
+def test_what_is_written_out_is_timed_as_it_is_beside_its_plain_student(root, name, monkeypatch):
+    monkeypatch.chdir(root)  # where the demo's pair has its teacher
     config, student = (
-        Config.fromfile(root / f'configs/demo/{file}.py').model.to_dict() for file in (name, 'retinanet_r18')
+        write_out(Config.fromfile(f'configs/demo/{file}.py')).model.to_dict() for file in (name, 'retinanet_r18')
     )
     cases = make_cases(config, name, TRAINED, DEPLOYED)
     assert [(case.name, case.config) for case in cases] == [('student', student), (name, config)]
