@@ -4,7 +4,7 @@ from mmengine.config import Config
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
-from mmfmkt.engine.cpu import prepare_distributed_cpu
+from mmfmkt.engine.distributed_cpu import prepare_distributed_cpu
 
 
 def build_runner(cfg: Config) -> Runner:

@@ -10,7 +10,7 @@ from mmfmkt.common.checkpoints import read_checkpoint
 from mmfmkt.deploy.detector import is_distillation
 from mmfmkt.engine.add_hooks import add_distillation_hooks, make_resumable
 from mmfmkt.engine.checkpoint_files import Resumable, find_resumable, read_resumable
-from mmfmkt.engine.cpu import enable_amp
+from mmfmkt.engine.mixed_precision import enable_amp
 from mmfmkt.pairing.short_form import write_out
 
 from .arguments import load_config

@@ -55,7 +55,7 @@ def type_name(config: dict) -> str:
     return getattr(part_type, '__name__', str(part_type)).split('.')[-1]
 
 
-def read_detector_config(config: str | dict, option: str = '`teacher`') -> ConfigDict:
+def read_detector_config(config: str | dict | None, option: str = '`teacher`') -> ConfigDict:
     """The model of a config file, of a `package::` config or of a config dict.
 
     Raises:

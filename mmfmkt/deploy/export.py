@@ -75,7 +75,7 @@ def load_detector(model: dict, weights: dict) -> BaseModel:
 def check_same(trained: BaseModel, exported: BaseModel) -> None:
     """Raise a RuntimeError if two detectors see something else in an image of noise."""
     with torch.no_grad():
-        first, second = (look(detector) for detector in (trained, exported))
+        first, second = (predict_noise(detector) for detector in (trained, exported))
     if len(first) != len(second) or not all(torch.equal(a.nan_to_num(), b.nan_to_num()) for a, b in zip(first, second)):
         raise RuntimeError(
             'what was exported must predict what was trained, but on an image of noise it does not; does a '
@@ -83,7 +83,7 @@ def check_same(trained: BaseModel, exported: BaseModel) -> None:
         )
 
 
-def look(detector: BaseModel) -> list[Tensor]:
+def predict_noise(detector: BaseModel) -> list[Tensor]:
     """Features, boxes, scores and labels of an image of noise, the same image for every detector."""
     images = torch.randn(1, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
     shape = (SIZE, SIZE)

@@ -1,3 +1,3 @@
-from . import checkpoint_files, cpu, hooks, loading, sharding  # registers everything
+from . import checkpoint_files, hooks, loading, mixed_precision, sharding  # registers everything
 
-__all__ = ['checkpoint_files', 'cpu', 'hooks', 'loading', 'sharding']
+__all__ = ['checkpoint_files', 'hooks', 'loading', 'mixed_precision', 'sharding']

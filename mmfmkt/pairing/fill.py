@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from mmengine.config import Config, ConfigDict
 from mmengine.model import BaseModel
@@ -33,7 +34,7 @@ SOURCES: dict[str, Callable[[BaseModel], str]] = dict(
 CHANNELS = dict(student_channels=0, in_channel=0, teacher_channels=1, out_channel=1)
 
 
-def to_dict(config: object) -> object:
+def to_dict(config: Any) -> Any:
     """A config as a dict of its own, so that filling it in changes nobody else's; what is no dict stays."""
     return copy.deepcopy(config.to_dict() if isinstance(config, ConfigDict) else config)
 
@@ -49,13 +50,13 @@ def choose(matched: Matched, levels: list[int] | None) -> Matched:
     """The pairs of these levels of the student, or the four finest."""
     if levels is None:
         return matched[:MOST_LEVELS]
-    levels, of_student = check_levels(levels), {pair[0].index: pair for pair in matched}
-    if not set(levels) <= set(of_student):
+    wanted, of_student = check_levels(levels), {pair[0].index: pair for pair in matched}
+    if not set(wanted) <= set(of_student):
         raise ValueError(
             '`levels` must be levels of the student that the teacher has too, '
-            f'{sorted(of_student)}, but got {list(levels)}'
+            f'{sorted(of_student)}, but got {list(wanted)}'
         )
-    return [of_student[level] for level in levels]
+    return [of_student[level] for level in wanted]
 
 
 def head_of(detector: BaseModel) -> nn.Module:
@@ -126,7 +127,8 @@ def fill_loss(loss: dict, matched: Matched) -> dict:
     """
     if not is_a(loss, LevelLoss):
         return loss
-    loss, filled = dict(loss), {}
+    loss = dict(loss)
+    filled: dict[str, Any] = {}
     if is_a(loss, FeatureLoss):  # others know the levels from their trajectories
         filled['levels'] = tuple(student.index for student, _ in matched)
     if any(student.index != teacher.index for student, teacher in matched):

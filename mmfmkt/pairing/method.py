@@ -35,11 +35,11 @@ class Method:
     Attributes:
         name: its name, or the file of one that is not in `configs/_base_/methods/`.
         distiller: recorders, connectors, losses and mappings, in MMRazor's form; None for the plain student. The first
-            loss is the one that `loss` of a pair sets. What the recorders `pyramid`, `head`, `classifier`, `head_flow` and
-            `loss_cls` listen to, the channels in losses, and `head` in them are set for the pair.
+            loss is the one that `loss` of a pair sets. What the recorders `pyramid`, `head`, `classifier`, `head_flow`
+            and `loss_cls` listen to, the channels in losses, and `head` in them are set for the pair.
         flow: the settings of the flow, if the method has one.
-        place: where it stands. 'neck': the student's heads read the features that it transports. 'head': the classifier of
-            its head does. 'connector' and 'head_connector': beside the neck or the classifier; it is not deployed.
+        place: where it stands. 'neck': the student's heads read the features that it transports. 'head': the classifier
+            of its head does. 'connector' and 'head_connector': beside the neck or the classifier; it is not deployed.
         head_flow: the settings of a second flow, in the head, of a method that has one in the neck.
         algorithm: the type that trains it.
         for_students: how the first loss differs for kinds of students, 'two_stage' or 'anchor_free'.
@@ -130,7 +130,7 @@ def read_method(method: str) -> Method:
 
 
 def state_place(variables: dict, method: str) -> None:
-    """Let a method whose file does not say where its flow stands say it: in a connector called `flow`, or in the neck."""
+    """State where the flow stands if the file does not: in the connector called `flow`, or else in the neck."""
     connector = (variables['distiller'].get('connectors') or {}).get('flow')
     if variables.get('place') is None and (connector or variables.get('flow')):
         variables['place'] = 'connector' if connector else 'neck'
@@ -139,8 +139,8 @@ def state_place(variables: dict, method: str) -> None:
         variables['flow'] = connector['flow']
     if place not in (None, *PLACES) or (place or '').endswith('connector') != bool(connector):
         raise ValueError(
-            f'`place` of a method must be one of {", ".join(PLACES)}, the latter two with a connector `flow` in the distiller, '
-            f'but that of {method} is {place!r} with {"" if connector else "no "}such a connector'
+            f'`place` of a method must be one of {", ".join(PLACES)}, the latter two with a connector `flow` in the '
+            f'distiller, but that of {method} is {place!r} with {"" if connector else "no "}such a connector'
         )
 
 
@@ -149,8 +149,8 @@ def check_variables(variables: dict, method: str) -> None:
     unknown = set(variables) - set(VARIABLES)
     if unknown or not variables and method != PLAIN:
         raise ValueError(
-            f'the file of a method must have `distiller`, and may have {", ".join(VARIABLES[1:])}, but {method} has '
-            f'{", ".join(sorted(unknown)) or "none of them"}'
+            f'the file of a method must have `distiller`, and may have {", ".join(VARIABLES[1:])}, but {method} '
+            f'has {", ".join(sorted(unknown)) or "none of them"}'
         )
     for name in DICTS:
         if not isinstance(variables.get(name) or {}, dict):

@@ -1,10 +1,13 @@
-"""From two detectors to a distillation: both are run once to find what they have in common, and the config of a method is
-filled in with it.
+"""From two detectors and a method to a distillation.
+
+Both are run once to find what they have in common, and the config of the method is filled in with it.
 """
 
 from __future__ import annotations
 
+import copy
 import inspect
+from typing import Any
 
 from mmengine.model import BaseModel
 from mmrazor.registry import MODELS
@@ -56,7 +59,8 @@ def pair_config(
     flow: dict | None = None,
     loss: dict | None = None,
     distiller: dict | None = None,
-    **others,
+    head_flow: dict | None = None,
+    **others: Any,
 ) -> dict:
     """The config of the algorithm that trains a pair of detectors; for the method 'student', that of the student.
 
@@ -69,24 +73,27 @@ def pair_config(
         teacher: config file, 'package::' config or config dict of the teacher; not read by methods without one.
         teacher_ckpt: file or address of its weights.
         method: a file of `configs/_base_/methods`, as 'fmkt' or 'pkd', or a .py file like those.
-        flow: settings of the flow that differ from the method's, as `num_steps`; `levels` chooses levels of the student.
-        loss: settings of the loss that differ from the method's, as `loss_weight`; `levels` for methods without a flow.
+        flow: settings of the flow that differ from the method's, as `num_steps`; `levels` chooses levels of the
+            student.
+        loss: settings of the first loss that differ from the method's, as `loss_weight`; `levels` for methods without a
+            flow.
         distiller: settings of the distiller that differ, as further recorders, connectors, losses and mappings.
-        others: further arguments of the algorithm, as `inherit`; `head_flow`, settings of the second flow of a method that
-            has one.
+        head_flow: settings of the second flow of a method that has one in the neck and one in the head.
+        others: further arguments of the algorithm, as `inherit`.
 
     Raises:
-        ValueError: if the method is unknown or does not fit the two, if student and teacher have no stride in common, in
-            which case the message shows both pyramids, or if a config is not that of a detector.
+        ValueError: if the method is unknown or does not fit the two, if student and teacher have no stride in common,
+            in which case the message shows both pyramids, or if a config is not that of a detector.
     """
-    check_settings(others, flow=flow, loss=loss, distiller=distiller, head_flow=others.get('head_flow'))
+    check_settings(others, flow=flow, loss=loss, distiller=distiller, head_flow=head_flow)
     chosen, architecture = read_method(method), to_dict(architecture)
-    if chosen.is_plain:
+    if chosen.distiller is None:
         return architecture
-    settings = {'flow': flow, 'head_flow': others.pop('head_flow', None)}
-    check_flows(chosen, settings)
+    changes = {'flow': flow, 'head_flow': head_flow}
+    check_flows(chosen, changes)
     student, pyramid = build_with_pyramid(architecture, 'student')
-    matched, parts = match_levels(pyramid, pyramid), chosen.distiller
+    matched: Matched = match_levels(pyramid, pyramid)
+    parts = copy.deepcopy(chosen.distiller)
     if chosen.reads_teacher:
         detector, of_teacher = build_with_pyramid(read_detector_config(teacher), 'teacher')
         check_fit(chosen, student, detector)
@@ -94,14 +101,17 @@ def pair_config(
         fill_sources(parts['teacher_recorders'], detector)
         others.update(teacher=to_dict(teacher), teacher_ckpt=teacher_ckpt)
     fill_sources(parts.get('student_recorders'), student)
-    matched = set_losses(chosen, student, loss, matched, (flow or {}).get('levels'))
-    architecture = set_flows(chosen, settings, student, [level for level, _ in matched], architecture)
+    matched = fill_losses(chosen, parts, student, loss, matched, (flow or {}).get('levels'))
+    flows = fill_flows(chosen, changes, student, [level for level, _ in matched])
+    if 'connector' in flows:
+        parts['connectors']['flow']['flow'] = flows['connector']
     if is_first_process() and on_pyramid(chosen):
         print(describe_matched(matched))
+    architecture = with_flows(architecture, flows)
     return dict(type=chosen.algorithm, architecture=architecture, distiller=merge(parts, distiller), **others)
 
 
-def check_settings(others: dict, **dicts) -> None:
+def check_settings(others: dict, **dicts: Any) -> None:
     """Raise a ValueError for a setting that the algorithm does not have, or that is no dict."""
     for name, value in dicts.items():
         if value is not None and not isinstance(value, dict):
@@ -110,14 +120,14 @@ def check_settings(others: dict, **dicts) -> None:
     if unknown:
         raise ValueError(
             'a pair must have no other settings than architecture (the student), teacher, teacher_ckpt, '
-            f'method, flow, loss, distiller, {", ".join(SETTINGS)}, but got {", ".join(sorted(unknown))}; what '
-            'belongs to the student is set under `model.architecture`'
+            f'method, flow, loss, distiller, head_flow, {", ".join(SETTINGS)}, but got '
+            f'{", ".join(sorted(unknown))}; what belongs to the student is set under `model.architecture`'
         )
 
 
-def check_flows(method: Method, settings: dict[str, dict | None]) -> None:
+def check_flows(method: Method, changes: dict[str, dict | None]) -> None:
     """Raise a ValueError if there are settings for a flow that the method does not have."""
-    for name, value in settings.items():
+    for name, value in changes.items():
         if value and getattr(method, name) is None:
             raise ValueError(
                 f'`{name}` must be set for a method that has one, but got {value} for {method.name}; levels are set by '
@@ -140,25 +150,33 @@ def on_pyramid(method: Method) -> bool:
     return method.place not in ('head', 'head_connector') and is_a(method.loss, LevelLoss)
 
 
-def set_losses(
-    method: Method, student: BaseModel, changes: dict | None, matched: Matched, levels: list[int] | None
+def fill_losses(
+    method: Method, parts: dict, student: BaseModel, changes: dict | None, matched: Matched, levels: list[int] | None
 ) -> Matched:
-    """Fill in the losses of a method for a student, and return the levels that the first one compares."""
-    losses = method.distiller['distill_losses']
-    name = next(iter(losses))
-    kind = kind_of(student)
-    for other, settings in losses.items():
-        losses[other] = fill_heads(settings, find_head(student))
-    of_kind = method.for_students.get(kind) if kind else None
-    loss = with_new_names(merge(merge(losses[name], of_kind), changes))
+    """Fill in the losses of a method for a student.
+
+    Args:
+        method: the method.
+        parts: its distiller, which is filled in.
+        student: the student detector.
+        changes: settings of the first loss that differ.
+        matched: the levels that student and teacher have in common.
+        levels: those of the student that a flow transports, if the user has said so.
+
+    Returns:
+        The levels that the first loss compares.
+    """
+    losses = parts['distill_losses']
+    for name, settings in losses.items():
+        losses[name] = fill_heads(settings, find_head(student))
+    first = next(iter(losses))
+    loss = with_new_names(merge(merge(losses[first], method.for_students.get(kind_of(student))), changes))
     check_arguments(loss)
     if on_pyramid(method):
-        matched = choose(
-            matched, loss.get('levels') if levels is None else levels
-        )  # of a loss without a flow, or of a flow
+        matched = choose(matched, loss.get('levels') if levels is None else levels)
         loss = fill_loss(loss, matched)
-    losses[name] = loss
-    read_boxes(method.distiller, name)
+    losses[first] = loss
+    read_boxes(parts, first)
     return matched
 
 
@@ -176,37 +194,39 @@ def check_arguments(loss: dict) -> None:
             )
 
 
-def set_flows(
-    method: Method, settings: dict[str, dict | None], student: BaseModel, levels: list[Level], architecture: dict
-) -> dict:
-    """Put the flows of a method where they stand, and return the student's config.
+def fill_flows(
+    method: Method, changes: dict[str, dict | None], student: BaseModel, levels: list[Level]
+) -> dict[str, dict]:
+    """The flows of a method for a student, by where they stand: 'neck', 'head' or 'connector'.
 
     Args:
-        method: the method, into whose distiller a flow is put that stands in a connector.
-        settings: what differs from the method's `flow` and `head_flow`.
+        method: the method.
+        changes: what differs from its `flow` and `head_flow`.
         student: the student detector.
         levels: those that a flow of the pyramid transports.
-        architecture: the student's config.
     """
-    kind = kind_of(student)
-    if method.flow is not None:
-        if method.place in ('head', 'head_connector'):
-            flow = head_flow(method.flow, method.flow_for_students.get(kind), settings['flow'], student)
-        else:
-            flow = fill_flow(merge(method.flow, settings['flow']), levels)
-        if method.place == 'head_connector':  # a dense head runs alike on all levels, a box head on all proposals
-            count = 1 if kind == 'two_stage' else len(strides_of(student.bbox_head))
-            flow = dict(flow, levels=tuple(range(count)), shared=True)
-        if method.place in ('connector', 'head_connector'):
-            method.distiller['connectors']['flow']['flow'] = flow
-        else:
-            architecture = (with_flow_head if method.place == 'head' else with_flow_neck)(architecture, flow)
+
+    def before_classifier(flow: dict, changes: dict | None) -> dict:
+        return fill_head_flow(merge(merge(flow, method.flow_for_students.get(kind_of(student))), changes), student)
+
+    flows: dict[str, dict] = {}
+    if method.flow is not None and method.place in ('neck', 'connector'):
+        flows[method.place] = fill_flow(merge(method.flow, changes['flow']), levels)
+    elif method.flow is not None:
+        flow = before_classifier(method.flow, changes['flow'])
+        if method.place == 'head':
+            flows['head'] = flow
+        else:  # a dense head runs alike on all levels, a box head on all proposals
+            dense = kind_of(student) != 'two_stage'
+            count = len(strides_of(student.bbox_head)) if dense else 1
+            flows['connector'] = dict(flow, levels=tuple(range(count)), shared=True)
     if method.head_flow is not None:
-        flow = head_flow(method.head_flow, method.flow_for_students.get(kind), settings['head_flow'], student)
-        architecture = with_flow_head(architecture, flow)
-    return architecture
+        flows['head'] = before_classifier(method.head_flow, changes['head_flow'])
+    return flows
 
 
-def head_flow(flow: dict, of_kind: dict | None, changes: dict | None, student: BaseModel) -> dict:
-    """A flow before the classifier of the student's head, with what differs for its kind, and what the user has changed."""
-    return fill_head_flow(merge(merge(flow, of_kind), changes), student)
+def with_flows(architecture: dict, flows: dict[str, dict]) -> dict:
+    """The student's config with the flows that are deployed."""
+    if 'neck' in flows:
+        architecture = with_flow_neck(architecture, flows['neck'])
+    return with_flow_head(architecture, flows['head']) if 'head' in flows else architecture

@@ -1,6 +1,7 @@
-"""The short form of a config: it names a student, a teacher and a method, and stands for an algorithm with all its parts."""
+"""The short form of a config: it names a student, a teacher and a method, and stands for a whole algorithm."""
 
 import copy
+from typing import Any
 
 from mmengine.config import Config, ConfigDict
 from mmengine.model import BaseModel
@@ -9,19 +10,19 @@ from mmrazor.registry import MODELS
 from mmfmkt.common.building import build_detector
 from mmfmkt.common.checkpoints import read_checkpoint
 from mmfmkt.common.config_files import add_imports, type_name
-from mmfmkt.detectors.pyramid import find_pyramid
+from mmfmkt.detectors.pyramid import Level, find_pyramid
 from mmfmkt.models.flows.pyramid_flow import FLOW_LEVELS
 
 from .fill import to_dict
 from .method import DEFAULT, read_method
-from .pair import pair_config, set_flows
+from .pair import fill_flows, pair_config, with_flows
 
 SHORT_FORM = 'FMKTPair'
 CLIP_GRAD = dict(max_norm=35, norm_type=2)
 
 
 @MODELS.register_module(name=SHORT_FORM)
-def build_pair(**settings) -> BaseModel:
+def build_pair(**settings: Any) -> BaseModel:
     """The algorithm of a short form (`type='mmrazor.FMKTPair'`); see :func:`pair_config` for its settings."""
     config = pair_config(**settings)
     return MODELS.build(ConfigDict(config)) if 'distiller' in config else build_detector(config)
@@ -56,17 +57,21 @@ def trained_architecture(short: dict, checkpoint: str) -> dict:
     method, architecture = read_method(short.get('method', DEFAULT)), to_dict(short['architecture'])
     if not method.deploys_flow:
         return architecture
-    settings = {name: to_dict(short.get(name) or {}) for name in ('flow', 'head_flow')}
-    student, levels = build_detector(architecture), []
-    if method.place == 'neck':
-        meta = read_checkpoint(checkpoint, 'the checkpoint')[1].get('meta')
-        named = (meta.get(FLOW_LEVELS) if isinstance(meta, dict) else None) or settings['flow'].get('levels')
-        if not named:
-            raise ValueError(
-                f'the checkpoint of {method.name} must name the levels of its flow, but {checkpoint} does not: it is that of '
-                'another detector, of an earlier version, or of another program. Take the config in the work_dir of the '
-                'run, or set the levels: --cfg-options model.flow.levels="[0,1,2,3]"'
-            )
-        pyramid = {level.index: level for level in find_pyramid(student)}
-        levels = [pyramid[level] for level in named]
-    return set_flows(method, settings, student, levels, architecture)
+    changes = {name: to_dict(short.get(name) or {}) for name in ('flow', 'head_flow')}
+    student = build_detector(architecture)
+    levels = trained_levels(student, changes['flow'], checkpoint) if method.place == 'neck' else []
+    return with_flows(architecture, fill_flows(method, changes, student, levels))
+
+
+def trained_levels(student: BaseModel, flow: dict, checkpoint: str) -> list[Level]:
+    """The levels of the flow in the neck, as the checkpoint or the config names them."""
+    meta = read_checkpoint(checkpoint, 'the checkpoint')[1].get('meta')
+    named = (meta.get(FLOW_LEVELS) if isinstance(meta, dict) else None) or flow.get('levels')
+    if not named:
+        raise ValueError(
+            f'the checkpoint must name the levels of its flow, but {checkpoint} does not: it is that of another '
+            'detector, or of an earlier version. Take the config in the work_dir of the run, or set the levels with '
+            '--cfg-options model.flow.levels="[0,1,2,3]"'
+        )
+    pyramid = {level.index: level for level in find_pyramid(student)}
+    return [pyramid[level] for level in named]

@@ -14,7 +14,7 @@ from mmengine.logging import MMLogger
 from mmengine.registry import init_default_scope
 
 from mmfmkt.common.config_files import read_config
-from mmfmkt.engine.cpu import enable_amp
+from mmfmkt.engine.mixed_precision import enable_amp
 from mmfmkt.lab.zoo import read_pairs
 from mmfmkt.pairing.short_form import CLIP_GRAD
 

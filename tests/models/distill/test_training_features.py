@@ -9,7 +9,7 @@ from mmengine.model import convert_sync_batchnorm, revert_sync_batchnorm
 from mmengine.optim import OptimWrapper
 from mmrazor.registry import MODELS
 
-from mmfmkt.engine.cpu import CPUAmpOptimWrapper
+from mmfmkt.engine.mixed_precision import CPUAmpOptimWrapper
 from mmfmkt.models.flows.pyramid_flow import find_flows
 from mmfmkt.models.meta_encoders import LightMetaEncoder, MetaEncoder
 

@@ -1,34 +1,10 @@
-"""What MMEngine leaves out on a machine without a GPU: mixed precision and several processes."""
+"""Several processes on CPUs, which MMEngine leaves out."""
 
 import os
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 import torch
 from mmengine.config import Config
-from mmengine.optim import OptimWrapper
-from mmrazor.registry import OPTIM_WRAPPERS
-from torch import nn
-
-
-@OPTIM_WRAPPERS.register_module()
-class CPUAmpOptimWrapper(OptimWrapper):
-    """Mixed precision on a CPU: bfloat16, which needs no loss scaling. MMEngine's `AmpOptimWrapper` asserts a GPU."""
-
-    @contextmanager
-    def optim_context(self, model: nn.Module) -> Iterator[None]:
-        with super().optim_context(model), torch.autocast('cpu', torch.bfloat16):
-            yield
-
-
-def enable_amp(cfg: Config) -> None:
-    """Train in mixed precision: float16 with loss scaling on a GPU, bfloat16 on a CPU."""
-    if torch.cuda.is_available():
-        cfg.optim_wrapper.type = 'AmpOptimWrapper'
-        cfg.optim_wrapper.loss_scale = 'dynamic'
-    else:
-        cfg.optim_wrapper.type = 'mmrazor.CPUAmpOptimWrapper'
 
 
 def prepare_distributed_cpu(cfg: Config) -> None:
