@@ -1,7 +1,7 @@
 """What else FM-KT^Θ's student could be pulled towards: an extension of the project, made for a study.
 
-Its methods are files in `configs/studies/methods/`, which import this module by `custom_imports`; it shows how a loss and a
-connector of one's own are added.
+Its methods are files in `configs/studies/methods/`, which import this module by `custom_imports`; it shows how a loss
+and a connector of one's own are added.
 """
 
 from collections.abc import Sequence
@@ -22,7 +22,7 @@ STUDENT_TARGETS = ('flow', 'teacher', 'both')
 
 @MODELS.register_module()
 class StudentTargetLoss(FMKTLoss):
-    """FM-KT^Θ's loss, whose student is pulled towards the output of the flow, the teacher's feature, or the mean of both.
+    """FM-KT^Θ's loss, whose student is pulled towards the output of the flow, the teacher's feature, or their mean.
 
     Args:
         student_target: 'flow', the paper's, 'teacher' or 'both'.
