@@ -1,4 +1,4 @@
-"""Parts that are not in the project come from outside, by `custom_imports`: the example of docs/extending.md as it is."""
+"""Parts of one's own come in by `custom_imports`: the example of docs/extending.md as it is."""
 
 import re
 

@@ -4,9 +4,7 @@ _base_ = '../distillers/features.py'
 
 distiller = dict(
     student_recorders=dict(data_samples=dict(type='mmrazor.DataSamples')),
-    distill_losses=dict(
-        loss_feature=dict(metric=dict(type='mmrazor.FGDMetric', teacher_channels=256))
-    ),
+    distill_losses=dict(loss_feature=dict(metric=dict(type='mmrazor.FGDMetric', teacher_channels=256))),
     loss_forward_mappings=dict(loss_feature=dict(data_samples=dict(recorder='data_samples', from_student=True))),
 )
 for_students = dict(

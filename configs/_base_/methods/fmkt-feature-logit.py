@@ -1,4 +1,4 @@
-# FM-KT on features and logits (arXiv:2402.02012): a flow in the student's neck, and one before the classifier of its head.
+# FM-KT on features and logits (arXiv:2402.02012): a flow in the student's neck, and one before its head's classifier.
 # Channels and the names of heads are set for the pair.
 _base_ = 'fmkt.py'
 

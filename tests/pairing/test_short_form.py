@@ -1,0 +1,77 @@
+"""The short form of a config."""
+
+import pytest
+import torch
+from detectors import batch_for, tiny
+from helpers import wake
+from mmdet.registry import MODELS as DETECTORS
+from mmengine.config import Config
+from mmrazor.registry import MODELS
+
+from mmfmkt.deploy.detector import deployed_config
+from mmfmkt.engine.add_hooks import add_distillation_hooks
+from mmfmkt.pairing.short_form import trained_architecture, write_out
+
+FLOW_METHODS = ('fmkt', 'fmkt-theta', 'ofmkt', 'ofmkt-theta')
+
+
+def short_form(method, tmp_path, **settings):
+    return Config(
+        dict(
+            model=dict(
+                type='mmrazor.FMKTPair',
+                architecture=tiny('retinanet'),
+                teacher=tiny('gfl'),
+                teacher_ckpt=str(tmp_path / 'gfl.pth'),
+                method=method,
+                **settings,
+            ),
+            optim_wrapper=dict(type='OptimWrapper'),
+        )
+    )
+
+
+@pytest.mark.parametrize('method', FLOW_METHODS)
+def test_the_short_form_and_what_it_is_written_out_to_are_the_same_model(method, tmp_path):
+    torch.save(DETECTORS.build(tiny('gfl')).state_dict(), tmp_path / 'gfl.pth')
+    cfg = short_form(method, tmp_path)
+    torch.manual_seed(0)
+    short = MODELS.build(cfg.model)
+    torch.manual_seed(0)
+    written = write_out(cfg)
+    torch.manual_seed(0)
+    assert list(short.state_dict()) == list(MODELS.build(written.model).state_dict())
+    assert written.optim_wrapper.clip_grad.max_norm == 35 and 'clip_grad' not in cfg.optim_wrapper
+
+
+@pytest.mark.parametrize('clip_grad', [dict(max_norm=0.1), None])
+def test_what_a_config_says_of_clipping_stays(tmp_path, clip_grad):
+    cfg = short_form('fmkt', tmp_path)
+    cfg.optim_wrapper.clip_grad = clip_grad
+    assert write_out(cfg).optim_wrapper.clip_grad == clip_grad
+
+
+@pytest.mark.parametrize('method', FLOW_METHODS)
+def test_the_deployed_detector_of_a_short_form_is_known_without_its_teacher(method, tmp_path):
+    torch.save(DETECTORS.build(tiny('gfl')).state_dict(), tmp_path / 'gfl.pth')
+    flow = dict(levels=[1, 3], meta_encoder=dict(type='mmrazor.MLPMetaEncoder'), num_steps=2)
+    cfg = short_form(method, tmp_path, flow=flow)
+    model = MODELS.build(write_out(cfg).model)
+    wake(model)
+    student = {key: value for key, value in model.state_dict().items() if not key.startswith('distiller.')}
+    torch.save(dict(state_dict=student, meta=dict(flow_levels=[1, 3])), tmp_path / 'epoch_1.pth')
+    cfg.model.teacher, cfg.model.teacher_ckpt = 'nowhere.py', 'nowhere.pth'
+    del cfg.model.flow['levels']
+    cfg.custom_imports = dict(imports=['mmfmkt'])
+    add_distillation_hooks(cfg)
+    deployed = DETECTORS.build(deployed_config(cfg, str(tmp_path / 'epoch_1.pth')).model)
+    deployed.load_state_dict(student, strict=True)
+    images = batch_for('retinanet')[0]
+    for own, other in zip(model.eval().architecture.extract_feat(images), deployed.eval().extract_feat(images)):
+        assert torch.equal(own, other)
+
+
+def test_weights_without_the_flow_that_the_variant_deploys_are_refused(tmp_path):
+    torch.save(DETECTORS.build(tiny('retinanet')).state_dict(), tmp_path / 'plain.pth')
+    with pytest.raises(ValueError, match='must name the levels of its flow, but .*plain.pth does not'):
+        trained_architecture(short_form('fmkt', tmp_path).model, str(tmp_path / 'plain.pth'))
