@@ -84,7 +84,7 @@ def read_study(
     """The study of a YAML file.
 
     Args:
-        file: its path; `configs/studies/README.md` says what is in it.
+        file: its path; `docs/studies.md` says what is in it.
         out: folder for everything.
         seeds: instead of those in the file.
         data: instead of the data in the configs.
