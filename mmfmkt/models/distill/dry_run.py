@@ -40,7 +40,8 @@ def check_losses(
 ) -> None:
     """Compute the losses of this project on an empty image, which finds channels, strides or anchors that do not agree.
 
-    Detectors that do not run on a CPU are not checked; a warning says so, and the error would come with the first batch.
+    Detectors that do not run on a CPU are not checked; a warning says so, and the error would come with the first
+    batch.
 
     Args:
         distiller: recorders, connectors and losses.
@@ -103,8 +104,8 @@ def describe_matched(loss: LevelLoss, arguments: dict[str, Any]) -> str:
     )
 
 
-def is_recorded(distiller: ConfigurableDistiller, recorder: str, from_student: bool, **indices) -> bool:
-    """Has the recorder seen anything? A student's has not if it listens to something that only a whole iteration runs."""
+def is_recorded(distiller: ConfigurableDistiller, recorder: str, from_student: bool, **indices: Any) -> bool:
+    """Has the recorder seen anything? A student's has not if it listens to what only a whole iteration runs."""
     listener = recorder_of(distiller, recorder, from_student)
     if not listener.data_buffer and not from_student:
         raise ValueError(

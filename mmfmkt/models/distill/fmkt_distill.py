@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 from mmengine.model import BaseModel
@@ -92,8 +92,9 @@ class FMKTDistill(BaseAlgorithm):
         self.teacher_heads: list[str] = []
         self.teacher_prepared = False
         if settings.teacher is not None or self.distiller.teacher_recorders.recorders:
+            config = cast(str | dict, settings.teacher)  # None is refused there
             self.teacher = FrozenTeacher(
-                settings.teacher, settings.teacher_ckpt, self.data_preprocessor, settings.teacher_inference
+                config, settings.teacher_ckpt, self.data_preprocessor, settings.teacher_inference
             )
             self.prepare_from_teacher(self.teacher.detector)
         elif self.inherits or self.evaluate_teacher:
@@ -106,6 +107,7 @@ class FMKTDistill(BaseAlgorithm):
         show_child_as_own(self, 'architecture')
 
     def prepare_from_teacher(self, teacher: BaseModel) -> None:
+        assert self.teacher is not None
         recorders = self.distiller.teacher_recorders
         check_class_counts(self.architecture, teacher)
         check_inherit(self.architecture, teacher, self.inherits)
@@ -124,6 +126,7 @@ class FMKTDistill(BaseAlgorithm):
 
     def prepare_teacher(self, inputs: Tensor, data_samples: list) -> None:
         """With the first batch of a training: nobody looks at the whole teacher any more."""
+        assert self.teacher is not None
         self.teacher_prepared = True
         if not reads_inside(self.distiller.teacher_recorders, self.teacher.detector):
             self.teacher.prepare(inputs, data_samples)
@@ -147,10 +150,14 @@ class FMKTDistill(BaseAlgorithm):
         """Initialise the student and what distillation adds; then let the student inherit."""
         super().init_weights()
         if self.inherits:
+            assert self.teacher is not None
             inherit(self.architecture, self.teacher.detector, self.inherits)
 
     def __getattr__(self, name: str) -> Any:
-        """What the algorithm lacks is looked for in the student: hooks expect a detector, as YOLOX's, which sets a flag."""
+        """What the algorithm lacks is looked for in the student.
+
+        Hooks expect a detector; that of YOLOX sets a flag in it.
+        """
         try:
             return super().__getattr__(name)
         except AttributeError:
@@ -167,13 +174,13 @@ class FMKTDistill(BaseAlgorithm):
         student_recorders = self.distiller.student_recorders
         with self.distiller.teacher_recorders, student_recorders:
             hand_over(student_recorders, data_samples)
-            features = self.teacher.start(inputs, data_samples) if self.teacher else None
+            features = self.teacher.start(inputs, data_samples) if self.teacher else ()
             losses = super().loss(inputs, data_samples)
             if self.teacher:
                 self.teacher.wait_for(features)
-            if self.teacher_heads:
-                boxes = student_recorders.recorders.get(ROIS)
-                self.teacher.run_heads(self.teacher_heads, features, boxes and boxes.get_record_data(0, 1))
+                if self.teacher_heads:
+                    boxes = student_recorders.recorders.get(ROIS)
+                    self.teacher.run_heads(self.teacher_heads, features, boxes and boxes.get_record_data(0, 1))
         check_recorded(self.distiller)
         distill_losses = self.distiller.compute_distill_losses()
         forget_records(self.distiller)
@@ -182,7 +189,10 @@ class FMKTDistill(BaseAlgorithm):
         return {**losses, **add_prefix(distill_losses, 'distill')}
 
     def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
-        """As MMEngine's; the gradients of a sum that is not finite are NaN, in every parameter, so that all processes know."""
+        """As MMEngine's, with gradients of NaN if the sum is not finite.
+
+        They are NaN in every parameter, so that all processes know.
+        """
         total, log_vars = super().parse_losses(losses)
         return total * torch.where(total.detach().isfinite(), 1.0, torch.nan), log_vars
 
@@ -190,7 +200,7 @@ class FMKTDistill(BaseAlgorithm):
         """From now on the losses are the student's alone, and the teacher is freed."""
         self.distilling, self.teacher = False, None
 
-    def _apply(self, fn: Callable, *args, **kwargs) -> FMKTDistill:
+    def _apply(self, fn: Callable, *args: Any, **kwargs: Any) -> FMKTDistill:
         if self.teacher:  # .to(device) and the like move the teacher too
             self.teacher.apply_to_tensors(fn)
         return super()._apply(fn, *args, **kwargs)
@@ -208,4 +218,6 @@ def scaled(losses: dict, weight: float) -> dict:
 def unused(distiller: nn.Module) -> dict[str, Tensor]:
     """A loss of 0 that reads all parameters of a distiller, because each process must compute a gradient for each."""
     parameters = [parameter for parameter in distiller.parameters() if parameter.requires_grad]
-    return {'distill.loss_stopped': sum(0 * parameter.sum() for parameter in parameters)} if parameters else {}
+    if not parameters:
+        return {}
+    return {'distill.loss_stopped': cast(Tensor, sum(0 * parameter.sum() for parameter in parameters))}

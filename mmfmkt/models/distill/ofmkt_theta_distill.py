@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from mmengine.model import BaseModel
 from mmrazor.models.utils import add_prefix
@@ -19,8 +20,8 @@ from .fmkt_distill import FMKTDistill, scaled
 class OFMKTThetaDistill(FMKTDistill):
     """Trains a student with its own losses twice, on its own features and on those that a flow makes of them.
 
-    Without a teacher only the task can tell the flow where to go. In OFM-KT the heads read the transported features. Here
-    the deployed student has no flow, so the heads have to read its own features; they read the transported ones as
+    Without a teacher only the task can tell the flow where to go. In OFM-KT the heads read the transported features.
+    Here the deployed student has no flow, so the heads have to read its own features; they read the transported ones as
     well, and these losses, logged as `flow.*`, train the flow. The student's features follow it (`OFMKTThetaLoss`).
 
     The second pass of the heads is the price of training; the deployed detector is the plain student.
@@ -35,7 +36,9 @@ class OFMKTThetaDistill(FMKTDistill):
             :class:`FMKTDistill`.
     """
 
-    def __init__(self, architecture: dict | BaseModel, distiller: dict, task_weight: float = 1.0, **kwargs) -> None:
+    def __init__(
+        self, architecture: dict | BaseModel, distiller: dict, task_weight: float = 1.0, **kwargs: Any
+    ) -> None:
         super().__init__(architecture, distiller, **kwargs)
         if task_weight <= 0:
             raise ValueError(f'`task_weight` must be above 0, but got {task_weight}; nothing else trains the flow')

@@ -1,4 +1,7 @@
-"""What a connector or a loss of a distiller may have besides being a module; the algorithm asks for it by these protocols."""
+"""What a connector or a loss of a distiller may have besides being a module.
+
+The algorithm asks for it by these protocols.
+"""
 
 from typing import Protocol, runtime_checkable
 

@@ -39,5 +39,6 @@ class WeightSchedule:
             return 0.0
         factor = min(1.0, (iteration + 1) / self.warm_up_iters) if self.warm_up_iters else 1.0
         if self.decay_epoch is not None and epoch > self.decay_epoch:
+            assert self.stop_epoch is not None  # a decay has one
             factor *= (self.stop_epoch - epoch) / (self.stop_epoch - self.decay_epoch)
         return factor

@@ -1,8 +1,10 @@
 """Logit FM-KT: a head whose classifier reads transported features."""
 
 from functools import partial
+from typing import Any
 
 from mmdet.registry import MODELS
+from mmengine.model import BaseModule
 from torch import Tensor, nn
 
 from mmfmkt.common.memory_layout import layout_of
@@ -19,7 +21,7 @@ class FeatureFlow(PyramidFlow):
         flow: arguments of :class:`~mmfmkt.models.flows.pyramid_flow.PyramidFlow` but `levels`.
     """
 
-    def __init__(self, **flow) -> None:
+    def __init__(self, **flow: Any) -> None:
         if 'levels' in flow:
             raise ValueError(
                 f'the flow of a head must have no `levels`, because it runs on all that the head reads, but '
@@ -47,7 +49,7 @@ class FeatureFlow(PyramidFlow):
     def transport_input(self, module: nn.Module, args: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         return (self(args[0]).output.contiguous(memory_format=layout_of(args[0])), *args[1:])
 
-    def forward(self, feature: Tensor) -> Trajectory:
+    def forward(self, feature: Tensor) -> Trajectory:  # type: ignore[override]  # of one feature, not of a pyramid
         return super().forward([feature])[0]
 
 
@@ -83,7 +85,7 @@ def flow_head(
     return built
 
 
-def initialise(head: nn.Module) -> None:
+def initialise(head: BaseModule) -> None:
     """Initialise a head and then its flow, because heads fill every convolution that they find in themselves."""
     type(head).init_weights(head)
     for meta_encoder in head.flow.meta_encoders.values():

@@ -20,7 +20,6 @@ from mmfmkt.models.meta_encoders import MetaEncoder
 
 from . import flow_parts  # noqa: F401 (registers schedules and solvers)
 
-
 FLOW_LEVELS = 'flow_levels'  # what a checkpoint names in its `meta`: the levels of the flow in the detector's neck
 
 
@@ -30,11 +29,12 @@ class EncoderSettings:
 
     Args:
         shared: one meta-encoder for all levels instead of one for each.
-        precision: what the meta-encoders compute in: 'auto' is bfloat16 where the device computes it, or the precision of the
-            training where that is mixed; 'float32', 'bfloat16' and 'float16' are what they say; None, the default, is
-            that of the training. The state, to which their velocities are added, stays in that of the feature.
-        with_cp: keep nothing of the meta-encoders for the backward pass but what goes into each step, and compute the rest
-            again: memory that hardly grows with N, for another forward pass of the flow.
+        precision: what the meta-encoders compute in: 'auto' is bfloat16 where the device computes it, or the precision
+            of the training where that is mixed; 'float32', 'bfloat16' and 'float16' are what they say; None, the
+            default, is that of the training. The state, to which their velocities are added, stays in that of the
+            feature.
+        with_cp: keep nothing of the meta-encoders for the backward pass but what goes into each step, and compute the
+            rest again: memory that hardly grows with N, for another forward pass of the flow.
 
     Raises:
         ValueError: if `precision` is none of these.
@@ -52,8 +52,8 @@ class PyramidFlow(BaseModule):
     """Carries chosen levels of a student's pyramid towards the teacher's.
 
     Args:
-        meta_encoder: config of the velocity network; every level builds one. A list has one for each level, for pyramids
-            whose levels differ in channels.
+        meta_encoder: config of the velocity network; every level builds one. A list has one for each level, for
+            pyramids whose levels differ in channels.
         levels: which levels of the pyramid to transport, counted from 0 (the finest).
         num_steps: N in training, at least 1; of a list, one is drawn for every iteration.
         inference_steps: N at inference; `num_steps` by default, or the largest of its list.
@@ -157,7 +157,10 @@ class PyramidFlow(BaseModule):
 
 
 def replace_levels(pyramid: Sequence[Tensor], trajectories: dict[int, Trajectory]) -> tuple[Tensor, ...]:
-    """The pyramid with the outputs of the flow at its levels, in the memory layouts of the pyramid; other levels as they are."""
+    """The pyramid with the outputs of the flow at its levels, in the pyramid's memory layouts.
+
+    Other levels are as they are.
+    """
     return tuple(
         trajectories[level].output.contiguous(memory_format=layout_of(feature)) if level in trajectories else feature
         for level, feature in enumerate(pyramid)

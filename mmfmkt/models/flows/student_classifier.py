@@ -3,7 +3,7 @@
 from mmengine.model import BaseModel
 from mmrazor.models.architectures.connectors.base_connector import BaseConnector
 from mmrazor.registry import MODELS
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmfmkt.detectors.classifier import find_classifier
 from mmfmkt.flow import Trajectory
@@ -26,7 +26,7 @@ class StudentClassifier(BaseConnector):
     def __init__(self, head: str = 'bbox_head', classifier: str | None = None) -> None:
         super().__init__()
         self.head, self.classifier = head, classifier
-        self.layer = ()  # a tuple keeps the student's layer out of this module's children
+        self.layer: tuple[nn.Module, ...] = ()  # a tuple keeps the student's layer out of this module's children
 
     def prepare_from_student(self, student: BaseModel) -> None:
         modules = dict(student.named_modules())

@@ -1,6 +1,7 @@
-"""What a user wants to see of a flow in training: the bound that it minimises, and the ensemble that it makes of its steps."""
+"""What a user wants to see of a flow in training: the bound that it minimises, and the ensemble of its steps."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -30,6 +31,7 @@ def diagnose(
     dtype = torch.promote_types(target.dtype, torch.float32)
     predictions, target = [prediction.to(dtype) for prediction in predictions], target.to(dtype)
     output = sum(weight * prediction for weight, prediction in zip(weights, predictions))
-    ambiguity = sum(weight * (prediction - output).square().mean() for weight, prediction in zip(weights, predictions))
+    squares = (weight * (prediction - output).square().mean() for weight, prediction in zip(weights, predictions))
+    ambiguity = cast(Tensor, sum(squares))
     steps = {f'step{index}': distance.detach() for index, distance in enumerate(distances, 1)}
     return dict(steps, output_error=(output - target).square().mean(), ambiguity=ambiguity)

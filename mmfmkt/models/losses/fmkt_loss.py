@@ -1,6 +1,7 @@
 """The distillation loss of FM-KT, in all its forms."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from mmrazor.registry import MODELS
@@ -29,8 +30,8 @@ class FMKTLoss(LevelLoss):
     flow is dropped after training. With `student_weight` 0 it is left out: the heads read `Z_0`.
 
     The levels are summed as in MMRazor's detection configs (serial training, arXiv:2402.02012, section 3). The steps
-    weigh the same whatever the schedule, as in the paper; under L2 and a rectified flow, whose steps also cover the same
-    share of the way, the first term is a bound of the error of the output. It is on the endpoints, not on the
+    weigh the same whatever the schedule, as in the paper; under L2 and a rectified flow, whose steps also cover the
+    same share of the way, the first term is a bound of the error of the output. It is on the endpoints, not on the
     velocities: the two are equal under L2, and not under a metric such as PKD.
 
     Args:
@@ -46,8 +47,8 @@ class FMKTLoss(LevelLoss):
         distances: level -> the unweighted metric of each step in the last forward pass, N scalars.
 
     Raises:
-        ValueError: if a weight is negative, if lists differ in length, or if a config is not that of a loss, a connector
-            or a target.
+        ValueError: if a weight is negative, if lists differ in length, or if a config is not that of a loss, a
+            connector or a target.
     """
 
     def __init__(
@@ -77,8 +78,8 @@ class FMKTLoss(LevelLoss):
 
         Args:
             trajectories: level -> trajectory of the student's feature; a sequence has one for each level from 0 on.
-            teacher_features: the teacher's whole pyramid, of the shapes of `T`'s output at these levels; a single tensor
-                is a pyramid of one. Not read if the target is the flow's own output.
+            teacher_features: the teacher's whole pyramid, of the shapes of `T`'s output at these levels; a single
+                tensor is a pyramid of one. Not read if the target is the flow's own output.
             data_samples: those of the batch, for a metric that reads boxes.
 
         Raises:
@@ -105,7 +106,7 @@ class FMKTLoss(LevelLoss):
         self.distances[level] = [distance.detach() for distance in distances]
         if self.diagnosing:
             self.diagnostics[level] = diagnose(predictions, of_student.weights, distances, target)
-        of_steps = sum(distances) / len(distances)
+        of_steps = cast(Tensor, sum(distances)) / len(distances)
         return of_steps if students is None else of_steps + self.student_weight * students
 
     def student_term(

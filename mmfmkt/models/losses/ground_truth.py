@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
+from mmdet.structures import DetDataSample
 from mmdet.structures.bbox import get_box_tensor
 from torch import Tensor
 
 GroundTruth = dict[str, list[Tensor]]  # what a metric reads, as in its `reads` -> its value for every image
 
 
-def relative_boxes(sample: object) -> Tensor:
+def relative_boxes(sample: DetDataSample) -> Tensor:
     """The boxes of an image, (n, 4) as x1, y1, x2, y2, divided by width and height of the padded batch: in [0, 1]."""
     boxes = get_box_tensor(sample.gt_instances.bboxes)
     height, width = sample.metainfo.get('batch_input_shape', sample.metainfo.get('pad_shape'))[:2]

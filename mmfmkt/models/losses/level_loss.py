@@ -1,7 +1,7 @@
 """What the losses between levels of two pyramids share."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, cast
 
 from torch import Tensor, nn
 
@@ -23,7 +23,8 @@ class LevelLoss(nn.Module):
             belongs to the prediction: a trainable projection of the target could collapse to one that is easy to match.
 
     Raises:
-        ValueError: if a weight is negative, if lists differ in length, or if a config is not that of a loss or a connector.
+        ValueError: if a weight is negative, if lists differ in length, or if a config is not that of a loss or a
+            connector.
     """
 
     def __init__(
@@ -53,14 +54,15 @@ class LevelLoss(nn.Module):
                 '`metric`, `loss_weight` and `transform` must be one for all levels or a list with one for '
                 f'each of the {len(levels)} levels, but got {len(self.level_metrics)}'
             )
-        truth = read({name for level_metric in self.level_metrics for name in level_metric.reads}, data_samples)
-        total = 0
+        level_metrics = cast(Sequence[LevelMetric], self.level_metrics)
+        truth = read({name for level_metric in level_metrics for name in level_metric.reads}, data_samples)
+        total: Tensor | int = 0
         for index, (level, of_student) in enumerate(levels.items()):
-            level_metric = self.level_metrics[index % len(self.level_metrics)]
+            level_metric = level_metrics[index % len(level_metrics)]
             total = total + level_metric.loss_weight * self.level_loss(
                 level, of_student, targets[level], level_metric, truth
             )
-        return total
+        return cast(Tensor, total)
 
     def level_loss(
         self, level: int, of_student: Any, teacher: Any, level_metric: LevelMetric, truth: GroundTruth
@@ -87,14 +89,14 @@ def matched_features(
     wanted = list(levels if teacher_levels is None else teacher_levels)
     if len(wanted) != len(levels) or not 0 <= min(wanted) <= max(wanted) < len(teacher_features):
         raise ValueError(
-            f"every level of the student that is compared, {levels}, must have a level of the teacher's pyramid, which has "
-            f'{len(teacher_features)}, but got {wanted}; set `levels` of the flow or of the loss, or the levels of the '
-            'teacher, `target.levels` of FMKTLoss or `teacher_levels` of FeatureLoss'
+            f"every level of the student that is compared, {levels}, must have a level of the teacher's pyramid, which "
+            f'has {len(teacher_features)}, but got {wanted}; set `levels` of the flow or of the loss, or the levels of '
+            'the teacher, `target.levels` of FMKTLoss or `teacher_levels` of FeatureLoss'
         )
     return {level: (other, teacher_features[other]) for level, other in zip(levels, wanted)}
 
 
-def for_each_level(**settings) -> list[dict]:
+def for_each_level(**settings: Any) -> list[dict]:
     """The settings of every level, or one for all of them if no setting is a list."""
     lengths = {name: len(value) for name, value in settings.items() if isinstance(value, (list, tuple))}
     if len(set(lengths.values())) > 1 or 0 in lengths.values():

@@ -19,8 +19,8 @@ CONNECTORS = ('mmrazor.models.architectures.connectors', 'mmfmkt.models.flows') 
 def fit_size(prediction: Tensor, target: Tensor) -> Tensor:
     """The prediction (B, C, H, W), resized to the target's height and width if they differ by rounding alone.
 
-    Detectors round sizes that their strides do not divide up or down, which makes a difference of one pixel. A larger one
-    is another stride: such a prediction is returned as it is.
+    Detectors round sizes that their strides do not divide up or down, which makes a difference of one pixel. A larger
+    one is another stride: such a prediction is returned as it is.
     """
     if prediction.dim() != 4 or target.dim() != 4 or prediction.shape[2:] == target.shape[2:]:
         return prediction
@@ -71,8 +71,8 @@ class LevelMetric(nn.Module):
     ) -> list[Tensor]:
         """The unweighted metric between each of several transformed features and one target of their shape.
 
-        It is computed in float32 at least. A metric with a method `distances(predictions, target)` is given all at once,
-        in the precision and memory layout that they have. What the metric reads besides them is in `truth`.
+        It is computed in float32 at least. A metric with a method `distances(predictions, target)` is given all at
+        once, in the precision and memory layout that they have. What the metric reads besides them is in `truth`.
 
         Raises:
             ValueError: if the shapes differ, or if the metric returns no scalar.

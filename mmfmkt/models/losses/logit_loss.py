@@ -23,8 +23,8 @@ class LogitLoss(nn.Module):
     .. math:: L = w \, \mathrm{metric}(s, t), \quad s, t \in R^{n \times K}
 
     With the n anchors of all levels and images of a dense head, or the n proposals of the student for box heads. With
-    `BinaryKDMetric`, or `KLDivergence` for softmax logits, this is knowledge distillation (arXiv:1503.02531); with `DISTLoss` it
-    is DIST (arXiv:2205.10536).
+    `BinaryKDMetric`, or `KLDivergence` for softmax logits, this is knowledge distillation (arXiv:1503.02531); with
+    `DISTLoss` it is DIST (arXiv:2205.10536).
 
     Args:
         metric: config of a loss of two (n, K).
@@ -48,7 +48,8 @@ class LogitLoss(nn.Module):
         if self.num_classes == 1 and not isinstance(self.metric.metric, BinaryKDMetric):
             raise ValueError(
                 'the metric of LogitLoss must be a BinaryKDMetric for a dense head of one class, whose softmax is '
-                f'always 1, but got {type(self.metric.metric).__name__}; take the method kd, or one that compares features'
+                f'always 1, but got {type(self.metric.metric).__name__}; take the method kd, or one that compares '
+                'features'
             )
 
     def prepare_from_student(self, student: BaseModel) -> None:
@@ -64,4 +65,5 @@ class LogitLoss(nn.Module):
     def rows(self, logits: Tensor | Sequence[Tensor]) -> Tensor:
         if isinstance(logits, Tensor):
             return logits
+        assert self.num_classes is not None  # a dense head has them
         return torch.cat([location_rows(of_level, self.num_classes) for of_level in logits])

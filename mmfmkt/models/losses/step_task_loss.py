@@ -1,6 +1,7 @@
 """The task loss on the logits of every step."""
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from mmrazor.registry import MODELS
@@ -20,10 +21,10 @@ class StepTaskLoss(nn.Module):
 
     .. math:: L = w \frac 1 N \sum_{i=1}^N L_{cls}(T(\hat X_i), y)
 
-    (arXiv:2402.02012, serial training with the task loss). The labels `y`, their weights and the normalisation are those
-    that the head assigned for its own logits: they are read off the calls of its `loss_cls`, and nothing is assigned
-    twice. Heads that call `loss_cls` for each image (PAA), not at all (FreeAnchor), or divide what it returns (RTMDet) have to
-    do without this loss.
+    (arXiv:2402.02012, serial training with the task loss). The labels `y`, their weights and the normalisation are
+    those that the head assigned for its own logits: they are read off the calls of its `loss_cls`, and nothing is
+    assigned twice. Heads that call `loss_cls` for each image (PAA), not at all (FreeAnchor), or divide what it returns
+    (RTMDet) have to do without this loss.
 
     Args:
         head: name of the head in the student, 'bbox_head' or 'roi_head.bbox_head'.
@@ -59,7 +60,8 @@ class StepTaskLoss(nn.Module):
             )
         trajectories = list(by_level(trajectories).values())
         steps = list(zip(*map(self.transform.of_endpoints, trajectories)))
-        return self.loss_weight * sum(self.task_loss(logits, calls) for logits in steps) / len(steps)
+        total = cast(Tensor, sum(self.task_loss(logits, calls) for logits in steps))
+        return self.loss_weight * total / len(steps)
 
     def task_loss(self, logits: Sequence[Tensor], calls: list[Call]) -> Tensor:
         """That of one step, whose logits there are for every level."""

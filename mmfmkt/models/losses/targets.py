@@ -1,7 +1,7 @@
 """What the endpoints of a flow are compared with: the teacher's features, or the flow's own output."""
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from mmrazor.registry import MODELS
@@ -19,10 +19,10 @@ class Target(Protocol):
 
     def of_pyramid(
         self, levels: Iterable[int], teacher_features: Tensor | Sequence[Tensor] | None, training: bool
-    ) -> dict[int, Tensor | None]:
+    ) -> dict[int, Any]:
         """Level -> the teacher's feature that belongs to it, or None if the target is not the teacher's."""
 
-    def of_level(self, teacher: Tensor | None, trajectory: Trajectory, level_metric: LevelMetric) -> Tensor:
+    def of_level(self, teacher: Any, trajectory: Trajectory, level_metric: LevelMetric) -> Tensor:
         """The target of a level, with the teacher's feature of :meth:`of_pyramid`."""
 
 
@@ -31,8 +31,8 @@ class TeacherTarget:
     """The teacher's features.
 
     Args:
-        levels: the level of the teacher's pyramid, counted from 0, that every level is compared with, in their order; by
-            default those of the same numbers.
+        levels: the level of the teacher's pyramid, counted from 0, that every level is compared with, in their order;
+            by default those of the same numbers.
         keep_pairs: share of the batch that is compared with its own teacher features, in [0, 1]; the rest with those of
             other images (Pair Decoupling, in training only). Keep 1 for spatial maps.
 
@@ -55,8 +55,8 @@ class TeacherTarget:
         """
         if teacher_features is None:
             raise ValueError(
-                'a loss whose target is the teacher must get `teacher_features`, but it does not; map them to the loss, '
-                "or set target=dict(type='mmrazor.OwnOutput')"
+                'a loss whose target is the teacher must get `teacher_features`, but it does not; map them to the '
+                "loss, or set target=dict(type='mmrazor.OwnOutput')"
             )
         matched = matched_features(levels, teacher_features, self.levels)
         targets = {level: feature for level, (_, feature) in matched.items()}
@@ -73,9 +73,9 @@ class TeacherTarget:
 class OwnOutput:
     """The flow's own output `stopgrad(T(Z_0))`: OFM-KT, without a teacher.
 
-    `Z_0` is the mean of the endpoints, so that every step learns from the ensemble of all (arXiv:2402.02012, OFM-KT). What
-    the ensemble should be is told by the task loss alone, so something must carry that to the flow: heads that read
-    `Z_0` (`FlowNeck`, `FlowHead`), a `StepTaskLoss`, or the algorithm `OFMKTThetaDistill`.
+    `Z_0` is the mean of the endpoints, so that every step learns from the ensemble of all (arXiv:2402.02012, OFM-KT).
+    What the ensemble should be is told by the task loss alone, so something must carry that to the flow: heads that
+    read `Z_0` (`FlowNeck`, `FlowHead`), a `StepTaskLoss`, or the algorithm `OFMKTThetaDistill`.
     """
 
     def of_pyramid(

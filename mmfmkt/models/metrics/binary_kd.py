@@ -24,8 +24,8 @@ class BinaryKDMetric(nn.Module):
     summed over the classes (and anchors) and averaged over images and locations: what distillation with a softmax
     (arXiv:1503.02531) becomes for heads with focal loss, where an anchor is of several classes or of none.
 
-    Almost all anchors are background, on which the two agree soon. With `reduction='objects'` the sum is divided by
-    :func:`confidence` of the teacher instead of the number of locations, which is about the number of anchors on objects.
+    Almost all anchors are background, on which the two agree soon. With `reduction='objects'` the sum is divided not by
+    the number of locations but by :func:`confidence` of the teacher, which is about the number of anchors on objects.
 
     Args:
         tau: temperature, above 0.

@@ -41,8 +41,8 @@ def reads_of(metric: nn.Module) -> tuple[str, ...]:
 def build_metric(config: dict | None) -> nn.Module:
     """A metric from its config, PKD (arXiv:2207.02039) by default; called as `metric(student, teacher)`.
 
-    The arguments may have any names, as long as there are two without a default. A metric that reads more says so by its
-    attribute `reads`, as `reads = ('boxes', )`, and gets it after the features, `metric(student, teacher, boxes)`.
+    The arguments may have any names, as long as there are two without a default. A metric that reads more says so by
+    its attribute `reads`, as `reads = ('boxes', )`, and gets it after the features, `metric(student, teacher, boxes)`.
 
     Raises:
         ValueError: if the config is not that of a registered metric, or if that wants something else than features.

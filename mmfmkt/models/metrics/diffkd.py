@@ -20,14 +20,14 @@ class DiffKDMetric(nn.Module):
         L = \|\hat Z^S - Z^T\|^2 + \lambda_d \|\epsilon_t - \phi(\sqrt{\bar\alpha_t} Z^T + \sqrt{1 - \bar\alpha_t}
         \epsilon_t, t)\|^2 + \lambda_a \|D(Z^T) - F^T\|^2
 
-    The norms are means over all elements. `Z^T = E(F^T)`, with `E` and `D` a linear autoencoder (1x1 convolutions) that its
-    own term alone trains; in every channel `Z^T` has mean 0 and variance 1 over the batch, like the noise. `phi` is a small
-    network that predicts the noise of the teacher's latent features. The student's, projected and mixed with noise,
-    `gamma Z^S + (1 - gamma) epsilon` with `gamma` in (0, 1) predicted from them, are taken for the teacher's at the noise
-    level `start`, and denoised to `Z-hat^S` in `num_steps` steps of DDIM (arXiv:2010.02502).
+    The norms are means over all elements. `Z^T = E(F^T)`, with `E` and `D` a linear autoencoder (1x1 convolutions) that
+    its own term alone trains; in every channel `Z^T` has mean 0 and variance 1 over the batch, like the noise. `phi` is
+    a small network that predicts the noise of the teacher's latent features. The student's, projected and mixed with
+    noise, `gamma Z^S + (1 - gamma) epsilon` with `gamma` in (0, 1) predicted from them, are taken for the teacher's at
+    the noise level `start`, and denoised to `Z-hat^S` in `num_steps` steps of DDIM (arXiv:2010.02502).
 
-    Differs from the authors' code: `phi` normalises the channels of a location and not the batch, and a batch has one noise
-    level t instead of one an image. As there, the first term trains `phi` too.
+    Differs from the authors' code: `phi` normalises the channels of a location and not the batch, and a batch has one
+    noise level t instead of one an image. As there, the first term trains `phi` too.
 
     Args:
         teacher_channels: C, those of both maps.

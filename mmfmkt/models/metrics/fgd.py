@@ -18,11 +18,12 @@ class FGDMetric(nn.Module):
         L = \frac 1 B \Big[ \sum_{k,i,j} (\alpha P_{ij} + \beta N_{ij}) A^S_{ij} A^C_k (F^T_{kij} - F^S_{kij})^2
         + \gamma (\|A^S_t - A^S_s\|_1 + \|A^C_t - A^C_s\|_1) + \lambda \sum (R(F^T) - R(F^S))^2 \Big]
 
-    `P` is 1 over the number of locations of the smallest box around a location, and 0 in the background; `N` is 1 over the
-    number of locations of the background, and 0 in boxes (equations 4 and 5). The attentions over locations and over
-    channels (6 to 9) are `A^S = H W softmax(mean_k |F| / T)` and `A^C = C softmax(mean_{ij} |F| / T)`, the teacher's where
-    they weigh. `R` is a global context block (13), one for each side. Attention and relations are sums over locations, so that
-    they grow with the image; the default weights are the paper's for one-stage detectors with anchors.
+    `P` is 1 over the number of locations of the smallest box around a location, and 0 in the background; `N` is 1 over
+    the number of locations of the background, and 0 in boxes (equations 4 and 5). The attentions over locations and
+    over channels (6 to 9) are `A^S = H W softmax(mean_k |F| / T)` and `A^C = C softmax(mean_{ij} |F| / T)`, the
+    teacher's where they weigh. `R` is a global context block (13), one for each side. Attention and relations are sums
+    over locations, so that they grow with the image; the default weights are the paper's for one-stage detectors with
+    anchors.
 
     Args:
         teacher_channels: C, those of both maps.
@@ -57,8 +58,9 @@ class FGDMetric(nn.Module):
 
     def forward(self, student: Tensor, teacher: Tensor, boxes: Sequence[Tensor]) -> Tensor:
         """Maps (B, C, H, W) and, for each image, boxes (n, 4) as x1, y1, x2, y2 in [0, 1] -> scalar."""
-        focus = self.alpha, self.beta
-        weight = torch.stack([focal_weights(of_image, *teacher.shape[2:], *focus) for of_image in boxes])[:, None]
+        height, width = teacher.shape[2:]
+        weights = [focal_weights(of_image, height, width, self.alpha, self.beta) for of_image in boxes]
+        weight = torch.stack(weights)[:, None]
         of_student, of_teacher = (attentions(feature, self.temperature) for feature in (student, teacher))
         focal = (weight * of_teacher[0] * of_teacher[1] * (teacher - student).square()).sum()
         attention = sum((own - other).abs().sum() for own, other in zip(of_student, of_teacher))
@@ -67,7 +69,10 @@ class FGDMetric(nn.Module):
 
 
 class GlobalContext(nn.Module):
-    """`R(F) = F + W_2 ReLU(LN(W_1 sum_j softmax_j(w F_j) F_j))` (arXiv:2111.11837, equation 13); it starts as the identity."""
+    """`R(F) = F + W_2 ReLU(LN(W_1 sum_j softmax_j(w F_j) F_j))` (arXiv:2111.11837, equation 13).
+
+    It starts as the identity.
+    """
 
     def __init__(self, channels: int) -> None:
         super().__init__()

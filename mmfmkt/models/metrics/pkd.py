@@ -1,7 +1,7 @@
 """PKD with the statistics of the whole batch, those of a target computed once."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -18,18 +18,18 @@ EPS = 1e-6  # MMRazor's
 
 @MODELS.register_module()
 class PKDMetric(PKDLoss):
-    r"""PKD (arXiv:2207.02039), 1 minus the correlation of two features in each channel, summed as in MMRazor's `PKDLoss`.
+    r"""PKD (arXiv:2207.02039), 1 minus the correlation of two features in each channel, summed as in MMRazor.
 
     .. math:: \frac 1 2 \mathrm{mean} (\frac{x - \mu_x}{\sigma_x + \epsilon} - \frac{y - \mu_y}{\sigma_y + \epsilon})^2
 
-    Means and standard deviations are those of a channel over all images, as in the paper. In training they are taken over
-    the images of all processes, so that several processes compute what one would on the joined batch, and each of them
-    returns the loss of that. MMRazor's takes each process for itself, and is NaN where a channel has a single location;
-    here that loss is 0.
+    Means and standard deviations are those of a channel over all images, as in the paper. In training they are taken
+    over the images of all processes, so that several processes compute what one would on the joined batch, and each of
+    them returns the loss of that. MMRazor's takes each process for itself, and is NaN where a channel has a single
+    location; here that loss is 0.
 
-    In one process the two agree otherwise, up to rounding. Here the square is multiplied out, into sums over locations, so
-    that no normalised feature is made or kept for the backward pass. The sums are computed in float32 at least, and in any
-    memory layout. The teacher's feature gets no gradient.
+    In one process the two agree otherwise, up to rounding. Here the square is multiplied out, into sums over locations,
+    so that no normalised feature is made or kept for the backward pass. The sums are computed in float32 at least, and
+    in any memory layout. The teacher's feature gets no gradient.
 
     Args:
         loss_weight: a factor.
@@ -39,8 +39,9 @@ class PKDMetric(PKDLoss):
     def forward(self, preds_S: Tensor | Sequence[Tensor], preds_T: Tensor | Sequence[Tensor]) -> Tensor:
         """The loss of features (B, C, H, W), or the sum of those of several."""
         if isinstance(preds_S, Tensor):
-            preds_S, preds_T = [preds_S], [preds_T]
-        return sum(self.distances([student], teacher)[0] for student, teacher in map(self.resize, preds_S, preds_T))
+            preds_S, preds_T = [preds_S], [cast(Tensor, preds_T)]
+        pairs = map(self.resize, preds_S, preds_T)
+        return cast(Tensor, sum(self.distances([student], teacher)[0] for student, teacher in pairs))
 
     def resize(self, student: Tensor, teacher: Tensor) -> tuple[Tensor, Tensor]:
         if student.shape[2:3] == teacher.shape[2:3]:
@@ -58,8 +59,8 @@ class PKDMetric(PKDLoss):
 class Correlations(torch.autograd.Function):
     r"""The loss of K predictions x (B, C, ...) and a target y of their shape, (K,).
 
-    With the sums `S_xx` of `(x - \mu_x)^2` and `S_xy` of `(x - \mu_x)(y - \mu_y)` over the n locations of a channel, and
-    `s_x = \sigma_x + \epsilon`, it is
+    With the sums `S_xx` of `(x - \mu_x)^2` and `S_xy` of `(x - \mu_x)(y - \mu_y)` over the n locations of a channel,
+    and `s_x = \sigma_x + \epsilon`, it is
 
     .. math:: \frac 1 {2 n C} \sum_c \frac{S_{xx}}{s_x^2} + \frac{S_{yy}}{s_y^2} - 2 \frac{S_{xy}}{s_x s_y}
 
@@ -69,19 +70,19 @@ class Correlations(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, joined: bool, target: Tensor, *predictions: Tensor) -> Tensor:
         target, target_mean = centred(target.to(memory_format=layout_of(predictions[0])))
-        means, squares, products = zip(
+        of_all = zip(
             *(sums(*centred(prediction), target) for prediction in predictions), sums(target, target_mean, target)
         )
         # float64, which costs nothing here: what follows takes differences of what is nearly equal where x is near y
-        means, squares, products = (torch.stack(each).double() for each in (means, squares, products))
-        count = target[:, 0].numel()
-        n, shift = max(count - 1, 1), None
+        means, squares, products = (torch.stack(each).double() for each in of_all)
+        own_count = target[:, 0].numel()
+        count: int | Tensor = own_count
+        n: int | Tensor = max(own_count - 1, 1)
+        shift = None
         if joined:
-            count, means, squares, products = join(count, means, squares, products)
-            n, shift = (
-                (count - 1).clamp(min=1),
-                (target_mean - means[-1]).to(target.dtype),
-            )  # the target has its own mean here
+            count, means, squares, products = join(own_count, means, squares, products)
+            n = (count - 1).clamp(min=1)
+            shift = (target_mean - means[-1]).to(target.dtype)  # the target has its own mean here
         deviations = (squares / n).sqrt()
         scales = deviations + EPS
         s, s_target = scales[:-1], scales[-1]
@@ -138,7 +139,7 @@ def join(count: int, means: Tensor, squares: Tensor, products: Tensor) -> tuple[
     first[0] *= count
     total = torch.cat([first.flatten(), first.new_tensor([count])])
     all_reduce(total)
-    count, (mean, square, product) = total[-1], total[:-1].view_as(first)
-    mean = mean / count
-    square, product = square - count * mean**2, product - count * mean * mean[-1]
-    return count, mean, square.clamp(min=0), product
+    total_count, (mean, square, product) = total[-1], total[:-1].view_as(first)
+    mean = mean / total_count
+    square, product = square - total_count * mean**2, product - total_count * mean * mean[-1]
+    return total_count, mean, square.clamp(min=0), product

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 
 from mmdet.models import StandardRoIHead
+from mmengine.model import BaseModel
 from mmrazor.models.distillers import ConfigurableDistiller
 from mmrazor.models.task_modules import ModuleOutputsRecorder, RecorderManager
 from mmrazor.models.task_modules.recorder.base_recorder import BaseRecorder
@@ -21,7 +22,7 @@ def parts_of(recorders: Iterable[BaseRecorder]) -> set[str]:
 
 
 def forget_records(distiller: ConfigurableDistiller) -> None:
-    """Drop what was recorded, which would otherwise keep the graph of the last iteration in memory through a validation."""
+    """Drop what was recorded, which would otherwise keep the graph of the last iteration in memory in a validation."""
     for manager in (distiller.student_recorders, distiller.teacher_recorders):
         for recorder in manager.recorders.values():
             recorder.reset_data_buffer()
@@ -64,7 +65,7 @@ def reads_inside(recorders: RecorderManager, detector: nn.Module) -> bool:
     return any(source.split('.')[0] in ('backbone', 'neck') for source in sources - {find_source(detector)})
 
 
-def run_heads(detector: nn.Module, heads: list[str], features: tuple[Tensor, ...], rois: Tensor | None) -> None:
+def run_heads(detector: BaseModel, heads: list[str], features: tuple[Tensor, ...], rois: Tensor | None) -> None:
     """Run heads on a pyramid of features (B, C, H_l, W_l) for those who record them.
 
     Args:

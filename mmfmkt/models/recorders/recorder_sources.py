@@ -2,6 +2,7 @@
 
 import difflib
 from collections.abc import Iterable
+from typing import Any
 
 from mmrazor.models.distillers import ConfigurableDistiller
 from mmrazor.models.task_modules import ModuleOutputsRecorder, RecorderManager
@@ -40,7 +41,7 @@ def closest(name: str, names: list[str], most: int = 5) -> list[str]:
 
 
 def check_losses_named(distiller: ConfigurableDistiller, log_only: Iterable[str]) -> None:
-    """Raise a ValueError if a loss would not be trained: its name lacks "loss", or nothing is mapped to its arguments."""
+    """Raise a ValueError if a loss would not be trained: its name lacks "loss", or its arguments are not mapped."""
     if not isinstance(log_only, (list, tuple)):
         raise ValueError(f'`log_only` must list names of losses, but got {log_only!r}')
     losses, mapped, log_only = list(distiller.distill_losses), distiller.loss_forward_mappings, set(log_only)
@@ -61,7 +62,7 @@ def check_losses_named(distiller: ConfigurableDistiller, log_only: Iterable[str]
         )
 
 
-def recorder_of(distiller: ConfigurableDistiller, recorder: str, from_student: bool, **indices) -> BaseRecorder:
+def recorder_of(distiller: ConfigurableDistiller, recorder: str, from_student: bool, **indices: Any) -> BaseRecorder:
     """The recorder of a record, as `loss_forward_mappings` describes it."""
     recorders = distiller.student_recorders if from_student else distiller.teacher_recorders
     return recorders.get_recorder(recorder)

@@ -1,7 +1,7 @@
 """Recorders for modules that run several times in one forward pass, as a dense head runs its tower once a level.
 
-MMRazor's own recorders hand out one of the calls; these hand out all of them, in their order. And one for what no module
-returns: the ground truth.
+MMRazor's own recorders hand out one of the calls; these hand out all of them, in their order. And one for what no
+module returns: the ground truth.
 """
 
 from typing import Any, NamedTuple
@@ -31,6 +31,7 @@ class EveryModuleCallRecorder(ModuleOutputsRecorder):
     """
 
     def prepare_from_model(self, model: nn.Module | None = None) -> None:
+        assert model is not None  # MMRazor's distiller always gives it
         modules = dict(model.named_modules())
         if self.source not in modules:
             raise ValueError(

@@ -1,4 +1,7 @@
-"""What a training may be combined with: mixed precision, checkpointing of activations, accumulation, clipping, SyncBN, EMA."""
+"""What a training may be combined with.
+
+Mixed precision, checkpointing of activations, accumulation, clipping, SyncBN and EMA.
+"""
 
 import copy
 

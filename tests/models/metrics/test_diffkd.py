@@ -126,6 +126,7 @@ def test_a_trained_denoiser_tells_noise_from_feature():
 def test_numbers_out_of_range_are_refused(settings):
     with pytest.raises(
         ValueError,
-        match='`latent_channels` of DiffKD must be even and at least 2, 1 <= `num_steps` <= `start` <= 1000, and the weights',
+        match='`latent_channels` of DiffKD must be even and at least 2, 1 <= `num_steps` <= `start` <= 1000, '
+        'and the weights',
     ):
         DiffKDMetric(6, **settings)
