@@ -3,8 +3,8 @@
 import argparse
 
 import mmfmkt  # noqa: F401 (registers everything)
+from mmfmkt.cli.arguments import add_method_argument, read_with_method
 from mmfmkt.cli.start import set_up
-from mmfmkt.common.config_files import read_config
 from mmfmkt.deploy.onnx import export_onnx
 
 
@@ -20,12 +20,13 @@ def parse_args() -> argparse.Namespace:
         metavar=('H', 'W'),
         help='fix height and width of the images, rounded up to the padding divisor (default: any size)',
     )
+    add_method_argument(parser)
     parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
     return parser.parse_args()
 
 
 def export(args: argparse.Namespace) -> tuple[dict, float]:
-    return export_onnx(read_config(args.config, 'the config'), args.checkpoint, args.out, args.shape)
+    return export_onnx(read_with_method(args), args.checkpoint, args.out, args.shape)
 
 
 if __name__ == '__main__':

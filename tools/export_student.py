@@ -4,8 +4,8 @@ import argparse
 from pathlib import Path
 
 import mmfmkt  # noqa: F401 (registers everything)
+from mmfmkt.cli.arguments import add_method_argument, read_with_method
 from mmfmkt.cli.start import set_up
-from mmfmkt.common.config_files import read_config
 from mmfmkt.deploy.export import export_student
 
 
@@ -30,12 +30,13 @@ def parse_args() -> argparse.Namespace:
         const='live',
         help='of a run with an EMA hook, take the weights that are trained instead of their average',
     )
+    add_method_argument(parser)
     parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
     return parser.parse_args()
 
 
 def export(args: argparse.Namespace) -> tuple[Path, Path]:
-    return export_student(read_config(args.config, 'the config'), args.checkpoint, args.out, args.choice)
+    return export_student(read_with_method(args), args.checkpoint, args.out, args.choice)
 
 
 if __name__ == '__main__':

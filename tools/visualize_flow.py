@@ -3,7 +3,7 @@
 import argparse
 
 import mmfmkt  # noqa: F401 (registers everything)
-from mmfmkt.cli.arguments import ConfigOptions
+from mmfmkt.cli.arguments import ConfigOptions, add_method_argument
 from mmfmkt.cli.pictures import draw_pictures
 from mmfmkt.cli.start import set_up
 
@@ -32,6 +32,7 @@ def parse_args() -> argparse.Namespace:
     )
     parser.add_argument('--num-steps', type=int, metavar='N', help='steps of the flow, instead of those of the config')
     parser.add_argument('--out-dir', help='folder of the pictures (default: flow_pictures beside the checkpoint)')
+    add_method_argument(parser)
     parser.add_argument(
         '--cfg-options', nargs='+', action=ConfigOptions, help='settings that override the config, as key=value ...'
     )

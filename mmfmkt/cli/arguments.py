@@ -64,6 +64,20 @@ def add_method_argument(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def read_with_method(args: argparse.Namespace) -> Config:
+    """Read the config of a run, and set its method if `--method` gives one.
+
+    Raises:
+        ValueError: if there is no such method, or if the config is not that of a pair.
+    """
+    cfg = read_config(args.config, 'the config')
+    if getattr(args, 'method', None):
+        check_pair(cfg, args.method)
+        read_method(args.method)
+        cfg.model.method = args.method
+    return cfg
+
+
 def load_config(args: argparse.Namespace) -> Config:
     """Read the config and apply the options, `--method` and the common ones.
 

@@ -20,7 +20,7 @@ from mmengine.registry import init_default_scope
 from mmrazor.registry import MODELS
 
 from mmfmkt.common.checkpoints import load_exactly, read_checkpoint
-from mmfmkt.common.config_files import read_config, type_name
+from mmfmkt.common.config_files import type_name
 from mmfmkt.common.progress import with_progress
 from mmfmkt.engine.loading.sample_errors import name_samples
 from mmfmkt.models import FMKTDistill
@@ -43,6 +43,7 @@ from mmfmkt.visualization import (
     save,
 )
 
+from .arguments import read_with_method
 from .preflight import check_data, check_kinds, check_teacher_classes
 from .testing import set_inference_steps
 
@@ -59,7 +60,7 @@ def draw_pictures(args: argparse.Namespace) -> list[Path]:
     for option in ('num_images', 'num_val_images', 'batch_size'):
         if getattr(args, option) < 1:
             raise ValueError(f'--{option.replace("_", "-")} must be at least 1, but got {getattr(args, option)}')
-    cfg = read_config(args.config, 'the config')
+    cfg = read_with_method(args)
     cfg.merge_from_dict(args.cfg_options or {})
     check_kinds(cfg)
     init_default_scope(cfg.get('default_scope') or 'mmdet')

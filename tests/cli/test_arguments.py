@@ -4,7 +4,7 @@ import argparse
 
 import pytest
 
-from mmfmkt.cli.arguments import add_method_argument, add_training_arguments, load_config, run_name
+from mmfmkt.cli.arguments import add_method_argument, add_training_arguments, load_config, read_with_method, run_name
 
 PAIR = 'configs/retinanet/retinanet_r101_r50.py'
 
@@ -89,3 +89,16 @@ def test_a_config_that_is_no_method_s_keeps_its_name():
     assert run_name('mgd', 'retinanet_r101_r50') == 'mgd_retinanet_r101_r50'
     assert run_name('mgd', 'fgd') == 'mgd_fgd'
     assert run_name('/my/at.py', 'my_pair') == 'at_my_pair'
+
+
+def test_tools_that_read_what_a_run_has_left_take_its_method_too(root, monkeypatch):
+    monkeypatch.chdir(root)
+    parser = argparse.ArgumentParser()
+    parser.add_argument('config')
+    add_method_argument(parser)
+    assert read_with_method(parser.parse_args([PAIR, '--method', 'fmkt'])).model.method == 'fmkt'
+    assert 'method' not in read_with_method(parser.parse_args([PAIR])).model
+    with pytest.raises(ValueError, match='`method` must be one of .* but got .foo'):
+        read_with_method(parser.parse_args([PAIR, '--method', 'foo']))
+    with pytest.raises(ValueError, match='--method must be given with a pair'):
+        read_with_method(parser.parse_args(['configs/demo/retinanet_r18.py', '--method', 'pkd']))
