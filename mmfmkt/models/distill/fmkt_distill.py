@@ -92,9 +92,8 @@ class FMKTDistill(BaseAlgorithm):
         self.teacher_heads: list[str] = []
         self.teacher_prepared = False
         if settings.teacher is not None or self.distiller.teacher_recorders.recorders:
-            config = cast(str | dict, settings.teacher)  # None is refused there
             self.teacher = FrozenTeacher(
-                config, settings.teacher_ckpt, self.data_preprocessor, settings.teacher_inference
+                settings.teacher, settings.teacher_ckpt, self.data_preprocessor, settings.teacher_inference
             )
             self.prepare_from_teacher(self.teacher.detector)
         elif self.inherits or self.evaluate_teacher:

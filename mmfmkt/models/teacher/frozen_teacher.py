@@ -75,7 +75,11 @@ class FrozenTeacher:
     """
 
     def __init__(
-        self, config: str | dict, checkpoint: str | None, student_preprocessor: nn.Module, inference: dict | None = None
+        self,
+        config: str | dict | None,
+        checkpoint: str | None,
+        student_preprocessor: nn.Module,
+        inference: dict | None = None,
     ) -> None:
         self.inference = TeacherInference(**inference or {})
         self.running: TeacherInference | None = None
