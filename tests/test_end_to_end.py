@@ -129,7 +129,7 @@ def test_exported_student_gives_the_boxes_of_the_trained_one(trained, digits, na
         )
         succeed(run(sys.executable, '-W', 'ignore', '-c', code))
     exported = init_detector(str(config_file), str(tmp_path / 'student.pth'), device='cpu')
-    model = Config.fromfile(config).model.architecture
+    model = Config.fromfile(work_dir / config.name).model.architecture  # written out
     student = DETECTORS.build(model)
     student.load_state_dict(torch.load(checkpoint, weights_only=False)['state_dict'], strict=True)
     student.cfg = exported.cfg

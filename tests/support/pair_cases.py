@@ -24,7 +24,7 @@ NOT_FITTING = {
     'dist': OTHER_HEADS,
     'fmkt-logit': (*OTHER_HEADS, 'rtmdet_l_s_300e'),
     'fmkt-feature-logit': (*OTHER_HEADS, 'rtmdet_l_s_300e'),
-    'fmkt-logit-theta': (*OTHER_HEADS, 'rtmdet_l_s_300e', 'faster-rcnn_r101_r50', 'faster-rcnn_r101_r50_1x'),
+    'fmkt-logit-theta': (*OTHER_HEADS, 'rtmdet_l_s_300e'),
     'crosskd': (
         'dino_swin-l_r50_12e',
         'faster-rcnn_cascade-mask-x101_r50',
