@@ -1,11 +1,14 @@
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import numpy as np
+import pytest
 import torch
 from mmengine.logging import HistoryBuffer
+from mmrazor.registry import MODELS
 
-from mmfmkt.engine.hooks.checkpoint_hooks import plain
+from mmfmkt.engine.hooks.checkpoint_hooks import SplitDistillerHook, plain
 
 
 def test_student_distiller_and_ema_survive_saving_and_resuming(make_runner, tmp_path):
@@ -66,3 +69,19 @@ def test_numbers_of_numpy_become_those_of_python():
     found = plain(dict(a=np.float64(0.5), b=[np.int64(2), (np.array([1, 2]), 'x', None)], c=HistoryBuffer([1.0], [2])))
     assert found == dict(a=0.5, b=[2, ([1, 2], 'x', None)], c=dict(log_history=[1.0], count_history=[2]))
     assert type(found['a']) is float and type(found['b'][0]) is int
+
+
+@pytest.mark.parametrize('shared', [False, True])
+def test_a_checkpoint_names_the_levels_of_the_flow_that_the_detector_has(fmkt, shared):
+    fmkt.architecture.neck.flow.update(levels=(0, 2), shared=shared)
+    model = MODELS.build(fmkt)
+    checkpoint = dict(state_dict=model.state_dict(), meta={}, message_hub={})
+    SplitDistillerHook().before_save_checkpoint(SimpleNamespace(model=model), checkpoint)
+    assert checkpoint['meta'] == dict(flow_levels=[0, 2])
+
+
+def test_a_checkpoint_of_a_plain_detector_names_no_levels(theta):
+    model = MODELS.build(theta)
+    checkpoint = dict(state_dict=model.state_dict(), meta={}, message_hub={})
+    SplitDistillerHook().before_save_checkpoint(SimpleNamespace(model=model), checkpoint)
+    assert checkpoint['meta'] == {}
