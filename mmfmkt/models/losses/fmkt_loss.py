@@ -7,6 +7,7 @@ import torch
 from mmrazor.registry import MODELS
 from torch import Tensor
 
+from mmfmkt.common.building import build_part
 from mmfmkt.flow import Trajectory
 
 from .diagnostics import diagnose
@@ -63,7 +64,7 @@ class FMKTLoss(LevelLoss):
         if not isinstance(student_weight, (int, float)) or student_weight < 0:
             raise ValueError(f'`student_weight` must be at least 0, but got {student_weight!r}')
         self.student_weight = student_weight
-        self.target: Target = MODELS.build(target) if isinstance(target, dict) else target or TeacherTarget()
+        self.target = build_part(TeacherTarget() if target is None else target, Target, 'target')
         self.diagnosing = False
         self.diagnostics: dict[int, dict[str, Tensor]] = {}
         self.distances: dict[int, list[Tensor]] = {}

@@ -1,7 +1,7 @@
 """What the endpoints of a flow are compared with: the teacher's features, or the flow's own output."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any, Protocol
+from typing import Any
 
 import torch
 from mmrazor.registry import MODELS
@@ -14,20 +14,22 @@ from .level_metric import LevelMetric
 from .pair_decoupling import decouple, decoupled_order
 
 
-class Target(Protocol):
-    """What an :class:`FMKTLoss` compares with."""
+class Target:
+    """What an :class:`FMKTLoss` compares with. One of your own is a subclass, registered in MMRazor's `MODELS`."""
 
     def of_pyramid(
         self, levels: Iterable[int], teacher_features: Tensor | Sequence[Tensor] | None, training: bool
     ) -> dict[int, Any]:
         """Level -> the teacher's feature that belongs to it, or None if the target is not the teacher's."""
+        raise NotImplementedError
 
     def of_level(self, teacher: Any, trajectory: Trajectory, level_metric: LevelMetric) -> Tensor:
         """The target of a level, with the teacher's feature of :meth:`of_pyramid`."""
+        raise NotImplementedError
 
 
 @MODELS.register_module()
-class TeacherTarget:
+class TeacherTarget(Target):
     """The teacher's features.
 
     Args:
@@ -70,7 +72,7 @@ class TeacherTarget:
 
 
 @MODELS.register_module()
-class OwnOutput:
+class OwnOutput(Target):
     """The flow's own output `stopgrad(T(Z_0))`: OFM-KT, without a teacher.
 
     `Z_0` is the mean of the endpoints, so that every step learns from the ensemble of all (arXiv:2402.02012, OFM-KT).

@@ -181,6 +181,14 @@ def test_a_teacher_as_the_target_must_be_handed_over(source, curved):
         FMKTLoss(L2)({0: transport(source, curved, 1)})
 
 
+@pytest.mark.parametrize('target', ['teacher', dict(type='mmrazor.Foo'), dict(type='mmrazor.PKDMetric')])
+def test_what_is_no_target_is_refused_with_those_that_there_are(target):
+    with pytest.raises(
+        ValueError, match='`target` must be the config of a Target, .*OwnOutput, mmrazor.TeacherTarget, but'
+    ):
+        FMKTLoss(target=target)
+
+
 def test_diagnostics_of_half_precision_are_finite():
     feature = torch.full((1, 2, 4, 4), 300.0, dtype=torch.float16)
     values = diagnose([feature, -feature], (0.5, 0.5), [feature.sum(), feature.sum()], -feature)
