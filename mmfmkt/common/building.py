@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import TypeVar
 
 from mmdet.models import SemiBaseDetector
@@ -59,6 +60,17 @@ def build_part(config: dict | Part, kind: type[Part], option: str, packages: Seq
             "MMRazor's MODELS and imported by `custom_imports` of the config"
         )
     return MODELS.build({**settings, 'type': cls})  # the class, which does not depend on the default scope
+
+
+def build_settings(cls: type[Part], given: dict, owner: str) -> Part:
+    """A dataclass of settings, or a TypeError that names those that `owner` does not have."""
+    known = [field.name for field in fields(cls)]  # type: ignore[arg-type]
+    unknown = sorted(set(given) - set(known))
+    if unknown:
+        raise TypeError(
+            f'{owner} has no setting {", ".join(unknown)}; beside its own arguments it has {", ".join(known)}'
+        )
+    return cls(**given)
 
 
 def registered(kind: type, packages: Sequence[str]) -> list[str]:

@@ -71,10 +71,17 @@ def fill_sources(recorders: dict | None, detector: BaseModel) -> None:
             recorder['source'] = SOURCES[name](detector)
 
 
+def encoder_of(flow: dict) -> Any:
+    """The meta-encoder of a flow, or a ValueError if it has none."""
+    if not flow.get('meta_encoder'):
+        raise ValueError(f"a flow must have `meta_encoder`, as dict(type='mmrazor.LightMetaEncoder'), but got {flow}")
+    return flow['meta_encoder']
+
+
 def fill_flow(flow: dict, levels: list[Level]) -> dict:
     """The flow of these levels of the student, with their channels."""
     channels = [level.channels for level in levels]
-    given = flow['meta_encoder']
+    given = encoder_of(flow)
     encoders = given if isinstance(given, (list, tuple)) else [given] * len(levels)
     encoders = [dict(encoder, channels=number) for encoder, number in zip(encoders, channels)]
     return dict(
@@ -86,7 +93,7 @@ def fill_flow(flow: dict, levels: list[Level]) -> dict:
 
 def fill_head_flow(flow: dict, student: BaseModel) -> dict:
     """The flow before the classifier of the student's head, with the channels of what that reads."""
-    encoder = dict(flow['meta_encoder'], channels=classifier_width(head_of(student)))
+    encoder = dict(encoder_of(flow), channels=classifier_width(head_of(student)))
     return dict(flow, meta_encoder=encoder)
 
 
@@ -110,7 +117,9 @@ def fill_heads(config: dict, head: str) -> dict:
 
 
 def read_boxes(distiller: dict, name: str) -> None:
-    """Let a loss whose metric reads boxes get the data samples of the batch."""
+    """Let a loss between levels, whose metric reads boxes, get the data samples of the batch."""
+    if not is_a(distiller['distill_losses'][name], LevelLoss):
+        return
     metric = distiller['distill_losses'][name].get('metric')
     metrics = metric if isinstance(metric, (list, tuple)) else [metric]
     if not any(reads_of(MODELS.get(each['type'])) for each in metrics if isinstance(each, dict)):

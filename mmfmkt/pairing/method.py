@@ -137,10 +137,14 @@ def state_place(variables: dict, method: str) -> None:
     place = variables.get('place')
     if connector and connector.get('flow'):
         variables['flow'] = connector['flow']
-    if place not in (None, *PLACES) or (place or '').endswith('connector') != bool(connector):
+    if place is not None and place not in PLACES:
+        raise ValueError(f'`place` of a method must be one of {", ".join(PLACES)}, but that of {method} is {place!r}')
+    if place is not None and variables.get('flow') is None:
+        raise ValueError(f'a method with `place` must have a `flow`, but {method} has {place!r} and no flow')
+    if (place or '').endswith('connector') != bool(connector):
         raise ValueError(
-            f'`place` of a method must be one of {", ".join(PLACES)}, the latter two with a connector `flow` in the '
-            f'distiller, but that of {method} is {place!r} with {"" if connector else "no "}such a connector'
+            "`place` of a method must be 'connector' or 'head_connector' if its distiller has a connector `flow`, "
+            f'and only then, but {method} has {place!r} with {"" if connector else "no "}such a connector'
         )
 
 

@@ -35,7 +35,7 @@ from .fill import (
     with_flow_head,
     with_flow_neck,
 )
-from .method import DEFAULT, Method, check_fit, kind_of, read_method
+from .method import DEFAULT, Method, check_fit, kind_of, method_names, read_method
 
 # further arguments of the algorithms
 SETTINGS = (
@@ -130,9 +130,20 @@ def check_flows(method: Method, changes: dict[str, dict | None]) -> None:
     for name, value in changes.items():
         if value and getattr(method, name) is None:
             raise ValueError(
-                f'`{name}` must be set for a method that has one, but got {value} for {method.name}; levels are set by '
-                '`loss.levels`'
+                f'`{name}` must be set for a method that has one, {", ".join(methods_with(name))}, but got {value} for '
+                f'{method.name}; levels of features that are compared without a flow are set by `loss.levels`'
             )
+    fixed = {'levels', 'shared'} & set(changes['flow'] or {}) if method.place == 'head_connector' else set()
+    if fixed:
+        raise ValueError(
+            f'the flow of {method.name} must have no {", ".join(sorted(fixed))}, because it runs alike on all that the '
+            f'head reads, but got {changes["flow"]}'
+        )
+
+
+def methods_with(flow: str) -> list[str]:
+    """The names of the methods that have a 'flow' or a 'head_flow'."""
+    return [name for name in method_names() if getattr(read_method(name), flow) is not None]
 
 
 def build_with_pyramid(config: dict, side: str) -> tuple[BaseModel, tuple[Level, ...]]:

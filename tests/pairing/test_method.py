@@ -58,12 +58,38 @@ def test_a_place_that_is_not_stated_is_the_connector_called_flow_or_the_neck(tmp
     assert inside.place == 'neck' and inside.flow == dict(num_steps=2)
 
 
-@pytest.mark.parametrize('place', ['body', 'connector', 'head_connector'])
-def test_a_place_that_there_is_not_is_refused(tmp_path, place):
-    with pytest.raises(
-        ValueError, match=f"`place` .* must be one of {', '.join(PLACES)}, .* is '{place}' with no such"
-    ):
+@pytest.mark.parametrize(
+    'place, message',
+    [
+        ('body', f"`place` of a method must be one of {', '.join(PLACES)}, but that of .* is 'body'"),
+        ('connector', "and only then, but .* has 'connector' with no such a connector"),
+        ('head_connector', "and only then, but .* has 'head_connector' with no such a connector"),
+    ],
+)
+def test_a_place_that_there_is_not_is_refused(tmp_path, place, message):
+    with pytest.raises(ValueError, match=message):
         read_method(written(tmp_path, f"{LOSS})\nflow = dict()\nplace = '{place}'\n"))
+
+
+def test_a_place_without_a_flow_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="a method with `place` must have a `flow`, but .* has 'neck' and no flow"):
+        read_method(written(tmp_path, f"{LOSS})\nplace = 'neck'\n"))
+
+
+def test_a_flow_without_a_meta_encoder_is_refused(tmp_path, retinanet):
+    method = written(
+        tmp_path, f'{LOSS.replace("dict(distill", "dict(teacher_recorders=None, distill")})\nflow = dict(num_steps=2)\n'
+    )
+    with pytest.raises(ValueError, match="a flow must have `meta_encoder`, .* but got {'num_steps': 2}"):
+        pair_config(retinanet, method=method)
+
+
+@pytest.mark.parametrize('setting', [dict(levels=[0]), dict(shared=False)])
+def test_what_the_head_decides_cannot_be_set_for_a_flow_beside_it(retinanet, teacher_ckpt, setting):
+    with pytest.raises(
+        ValueError, match='the flow of fmkt-logit-theta must have no (levels|shared), because it runs alike'
+    ):
+        pair_config(retinanet, retinanet, teacher_ckpt, 'fmkt-logit-theta', flow=setting)
 
 
 def test_a_method_without_a_loss_is_refused(tmp_path):
@@ -87,7 +113,9 @@ def test_two_flows_are_set_apart_and_both_are_deployed(retinanet, teacher_ckpt):
 
 
 def test_a_flow_that_the_method_does_not_have_is_refused(retinanet, teacher_ckpt):
-    with pytest.raises(ValueError, match='`head_flow` must be set for a method that has one, .* for fmkt;'):
+    with pytest.raises(
+        ValueError, match='`head_flow` must be set for a method that has one, fmkt-feature-logit, but .* for fmkt;'
+    ):
         pair_config(retinanet, retinanet, teacher_ckpt, 'fmkt', head_flow=dict(num_steps=3))
 
 

@@ -240,7 +240,7 @@ def test_a_list_of_meta_encoders_has_one_for_each_level(pair):
         (dict(loss=3), '`loss` of a pair must be a dict of settings, but got 3'),
         (
             dict(method='pkd', flow=dict(num_steps=2)),
-            '`flow` must be set for a method that has one, .* for pkd; levels',
+            '`flow` must be set for a method that has one, fmkt, .* for pkd; levels',
         ),
         (dict(method=['fmkt']), r"one of .*fmkt, .* but got \['fmkt'\]"),
     ],

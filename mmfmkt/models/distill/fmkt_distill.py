@@ -13,7 +13,7 @@ from mmrazor.models.utils import add_prefix
 from mmrazor.registry import MODELS
 from torch import Tensor, nn
 
-from mmfmkt.common.building import build_detector
+from mmfmkt.common.building import build_detector, build_settings
 from mmfmkt.common.deprecated import with_new_names
 from mmfmkt.common.memory_layout import keep_strides_of_gradients
 from mmfmkt.common.transparent import show_child_as_own
@@ -82,7 +82,7 @@ class FMKTDistill(BaseAlgorithm):
         check_losses_named(self.distiller, log_only)
         self.weight_schedule = WeightSchedule(**weight_schedule or {})
         self.distill_weight, self.distilling = 1.0, True
-        settings = TeacherSettings(**teacher)
+        settings = build_settings(TeacherSettings, teacher, type(self).__name__)
         self.inherits, self.evaluate_teacher, self.check_classes = (
             settings.inherit,
             settings.evaluate_teacher,

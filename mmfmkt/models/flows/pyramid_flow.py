@@ -11,7 +11,7 @@ from mmengine.model import BaseModule, ModuleDict
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from mmfmkt.common.building import build_part
+from mmfmkt.common.building import build_part, build_settings
 from mmfmkt.common.memory_layout import channels_last, layout_of
 from mmfmkt.common.precision import autocast, check_precision, chosen_dtype
 from mmfmkt.flow import Euler, NoiseSchedule, RectifiedFlow, Solver, Trajectory, transport
@@ -81,7 +81,7 @@ class PyramidFlow(BaseModule):
         **encoders: Any,
     ) -> None:
         super().__init__()
-        settings = EncoderSettings(**encoders)
+        settings = build_settings(EncoderSettings, encoders, 'a flow')
         self.precision, self.with_cp = settings.precision, settings.with_cp
         self.random = random.Random(torch.initial_seed())
         self.levels = check_levels(levels)

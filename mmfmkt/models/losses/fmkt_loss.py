@@ -61,8 +61,8 @@ class FMKTLoss(LevelLoss):
         target: dict | Target | None = None,
     ) -> None:
         super().__init__(metric, loss_weight, transform)
-        if not isinstance(student_weight, (int, float)) or student_weight < 0:
-            raise ValueError(f'`student_weight` must be at least 0, but got {student_weight!r}')
+        if not isinstance(student_weight, (int, float)) or not student_weight >= 0:
+            raise ValueError(f'`student_weight` must be a number of at least 0, but got {student_weight!r}')
         self.student_weight = student_weight
         self.target = build_part(TeacherTarget() if target is None else target, Target, 'target')
         self.diagnosing = False

@@ -19,6 +19,15 @@ def relative_boxes(sample: DetDataSample) -> Tensor:
 READABLE = dict(boxes=relative_boxes)
 
 
+def check_reads(names: Sequence[str], metric: object) -> None:
+    """Raise a ValueError if a metric says that it reads what there is not."""
+    if not set(names) <= set(READABLE):
+        raise ValueError(
+            f'`reads` of a metric must have names of {", ".join(READABLE)}, but that of {type(metric).__name__} has '
+            f'{", ".join(names)}'
+        )
+
+
 def read(names: set[str], data_samples: Sequence | None) -> GroundTruth:
     """What metrics read of these data samples.
 

@@ -11,7 +11,7 @@ from mmfmkt.flow import Trajectory
 from mmfmkt.models.flows.student_classifier import StudentClassifier
 from mmfmkt.models.metrics.build import ComparesMany, build_metric, reads_of
 
-from .ground_truth import GroundTruth
+from .ground_truth import GroundTruth, check_reads
 
 CONNECTORS = ('mmrazor.models.architectures.connectors', 'mmfmkt.models.flows')  # that an error proposes
 
@@ -47,6 +47,7 @@ class LevelMetric(nn.Module):
             raise ValueError(f'`loss_weight` must be a number of at least 0, but got {loss_weight!r}')
         self.metric = build_metric(metric)
         self.reads = reads_of(self.metric)
+        check_reads(self.reads, self.metric)
         self.transform = (
             nn.Identity() if transform is None else build_part(transform, nn.Module, 'transform', CONNECTORS)
         )

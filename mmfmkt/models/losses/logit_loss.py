@@ -31,12 +31,18 @@ class LogitLoss(nn.Module):
         loss_weight: w, at least 0.
 
     Raises:
-        ValueError: if `loss_weight` is negative, or if `metric` is no loss of two tensors.
+        ValueError: if `loss_weight` is negative, or if `metric` is no loss of two tensors alone.
     """
 
     def __init__(self, metric: dict, loss_weight: float = 1.0) -> None:
         super().__init__()
         self.metric, self.loss_weight = LevelMetric(metric, None, loss_weight), loss_weight
+        if self.metric.reads:
+            name = type(self.metric.metric).__name__
+            raise ValueError(
+                f'`metric` of LogitLoss must be a metric of logits alone, but {name} reads '
+                f'{", ".join(self.metric.reads)} besides; use it with a method that compares features'
+            )
 
     @staticmethod
     def misfit(student: BaseModel, teacher: BaseModel) -> str | None:

@@ -35,7 +35,10 @@ class TeacherLabelled(nn.Module):
 
 def reads_of(metric: nn.Module) -> tuple[str, ...]:
     """What a metric reads of the ground truth besides two features, in the order of its arguments: its `reads`."""
-    return tuple(getattr(metric, 'reads', ()))
+    reads = getattr(metric, 'reads', ())
+    if isinstance(reads, str):
+        raise ValueError(f"`reads` of a metric must be a tuple, as ('boxes', ), but got {reads!r}")
+    return tuple(reads)
 
 
 def build_metric(config: dict | None) -> nn.Module:

@@ -240,3 +240,16 @@ def test_a_mapping_without_its_flow_is_refused(theta):
     del theta.distiller.loss_forward_mappings.loss_fmkt.trajectories['connector']
     with pytest.raises(ValueError, match="`trajectories` must be those of a flow.*it needs connector='flow'"):
         MODELS.build(theta)
+
+
+def test_a_setting_that_the_algorithm_does_not_have_is_refused_with_those_it_has(theta):
+    with pytest.raises(TypeError, match='FMKTDistill has no setting task_weight; .* teacher, teacher_ckpt, inherit'):
+        MODELS.build(dict(theta, task_weight=1.0))
+
+
+def test_a_setting_that_a_flow_does_not_have_is_refused_with_those_it_has(theta):
+    theta.distiller.connectors.flow.flow.num_step = 3
+    with pytest.raises(
+        TypeError, match='a flow has no setting num_step; beside its own arguments it has shared, precision'
+    ):
+        MODELS.build(theta)

@@ -8,7 +8,7 @@ from mmdet.structures import DetDataSample
 from mmengine.structures import InstanceData
 
 from mmfmkt.flow import transport
-from mmfmkt.models import FeatureLoss, FGDMetric, FMKTLoss, OwnOutput
+from mmfmkt.models import FeatureLoss, FGDMetric, FMKTLoss, LogitLoss, OwnOutput
 from mmfmkt.models.losses.ground_truth import relative_boxes
 from mmfmkt.models.metrics.fgd import GlobalContext, attentions, focal_weights
 
@@ -150,3 +150,19 @@ def test_a_loss_whose_metric_reads_boxes_is_refused_where_there_are_none(source,
         ValueError, match='must get `data_samples`, because its metric reads boxes, but it does not: add'
     ):
         loss([transport(source, curved, 2)], [target])
+
+
+@pytest.mark.parametrize(
+    'reads, message', [(('box',), 'must have names of boxes, but .* has box'), ('boxes', 'must be a tuple')]
+)
+def test_what_a_metric_reads_must_be_there(reads, message):
+    metric = FGDMetric(6)
+    metric.reads = reads
+    metric.forward = lambda student, teacher, box: None
+    with pytest.raises(ValueError, match=message):
+        FeatureLoss(metric)
+
+
+def test_a_loss_of_logits_has_no_boxes():
+    with pytest.raises(ValueError, match='must be a metric of logits alone, but FGDMetric reads boxes besides'):
+        LogitLoss(dict(type='mmrazor.FGDMetric', teacher_channels=6))
