@@ -35,7 +35,7 @@ def moved(path: str, is_base: bool = False) -> str | None:
         new = [file for file in pair_files() if file.stem == name]
         return told(path, '../..', new)
     if folder[-2:] == ('configs', '_base_'):
-        return told(path, '..', list(project_folder('configs').glob(f'_base_/*/{name}.py')))
+        return told(path, '..', list(project_folder('configs').glob(f'_base_/*/{name.removesuffix("-roi")}.py')))
     method, _, pair = name.partition('_')
     if folder[-1:] != ('configs',) or not (project_folder('configs') / '_base_' / 'methods' / f'{method}.py').exists():
         return None

@@ -22,10 +22,10 @@ RENAMED: dict[str, tuple[str, dict]] = dict(
 )
 # a setting of an FMKTLoss -> that of its target
 OF_TARGET = dict(keep_pairs='keep_pairs', teacher_levels='levels')
-# a setting that is gone, by its type -> what to use instead
+# a setting that is gone, by its type -> the value that changes nothing, and what to use for another
 GONE = {
-    ('FMKTLoss', 'student_target'): "type='mmrazor.StudentTargetLoss'",
-    ('FlowConnector', 'detach'): "type='mmrazor.DetachedFlowConnector' and a loss 'mmrazor.StudentTargetLoss'",
+    ('FMKTLoss', 'student_target'): ('flow', "type='mmrazor.StudentTargetLoss'"),
+    ('FlowConnector', 'detach'): (False, "type='mmrazor.DetachedFlowConnector' and a loss 'mmrazor.StudentTargetLoss'"),
 }
 EXTENSION = 'mmfmkt.lab.study.student_targets'
 
@@ -61,19 +61,22 @@ def has_old_names(config: Any) -> bool:
 
 
 def name_of(config: dict) -> str:
-    """The `type` of a part without its scope; nothing for a class."""
+    """The `type` of a part without its scope, or the name of its class."""
     part_type = config.get('type')
-    return part_type.rpartition('.')[2] if isinstance(part_type, str) else ''
+    return str(getattr(part_type, '__name__', part_type or '')).rpartition('.')[2]
 
 
 def renamed(config: dict) -> dict:
     """One part of a config with its new type and settings."""
     old = name_of(config)
     name, settings = RENAMED.get(old, (old, {}))
-    for kind, setting in GONE:
-        if kind == name and setting in config:
+    for (kind, setting), (default, remedy) in GONE.items():
+        if kind == name and config.get(setting) == default:
+            del config[setting]
+            warn(f'`{setting}` of {old} is no setting any more')
+        elif kind == name and setting in config:
             raise ValueError(
-                f'`{setting}` of {old} is no setting any more, but got {config[setting]!r}; use {GONE[kind, setting]}, '
+                f'`{setting}` of {old} is no setting any more, but got {config[setting]!r}; use {remedy}, '
                 f"which custom_imports = dict(imports=['{EXTENSION}']) registers"
             )
     if old in RENAMED:

@@ -1,3 +1,7 @@
+from typing import Any
+
+from mmfmkt.common.deprecated import RENAMED, warn
+
 from .distill import FMKTDistill, OFMKTThetaDistill
 from .flows import FlowConnector, FlowNeck, PyramidFlow, StudentClassifier, flow_head
 from .losses import CrossHeadLoss, FeatureLoss, FMKTLoss, LogitLoss, OwnOutput, StepTaskLoss, TeacherTarget
@@ -51,3 +55,16 @@ __all__ = [
     'TowerInputsRecorder',
     'flow_head',
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Classes of the last version: the new one if it does the same, or an error that says what does."""
+    if name == 'FlowTransform' or name in RENAMED:
+        new, settings = RENAMED.get(name, ('PyramidFlow', {}))
+        if settings:
+            raise ImportError(
+                f'{name} is now {new} with {", ".join(f"{key}={value}" for key, value in settings.items())}'
+            )
+        warn(f'mmfmkt.models.{name} is now mmfmkt.models.{new}')
+        return globals()[new]
+    raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

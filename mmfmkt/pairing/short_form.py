@@ -1,6 +1,7 @@
 """The short form of a config: it names a student, a teacher and a method, and stands for a whole algorithm."""
 
 import copy
+from collections.abc import Iterable
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
@@ -19,6 +20,7 @@ from .pair import fill_flows, pair_config, with_flows
 
 SHORT_FORM = 'FMKTPair'
 CLIP_GRAD = dict(max_norm=35, norm_type=2)
+ENCODERS = 'neck.flow.meta_encoders.'  # what the keys of their weights begin with
 
 
 @MODELS.register_module(name=SHORT_FORM)
@@ -65,13 +67,22 @@ def trained_architecture(short: dict, checkpoint: str) -> dict:
 
 def trained_levels(student: BaseModel, flow: dict, checkpoint: str) -> list[Level]:
     """The levels of the flow in the neck, as the checkpoint or the config names them."""
-    meta = read_checkpoint(checkpoint, 'the checkpoint')[1].get('meta')
-    named = (meta.get(FLOW_LEVELS) if isinstance(meta, dict) else None) or flow.get('levels')
-    if not named:
-        raise ValueError(
-            f'the checkpoint must name the levels of its flow, but {checkpoint} does not: it is that of another '
-            'detector, or of an earlier version. Take the config in the work_dir of the run, or set the levels with '
-            '--cfg-options model.flow.levels="[0,1,2,3]"'
-        )
+    weights, loaded = read_checkpoint(checkpoint, 'the checkpoint')
+    meta = loaded.get('meta')
+    named = (
+        (meta.get(FLOW_LEVELS) if isinstance(meta, dict) else None) or flow.get('levels') or levels_of_weights(weights)
+    )
     pyramid = {level.index: level for level in find_pyramid(student)}
+    if not named or not set(named) <= set(pyramid):
+        raise ValueError(
+            f'the checkpoint must name the levels of its flow, of {list(pyramid)}, but {checkpoint} names {named or "none"}: '
+            'it is that of another detector, or of version 0.1.0 with one meta-encoder for all levels. Take the config in '
+            'the work_dir of the run, or set the levels: model.flow.levels'
+        )
     return [pyramid[level] for level in named]
+
+
+def levels_of_weights(keys: Iterable[str]) -> list[int]:
+    """The levels in the names of the weights of a checkpoint of version 0.1.0, which has them nowhere else."""
+    named = [key.removeprefix(ENCODERS).split('.')[0] for key in keys if key.startswith(ENCODERS)]
+    return [int(name) for name in dict.fromkeys(named) if name.isdigit()]

@@ -5,6 +5,7 @@ import logging
 import pytest
 from mmrazor.registry import MODELS
 
+from mmfmkt import models
 from mmfmkt.common import deprecated
 from mmfmkt.common.deprecated import RENAMED, with_new_names
 from mmfmkt.models import FMKTLoss, OwnOutput, PKDMetric, TeacherTarget
@@ -96,6 +97,24 @@ def test_a_setting_that_is_gone_is_refused_with_what_takes_its_place(config, rem
         ValueError, match=f'is no setting any more, but got .*{remedy}.*mmfmkt.lab.study.student_targets'
     ):
         with_new_names(config)
+
+
+@pytest.mark.parametrize(
+    'config',
+    [dict(type='mmrazor.FMKTThetaLoss', student_target='flow'), dict(type='mmrazor.FlowConnector', detach=False)],
+)
+def test_a_setting_that_is_gone_is_dropped_where_it_changes_nothing(config, said):
+    assert not {'student_target', 'detach'} & set(with_new_names(config)) and said
+
+
+def test_a_class_as_the_type_has_old_settings_too():
+    assert with_new_names(dict(type=FMKTLoss, keep_pairs=0.5))['target']['keep_pairs'] == 0.5
+
+
+def test_classes_of_the_last_version_are_the_new_ones_or_name_them(said):
+    assert models.SyncPKDLoss is PKDMetric and models.FlowTransform is models.PyramidFlow and len(said) == 2
+    with pytest.raises(ImportError, match='FMKTThetaLoss is now FMKTLoss with student_weight=1.0'):
+        models.FMKTThetaLoss  # noqa: B018
 
 
 def test_decoupled_pairs_without_a_teacher_are_refused():

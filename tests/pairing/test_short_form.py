@@ -73,5 +73,19 @@ def test_the_deployed_detector_of_a_short_form_is_known_without_its_teacher(meth
 
 def test_weights_without_the_flow_that_the_variant_deploys_are_refused(tmp_path):
     torch.save(DETECTORS.build(tiny('retinanet')).state_dict(), tmp_path / 'plain.pth')
-    with pytest.raises(ValueError, match='must name the levels of its flow, but .*plain.pth does not'):
+    with pytest.raises(ValueError, match='must name the levels of its flow, of .*, but .*plain.pth names none'):
         trained_architecture(short_form('fmkt', tmp_path).model, str(tmp_path / 'plain.pth'))
+
+
+def test_a_checkpoint_of_the_last_version_has_the_levels_in_its_weights(tmp_path):
+    torch.save(DETECTORS.build(tiny('gfl')).state_dict(), tmp_path / 'gfl.pth')
+    model = MODELS.build(write_out(short_form('fmkt', tmp_path, flow=dict(levels=[1, 3]))).model)
+    torch.save(model.architecture.state_dict(), tmp_path / 'old.pth')
+    architecture = trained_architecture(short_form('fmkt', tmp_path).model, str(tmp_path / 'old.pth'))
+    assert architecture['neck']['flow']['levels'] == (1, 3)
+
+
+def test_levels_that_the_student_does_not_have_are_refused_with_those_it_has(tmp_path):
+    torch.save(DETECTORS.build(tiny('retinanet')).state_dict(), tmp_path / 'plain.pth')
+    with pytest.raises(ValueError, match=r'of \[0, 1, 2, 3, 4\], but .*plain.pth names \[7\]'):
+        trained_architecture(short_form('fmkt', tmp_path, flow=dict(levels=[7])).model, str(tmp_path / 'plain.pth'))
