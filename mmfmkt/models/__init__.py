@@ -62,9 +62,8 @@ def __getattr__(name: str) -> Any:
     if name == 'FlowTransform' or name in RENAMED:
         new, settings = RENAMED.get(name, ('PyramidFlow', {}))
         if settings:
-            raise ImportError(
-                f'{name} is now {new} with {", ".join(f"{key}={value}" for key, value in settings.items())}'
-            )
+            shown = ', '.join(f'{key}={value}' for key, value in settings.items())
+            raise ImportError(f'{name} is now {new} with {shown}')
         warn(f'mmfmkt.models.{name} is now mmfmkt.models.{new}')
         return globals()[new]
     raise AttributeError(f'module {__name__!r} has no attribute {name!r}')

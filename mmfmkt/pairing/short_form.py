@@ -75,9 +75,9 @@ def trained_levels(student: BaseModel, flow: dict, checkpoint: str) -> list[Leve
     pyramid = {level.index: level for level in find_pyramid(student)}
     if not named or not set(named) <= set(pyramid):
         raise ValueError(
-            f'the checkpoint must name the levels of its flow, of {list(pyramid)}, but {checkpoint} names {named or "none"}: '
-            'it is that of another detector, or of version 0.1.0 with one meta-encoder for all levels. Take the config in '
-            'the work_dir of the run, or set the levels: model.flow.levels'
+            f'the checkpoint must name the levels of its flow, of {list(pyramid)}, but {checkpoint} names '
+            f'{named or "none"}: it is that of another detector, or of version 0.1.0 with one meta-encoder for all '
+            'levels. Take the config in the work_dir of the run, or set the levels: model.flow.levels'
         )
     return [pyramid[level] for level in named]
 
