@@ -214,7 +214,7 @@ def test_a_new_method_is_one_file(tmp_path):
         ),
         (
             'distiller, place = dict(distill_losses=dict(loss_a=dict(type="a"))), "tail"',
-            "`place` of a method must be one of neck, head, .* but that of .* is 'tail' with no such a connector",
+            "`place` of a method must be one of neck, head, .* but that of .* is 'tail'$",
         ),
         ('distiller = 3', 'the distiller of a method must be a dict'),
         ('', 'the file of a method must have `distiller`, .* has none of them'),
