@@ -8,6 +8,8 @@ from typing import Any
 from mmengine.logging import print_log
 from mmrazor.registry import MODELS
 
+from .config_files import type_name
+
 OWN_OUTPUT = dict(type='mmrazor.OwnOutput')
 # a type of the last version -> its new type, and the settings that it stands for
 RENAMED: dict[str, tuple[str, dict]] = dict(
@@ -55,20 +57,14 @@ def has_old_names(config: Any) -> bool:
         return any(map(has_old_names, config))
     if not isinstance(config, dict):
         return False
-    name = name_of(config)
+    name = type_name(config)
     settings = {setting for kind, setting in GONE if kind == name} | set(OF_TARGET if name == 'FMKTLoss' else ())
     return name in RENAMED or bool(settings & set(config)) or any(map(has_old_names, config.values()))
 
 
-def name_of(config: dict) -> str:
-    """The `type` of a part without its scope, or the name of its class."""
-    part_type = config.get('type')
-    return str(getattr(part_type, '__name__', part_type or '')).rpartition('.')[2]
-
-
 def renamed(config: dict) -> dict:
     """One part of a config with its new type and settings."""
-    old = name_of(config)
+    old = type_name(config)
     name, settings = RENAMED.get(old, (old, {}))
     for (kind, setting), (default, remedy) in GONE.items():
         if kind == name and config.get(setting) == default:
@@ -98,7 +94,7 @@ def move_to_target(config: dict) -> None:
         value = config.pop(old)
         warn(f"`{old}` of FMKTLoss is now target=dict(type='mmrazor.TeacherTarget', {new}=...)")
         target = config.get('target') or dict(type='mmrazor.TeacherTarget')
-        if name_of(target) == 'TeacherTarget':
+        if type_name(target) == 'TeacherTarget':
             config['target'] = dict(target, **{new: value})
         elif value not in (None, 1):
             raise ValueError(

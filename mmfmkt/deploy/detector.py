@@ -9,10 +9,11 @@ from mmrazor.registry import HOOKS, LOOPS, MODELS, OPTIM_WRAPPERS
 
 from mmfmkt.common.checkpoints import read_checkpoint
 from mmfmkt.models import FMKTDistill
+from mmfmkt.pairing.method import VARIABLES
 from mmfmkt.pairing.short_form import is_short, trained_architecture
 
 # what a config has of the files of teachers and methods that are its bases
-METHOD_VARIABLES = ('teacher', 'algorithm', 'place', 'head_flow', 'for_students', 'flow_for_students')
+METHOD_VARIABLES = {'teacher', *VARIABLES} - {'distiller', 'flow', 'custom_imports'}
 DISTILLER = 'distiller.'  # what the keys of its weights begin with
 
 
