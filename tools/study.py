@@ -20,6 +20,11 @@ def parse_args() -> argparse.Namespace:
         '--resume', action='store_true', help='go on with what is in the folder; runs that are finished are kept'
     )
     parser.add_argument(
+        '--rows',
+        help='results.jsonl of the same study, from another machine or from the project; runs that it has are not '
+        'trained again',
+    )
+    parser.add_argument(
         '--jobs',
         type=int,
         help='trainings at a time (default: one for each GPU, or for each core of the CPU, at most 4)',
@@ -28,7 +33,10 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument(
         '--data',
         help='folder of a COCO data set instead of that of the configs: images in train/ and val/, boxes in '
-        'annotations/train.json and annotations/val.json',
+        'annotations/train.json and annotations/val.json, and a split test/ likewise if there is one',
+    )
+    parser.add_argument(
+        '--split', help='what AP is measured on: a split of --data (default: test if there is one, else val)'
     )
     parser.add_argument(
         '--cfg-options', nargs='+', action=ConfigOptions, help='settings of every run, teachers too, as key=value ...'

@@ -9,6 +9,8 @@ from mmengine.optim import OptimWrapper
 from mmrazor.registry import OPTIM_WRAPPERS
 from torch import nn
 
+from mmfmkt.common.precision import autocast, chosen_dtype
+
 
 @OPTIM_WRAPPERS.register_module()
 class CPUAmpOptimWrapper(OptimWrapper):
@@ -17,6 +19,17 @@ class CPUAmpOptimWrapper(OptimWrapper):
     @contextmanager
     def optim_context(self, model: nn.Module) -> Iterator[None]:
         with super().optim_context(model), torch.autocast('cpu', torch.bfloat16):
+            yield
+
+
+@OPTIM_WRAPPERS.register_module()
+class AutoAmpOptimWrapper(OptimWrapper):
+    """Mixed precision with bfloat16 where the device computes it, float32 elsewhere."""
+
+    @contextmanager
+    def optim_context(self, model: nn.Module) -> Iterator[None]:
+        device = next(model.parameters()).device
+        with super().optim_context(model), autocast(chosen_dtype('auto', device), device):
             yield
 
 

@@ -4,7 +4,7 @@ import json
 
 from case import damage
 
-from mmfmkt.lab.demo.digit_scenes import SPLITS
+from mmfmkt.lab.study.data import SPLITS
 
 BOXES = [
     [500, 500, 20, 20],

@@ -5,7 +5,7 @@ from case import damage
 from damage_bytes import BYTES
 from PIL import Image
 
-from mmfmkt.lab.demo.digit_scenes import SPLITS
+from mmfmkt.lab.study.data import SPLITS
 
 IMAGES = {
     **{

@@ -17,9 +17,10 @@ from mmfmkt.common.progress import Progress
 from mmfmkt.deploy.export import export_student
 from mmfmkt.lab.study.data import CocoFolder, own_data
 from mmfmkt.lab.study.measure import detect
-from mmfmkt.lab.study.plan import Study, read_study
+from mmfmkt.lab.study.plan import Study
 from mmfmkt.lab.study.run import Run
 from mmfmkt.lab.study.study import do_study
+from mmfmkt.lab.study.study_file import read_study
 from mmfmkt.lab.study.tables import markdown_table
 from mmfmkt.visualization.detections import draw_detections
 

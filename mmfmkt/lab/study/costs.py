@@ -19,14 +19,14 @@ from mmfmkt.lab.benchmark.synthetic import without_pretrained
 from mmfmkt.lab.benchmark.worker import Setting
 from mmfmkt.pairing.short_form import CLIP_GRAD, write_out
 
-from .plan import Study
+from .plan import Study, method_of
 from .run import Run
 
 ROUNDS = 15  # iterations of each that count
 AT_ONCE = 6  # models in memory
 Costs = dict[
     str, dict[str, float]
-]  # name of a run -> time of an iteration and peak of memory, over the plain student's
+]  # name of a run without its schedule -> time of an iteration and peak of memory, over the plain student's
 
 
 def measure_costs(study: Study, file: Path, rounds: int = ROUNDS) -> Costs:
@@ -36,7 +36,11 @@ def measure_costs(study: Study, file: Path, rounds: int = ROUNDS) -> Costs:
     read from a cache.
     """
     costs = json.loads(file.read_text()) if file.exists() else {}
-    firsts = {name: next(iter(of_name.values())) for name, of_name in study.runs.items()}
+    firsts: dict[str, Run] = {}
+    for name, of_name in study.runs.items():  # an iteration is the same in every schedule
+        run = next(iter(of_name.values()))
+        if not firsts.get(method_of(name)) or not firsts[method_of(name)].finished:
+            firsts[method_of(name)] = run
     plain = firsts[study.plain]
     missing = [run for name, run in firsts.items() if name not in costs and run.finished]
     if not missing or not plain.finished:
@@ -64,7 +68,7 @@ def case_of(run: Run) -> Case:
     model = without_pretrained(write_out(run.cfg).model.to_dict())
     if model.get('teacher_inference'):
         model['teacher_inference'] = dict(model['teacher_inference'], cache=None)
-    return Case(run.name, model, trains=True)
+    return Case(method_of(run.name), model, trains=True)
 
 
 def setting_of(run: Run, logs: Path) -> Setting:

@@ -10,15 +10,23 @@ from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 
-SPLITS = ('train', 'val')
-DATALOADERS = {'train_dataloader': 'train', 'val_dataloader': 'val', 'test_dataloader': 'val'}
+SPLITS = ('train', 'val')  # that every data set has; one more, test, may be there
 
 
 @dataclass(frozen=True)
 class CocoFolder:
-    """A data set: images in `train/` and `val/`, boxes in `annotations/train.json` and `annotations/val.json`."""
+    """A data set: images in `train/` and `val/`, boxes in `annotations/train.json` and `annotations/val.json`.
+
+    A third split may be there, `test/` and `annotations/test.json`. Then AP is measured on that, and val is left for
+    choosing settings.
+
+    Attributes:
+        root: the folder.
+        split: what AP is measured on instead.
+    """
 
     root: Path
+    split: str | None = None
 
     def annotations(self, split: str) -> Path:
         return self.root / 'annotations' / f'{split}.json'
@@ -27,19 +35,23 @@ class CocoFolder:
         """The names of the categories, in the order of the file."""
         return categories(self.annotations(split))
 
+    @property
+    def measured(self) -> str:
+        """The split that AP is measured on, during a training and after it."""
+        return self.split or ('test' if self.annotations('test').exists() else 'val')
+
     def put_into(self, cfg: Config) -> None:
         """Let a config train and test on this data set; its pipelines, batches and everything else stay."""
-        for name, split in DATALOADERS.items():
-            if cfg.get(name):
-                cfg[name].dataset.update(
+        for part, split in {'train': 'train', 'val': self.measured, 'test': self.measured}.items():
+            if loader := cfg.get(f'{part}_dataloader'):
+                loader.dataset.update(
                     data_root=f'{self.root}/',
                     ann_file=f'annotations/{split}.json',
                     data_prefix=dict(img=f'{split}/'),
                     metainfo=dict(classes=self.classes()),
                 )
-        for name in ('val_evaluator', 'test_evaluator'):
-            if cfg.get(name):
-                cfg[name].ann_file = str(self.annotations('val'))
+            if evaluator := cfg.get(f'{part}_evaluator'):
+                evaluator.ann_file = str(self.annotations(split))
         for part in parts(cfg.model):
             if 'num_classes' in part:
                 part['num_classes'] = len(self.classes())
@@ -59,29 +71,30 @@ def parts(config: object) -> Iterator[ConfigDict]:
         yield from parts(value)
 
 
-def own_data(folder: str) -> CocoFolder:
-    """A data set of the user's.
+def own_data(folder: str, split: str | None = None) -> CocoFolder:
+    """A data set of the user's, and the split of it that AP is measured on.
 
     Raises:
         FileNotFoundError: if a folder or file is not there.
         ValueError: if the annotations have no categories, or not the same for both splits.
     """
-    data = CocoFolder(Path(folder).absolute())
-    needed = [*(data.root / split for split in SPLITS), *(data.annotations(split) for split in SPLITS)]
+    data = CocoFolder(Path(folder).absolute(), split)
+    splits = dict.fromkeys([*SPLITS, data.measured])
+    needed = [*(data.root / each for each in splits), *(data.annotations(each) for each in splits)]
     if missing := [str(path) for path in needed if not path.exists()]:
         raise FileNotFoundError(
-            '--data must be a folder with train/, val/, annotations/train.json and '
-            f'annotations/val.json, but these are not there: {", ".join(missing)}'
+            f'the data of a study, {data.root}, must have images in {"/, ".join(splits)}/ and boxes in '
+            f'annotations/, one .json for each, but these are not there: {", ".join(missing)}'
         )
     try:
-        same = data.classes('train') == data.classes('val')
+        classes = {each: data.classes(each) for each in splits}
     except (KeyError, ValueError) as error:
         raise ValueError(
             f'the annotation files below {data.root} must be COCO JSON with "categories", but are not: {error!r}'
         ) from error
-    if not same:
+    if len(set(classes.values())) > 1:
         raise ValueError(
             'the categories of annotations/train.json and annotations/val.json must be the same, in the same '
-            f'order, but are {data.classes("train")} and {data.classes("val")}'
+            f'order, and those of test.json if there is one, but are {classes}'
         )
     return data

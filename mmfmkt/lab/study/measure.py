@@ -100,6 +100,15 @@ def training_cost(work_dir: Path) -> dict[str, float]:
     return dict(iterations=max(seconds), seconds=round(float(np.quantile(list(seconds.values()), 0.1)), 4))
 
 
+def curve(work_dir: Path) -> dict[int, float]:
+    """AP on the validation data during a training: epoch, or iteration in a run that counts these -> AP in points."""
+    if not any(work_dir.glob(LOG)):
+        return {}
+    log = read_run(work_dir, work_dir.name)
+    measured = log.metric(f'coco/{METRICS["AP"]}', log.counts_epochs())
+    return {when: round(100 * value, 1) for when, value in measured.items()}
+
+
 def machine() -> dict[str, str | int]:
     """What all of this was measured on."""
     return dict(
@@ -128,6 +137,7 @@ def main(arguments: Sequence[str]) -> None:
         figures=figures(runner),
         inference=figures_of_steps(runner),
         training=training_cost(checkpoint.parent),
+        curve=curve(checkpoint.parent),
         machine=machine(),
     )
     write_whole(row, json.dumps(measured))

@@ -7,6 +7,7 @@ from pathlib import Path
 from mmfmkt.common.files import write_whole
 
 from .charts import draw_costs, draw_table
+from .epochs_chart import draw_epochs
 from .findings import findings
 from .plan import Study
 from .results import Results
@@ -30,6 +31,8 @@ def write_report(study: Study, results: Results, out: Path) -> Path:
         HOW_TO_READ.format(comparisons=sum(difference is not None for difference in differences)),
         'Measured on ' + '; '.join(machines(results)) + '.',
     ]
+    if draw_epochs(study, results, out / 'epochs.png'):
+        lines += ['![AP over epochs](epochs.png)']
     for number, table in enumerate(study.tables, 1):
         chart = out / f'table{number}.png'
         draw_table(study, table, results, chart)

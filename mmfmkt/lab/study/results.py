@@ -10,10 +10,14 @@ from pathlib import Path
 from mmfmkt.common.files import write_whole
 
 from .costs import Costs
+from .plan import method_of, schedule_of, scheduled
 from .run import Run
 from .statistics import Difference, paired_difference, recovered
 
 Row = dict
+
+
+MEASURED = ('figures', 'inference', 'training', 'curve', 'machine', 'cost')  # of a row; the rest says of what
 
 
 def to_lines(runs: Iterable[Run], costs: Costs) -> str:
@@ -27,8 +31,7 @@ def to_lines(runs: Iterable[Run], costs: Costs) -> str:
                 teacher=run.teacher.name if run.teacher else None,
                 config=run.config,
                 options=run.options,
-                cost=costs.get(run.name, {}),
-                **run.row(),
+                **{'cost': costs.get(method_of(run.name), {}), **run.row()},
             )
         )
         + '\n'
@@ -41,13 +44,39 @@ def write_results(runs: Iterable[Run], costs: Costs, file: Path) -> None:
     write_whole(file, to_lines(runs, costs))
 
 
+def read_rows(file: Path) -> list[Row]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
+
+
+def take_rows(runs: Iterable[Run], file: Path) -> None:
+    """Let runs that have a row in a file of rows count as done.
+
+    Raises:
+        FileNotFoundError: if the file is not there.
+        ValueError: if it has a row of a run with other options.
+    """
+    if not file.exists():
+        raise FileNotFoundError(f'--rows must be a file of rows, results.jsonl of a study, but {file} is not there')
+    rows = {(row['run'], row['seed']): row for row in read_rows(file)}
+    for run in runs:
+        row = rows.get((run.name, run.seed))
+        if not row or run.row_file.exists():
+            continue
+        if row['options'] != run.options:
+            raise ValueError(
+                f'--rows must have rows of the same settings, but {run.id} has the options {run.options}, and in '
+                f'{file} {row["options"]}; take this row out of the file to train the run again'
+            )
+        write_whole(run.row_file, json.dumps({key: row[key] for key in MEASURED if key in row}))
+
+
 @dataclass(frozen=True)
 class Results:
     """Rows of a study, name of the run -> seed -> row.
 
     Attributes:
         rows: all of them.
-        plain: name of the students without distillation.
+        plain: name of the students without distillation, of whatever schedule.
     """
 
     rows: dict[str, dict[int, Row]]
@@ -56,8 +85,7 @@ class Results:
     @classmethod
     def read(cls, file: Path, plain: str) -> Results:
         rows: dict[str, dict[int, Row]] = {}
-        for line in file.read_text().splitlines():
-            row = json.loads(line)
+        for row in read_rows(file):
             rows.setdefault(row['run'], {})[row['seed']] = row
         return cls(rows, plain)
 
@@ -73,6 +101,15 @@ class Results:
         }
         return {seed: figures[metric] for seed, figures in measured.items() if metric in figures}
 
+    def curves(self, row: str) -> list[dict[int, float]]:
+        """AP over the epochs of the training, one curve a seed."""
+        curves = [of_seed.get('curve') or {} for of_seed in self.rows.get(row, {}).values()]
+        return [{int(epoch): value for epoch, value in curve.items()} for curve in curves if curve]
+
+    def plain_of(self, row: str) -> str:
+        """The students without distillation that a row is compared with: those of its schedule."""
+        return scheduled(self.plain, schedule_of(row))
+
     def difference(self, row: str, reference: str, metric: str = 'AP') -> Difference | None:
         """Of runs with the same seed; of a teacher, which has one, there is none."""
         if not self.teacher_of(row) or row == reference:
@@ -86,18 +123,21 @@ class Results:
     def recovered(self, row: str) -> list[float]:
         """The share of the gap to the teacher that every seed has recovered."""
         teacher = self.figures(self.teacher_of(row) or '', 'AP')
-        if not teacher or row == self.plain:
+        plain = self.plain_of(row)
+        if not teacher or row == plain:
             return []
-        return recovered(self.figures(row, 'AP'), self.figures(self.plain, 'AP'), *teacher.values())
+        return recovered(self.figures(row, 'AP'), self.figures(plain, 'AP'), *teacher.values())
 
     def training(self, row: str) -> float | None:
         """The time of a training over the plain student's: of an iteration, and how many there are; None if unknown."""
-        own, plain = (next(iter(self.rows.get(name, {}).values()), {}) for name in (row.partition('@')[0], self.plain))
+        name, plain_name = row.partition('@')[0], self.plain_of(row)
+        own, plain = (next(iter(self.rows.get(each, {}).values()), {}) for each in (name, plain_name))
         if not own.get('cost') or not own.get('training') or not plain.get('training'):
             return None
         return own['cost']['time'] * own['training']['iterations'] / plain['training']['iterations']
 
     def inference(self, row: str) -> float | None:
-        """The multiply-adds of a prediction over those of the plain student's."""
-        own, plain = (next(iter(self.figures(name, 'gflops').values()), None) for name in (row, self.plain))
+        """The multiply-adds of a prediction over those of the plain student's; a teacher's, over any of them."""
+        any_plain = next((name for name in self.rows if method_of(name) == self.plain), self.plain)
+        own, plain = (next(iter(self.figures(name, 'gflops').values()), None) for name in (row, any_plain))
         return own / plain if own and plain else None

@@ -124,13 +124,9 @@ class Run:
 
     @property
     def finished(self) -> bool:
-        """Are there figures, and not of an older checkpoint than there is?"""
+        """Are there figures, from here or from elsewhere, and not of an older checkpoint than there is?"""
         row = self.row_file
-        return (
-            self.trained
-            and row.exists()
-            and (not self.checkpoint.exists() or row.stat().st_mtime >= self.checkpoint.stat().st_mtime)
-        )
+        return row.exists() and (not self.checkpoint.exists() or row.stat().st_mtime >= self.checkpoint.stat().st_mtime)
 
     def row(self) -> dict:
         return json.loads(self.row_file.read_text())

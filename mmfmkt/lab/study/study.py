@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .costs import ROUNDS, measure_costs
-from .data import own_data
-from .plan import Study, read_study
+from .data import CocoFolder, own_data
+from .plan import Study
 from .report import write_report
-from .results import Results, write_results
+from .results import Results, take_rows, write_results
+from .study_file import read_study
 from .workers import Place, do_all, places
 
 
@@ -18,21 +19,29 @@ def run_study(args: argparse.Namespace) -> Path:
     """What `tools/study.py` does; returns the path of the report.
 
     Raises:
-        ValueError: if the file is no study, if `--out` has runs and `--resume` is not given, or if they are other runs.
+        ValueError: if the file is no study, if `--out` has runs and `--resume` is not given, or if they or those of
+            `--rows` are other runs.
         FileNotFoundError: if a file is not there.
         RuntimeError: if runs have failed.
     """
     out = Path(args.out or Path('work_dirs') / Path(args.study).stem).absolute()
-    study = read_study(args.study, out, args.seeds, own_data(args.data) if args.data else None, args.cfg_options)
+    study = read_study(args.study, out, args.seeds, chosen_data(args), args.cfg_options)
     if args.report_only:
         return write_report(study, Results.read(rows_file(out), study.plain), out)
     if (out / 'configs').exists() and not args.resume:
         raise ValueError(f'{out} has runs already; go on with them with --resume, or choose another folder with --out')
-    return do_study(study, out, places(args.jobs, args.gpus_per_run))[1]
+    rows = Path(args.rows) if args.rows else None
+    return do_study(study, out, places(args.jobs, args.gpus_per_run), rows=rows)[1]
+
+
+def chosen_data(args: argparse.Namespace) -> CocoFolder | None:
+    if args.split and not args.data:
+        raise ValueError(f'--split must be given with --data, of which it is a part, but got {args.split!r} alone')
+    return own_data(args.data, args.split) if args.data else None
 
 
 def do_study(
-    study: Study, out: Path, free: Sequence[Place] | None = None, rounds: int = ROUNDS
+    study: Study, out: Path, free: Sequence[Place] | None = None, rounds: int = ROUNDS, rows: Path | None = None
 ) -> tuple[Results, Path]:
     """Train and measure what is not there yet, and write rows and report; returns both.
 
@@ -41,14 +50,18 @@ def do_study(
         out: folder for everything.
         free: where trainings may run; by default as :func:`places` has it.
         rounds: iterations of each training by which its cost is measured.
+        rows: file of rows; runs that have one count as done.
 
     Raises:
-        ValueError: if the folder has other runs.
+        FileNotFoundError: if `rows` is not there.
+        ValueError: if the folder or the rows are of other runs.
         RuntimeError: if runs have failed.
     """
     runs = study.all_runs()
     for run in runs:
         run.prepare()
+    if rows:
+        take_rows(runs, rows)
     try:
         do_all(runs, free or places())
     finally:

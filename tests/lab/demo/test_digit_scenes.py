@@ -24,12 +24,13 @@ def test_a_scene_does_not_depend_on_how_many_there_are(tmp_path):
     assert all(few[name] == many[name] for name in few if name.suffix == '.jpg')
 
 
-def test_train_and_val_share_no_scan():
-    train, val = ([glyph.ink.tobytes() for glyph in load_glyphs(split)] for split in SPLITS)
-    assert len(train) + len(val) == 1797 and not set(train) & set(val)
+def test_no_two_splits_share_a_scan():
+    train, val, test = ([glyph.ink.tobytes() for glyph in load_glyphs(split)] for split in SPLITS)
+    assert len(train) + len(val) + len(test) == 1797
+    assert not set(train) & set(val) and not set(train) & set(test) and not set(val) & set(test)
 
 
-def test_all_ten_digits_are_in_both_splits():
+def test_all_ten_digits_are_in_every_split():
     for split in SPLITS:
         assert {glyph.label for glyph in load_glyphs(split)} == set(range(10))
 

@@ -1,10 +1,11 @@
 import re
+import shutil
 
 import pytest
 import yaml
 
 from mmfmkt.lab.study.data import CocoFolder
-from mmfmkt.lab.study.plan import read_study
+from mmfmkt.lab.study.study_file import read_study
 
 STUDY = dict(
     config='configs/demo/pair.py',
@@ -62,6 +63,22 @@ def test_options_of_study_run_and_command_line_add_up(write, tmp_path):
     assert run.cfg.model.flow.num_steps == 2 and run.cfg.train_cfg.max_epochs == 1 and run.cfg.randomness.seed == 3
 
 
+LENGTHS = dict(short=dict(title='1 epoch', options={'train_cfg.max_epochs': 1}), full=dict(title='all epochs'))
+
+
+def test_every_run_and_table_is_there_once_for_each_schedule(write, tmp_path):
+    runs = dict(STUDY['runs'], once=dict(method='pkd', seeds=[3], schedules=['full']))
+    tables = [dict(title='Methods', reference='student', rows=['large', 'student', 'once', 'fmkt@N=1'])]
+    study = read_study(write(schedules=LENGTHS, runs=runs, tables=tables, curves=['fmkt']), tmp_path)
+    assert list(study.runs) == ['student.short', 'student.full', 'fmkt.short', 'fmkt.full', 'once.full']
+    assert study.runs['fmkt.short'][3].cfg.train_cfg.max_epochs == 1
+    assert study.runs['fmkt.full'][3].cfg.train_cfg.max_epochs == 4
+    assert [table.title for table in study.tables] == ['Methods, 1 epoch', 'Methods, all epochs']
+    assert study.tables[0].rows == ('large', 'student.short', 'fmkt.short@N=1')
+    assert study.tables[1].rows == ('large', 'student.full', 'once.full', 'fmkt.full@N=1')
+    assert study.tables[1].reference == 'student.full' and study.curves == ('fmkt',)
+
+
 def test_rows_are_called_by_the_titles_of_their_runs(write, tmp_path):
     study = read_study(write(), tmp_path)
     assert [study.title_of(row) for row in study.tables[0].rows] == [
@@ -80,6 +97,18 @@ def test_a_run_takes_data_classes_and_teacher_from_where_they_are(write, tmp_pat
     )
     assert cfg.val_evaluator.ann_file == str(digits / 'annotations' / 'val.json')
     assert study.runs['student'][3].ready and not study.runs['fmkt'][3].ready
+
+
+def test_figures_are_measured_on_a_test_split_if_there_is_one(write, tmp_path, digits):
+    root = tmp_path / 'data'
+    shutil.copytree(digits, root)
+    shutil.copytree(root / 'val', root / 'test')
+    shutil.copy(root / 'annotations/val.json', root / 'annotations/test.json')
+    cfg = read_study(write(), tmp_path, data=CocoFolder(root)).runs['fmkt'][3].cfg
+    assert cfg.test_evaluator.ann_file == str(root / 'annotations/test.json')
+    assert cfg.test_dataloader.dataset.data_prefix.img == cfg.val_dataloader.dataset.data_prefix.img == 'test/'
+    cfg = read_study(write(), tmp_path, data=CocoFolder(root, 'val')).runs['fmkt'][3].cfg
+    assert cfg.test_dataloader.dataset.data_prefix.img == 'val/'
 
 
 def test_a_teacher_with_a_checkpoint_is_not_trained(write, tmp_path):
@@ -106,6 +135,11 @@ def test_a_teacher_with_a_checkpoint_is_not_trained(write, tmp_path):
         (
             dict(tables=[dict(title='A', reference='student', rows=['fmkt@8'])]),
             'must be bypassed or N=1, N=2 ..., but got',
+        ),
+        (dict(curves=['dkd']), "a run of `curves` must be one of student, fmkt, once, but got 'dkd'"),
+        (
+            dict(schedules=LENGTHS, runs=dict(student=dict(schedules=['long']))),
+            "a schedule of the run student must be one of short, full, but got 'long'",
         ),
         (dict(tables=[dict(title='A', rows=['student'])]), 'a table must have title, reference, rows'),
     ],

@@ -5,8 +5,8 @@ import re
 import pytest
 from commands import ROOT
 
-from mmfmkt.lab.study.plan import read_study
 from mmfmkt.lab.study.results import Results
+from mmfmkt.lab.study.study_file import read_study
 from mmfmkt.lab.study.tables import markdown_table
 
 FOLDER = ROOT / 'configs' / 'studies'

@@ -1,13 +1,15 @@
 import json
+from dataclasses import replace
 
 import cv2
 import pytest
 
 from mmfmkt.lab.study.charts import COLOURS
+from mmfmkt.lab.study.epochs_chart import draw_epochs
 from mmfmkt.lab.study.findings import findings
 from mmfmkt.lab.study.plan import Study, Table
 from mmfmkt.lab.study.report import write_report
-from mmfmkt.lab.study.results import Results, to_lines
+from mmfmkt.lab.study.results import Results, take_rows, to_lines
 from mmfmkt.lab.study.run import Run
 from mmfmkt.lab.study.tables import markdown_table
 
@@ -170,3 +172,36 @@ def test_a_row_without_runs_is_shown_without_figures(study, results):
 
 def test_colours_stand_for_every_verdict():
     assert set(COLOURS) == {'better', 'worse', 'open'}
+
+
+def test_students_are_compared_with_those_of_their_schedule():
+    rows = {'student.short': {0: row(20.0)}, 'student.full': {0: row(30.0)}, 'teacher': {0: row(40.0)}}
+    rows |= {'pkd.short': {0: row(30.0)}, 'pkd.full': {0: row(35.0)}}
+    for name, of_seed in rows.items():
+        of_seed[0]['teacher'] = None if name == 'teacher' else 'teacher'
+    results = Results(rows, 'student')
+    assert results.recovered('pkd.short') == results.recovered('pkd.full') == [0.5]
+    assert results.recovered('student.full') == [] and results.inference('teacher') == 1.0
+
+
+def test_what_was_measured_elsewhere_is_not_trained_again(study, results, tmp_path):
+    file, here = tmp_path / 'results.jsonl', tmp_path / 'here'
+    run = Run('fmkt', 'FMKT', 'configs/demo/pair.py', {}, here, 1)
+    missing = Run('fmkt', 'FMKT', 'configs/demo/pair.py', {}, here, 3)
+    take_rows([run, missing], file)
+    assert run.finished and not missing.finished
+    assert json.loads(to_lines([run], {}))['cost'] == COSTS['fmkt']
+    other = Run('fmkt', 'FMKT', 'configs/demo/pair.py', {'train_cfg.max_epochs': 1}, here, 2)
+    with pytest.raises(ValueError, match='take this row out of the file'):
+        take_rows([other], file)
+    with pytest.raises(FileNotFoundError, match='--rows must be a file of rows'):
+        take_rows([other], tmp_path / 'nowhere.jsonl')
+
+
+def test_the_chart_over_epochs_shows_what_was_logged(study, results, tmp_path):
+    assert not draw_epochs(study, results, tmp_path / 'none.png')
+    for seed, of_seed in results.rows['fmkt'].items():
+        of_seed['curve'] = {'2': 30.0 + seed, '4': 35.0}
+    assert results.curves('fmkt')[1] == {2: 31.0, 4: 35.0}
+    assert draw_epochs(replace(study, curves=('student', 'fmkt')), results, tmp_path / 'epochs.png')
+    assert cv2.imread(str(tmp_path / 'epochs.png')).shape[1] > 600
