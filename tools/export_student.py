@@ -30,13 +30,14 @@ def parse_args() -> argparse.Namespace:
         const='live',
         help='of a run with an EMA hook, take the weights that are trained instead of their average',
     )
+    parser.add_argument('--half', action='store_true', help='write the weights in float16, half the size')
     add_method_argument(parser)
     parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
     return parser.parse_args()
 
 
 def export(args: argparse.Namespace) -> tuple[Path, Path]:
-    return export_student(read_with_method(args), args.checkpoint, args.out, args.choice)
+    return export_student(read_with_method(args), args.checkpoint, args.out, args.choice, args.half)
 
 
 if __name__ == '__main__':

@@ -18,11 +18,16 @@ if __name__ == '__main__':
         'and val/, boxes in annotations/train.json and annotations/val.json',
     )
     parser.add_argument('--out', help='folder for runs, table and pictures (default: work_dirs/demo)')
+    parser.add_argument(
+        '--train-teacher',
+        action='store_true',
+        help='train the teacher too, as is always done with --data (default: the one in configs/demo/teacher)',
+    )
     args = parser.parse_args()
     signal.signal(
         signal.SIGTERM, lambda *_: sys.exit('stopped; start it again to go on')
     )  # ends the running training too
     try:
-        quickstart(SMOKE if args.smoke else FULL, args.seeds, args.data, args.out)
+        quickstart(SMOKE if args.smoke else FULL, args.seeds, args.data, args.out, args.train_teacher)
     except (FileNotFoundError, RuntimeError, ValueError) as error:
         sys.exit(f'error: {error}')

@@ -36,6 +36,11 @@ def parse_args() -> argparse.Namespace:
         'annotations/train.json and annotations/val.json, and a split test/ likewise if there is one',
     )
     parser.add_argument(
+        '--train-teachers',
+        action='store_true',
+        help='train teachers that have a checkpoint too, as is always done with --data',
+    )
+    parser.add_argument(
         '--split', help='what AP is measured on: a split of --data (default: test if there is one, else val)'
     )
     parser.add_argument(

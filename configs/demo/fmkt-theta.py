@@ -1,5 +1,5 @@
 # FM-KT^Θ: the deployed model is the plain student of retinanet_r18.py.
-_base_ = ['retinanet_r18.py', '_base_/distill.py', '../_base_/methods/fmkt-theta.py']
+_base_ = ['_base_/distill.py', '../_base_/methods/fmkt-theta.py']
 
 model = dict(
     _delete_=True,

@@ -1,5 +1,5 @@
 # FM-KT: the heads of the student read the transported features.
-_base_ = ['retinanet_r18.py', '_base_/distill.py', '../_base_/methods/fmkt.py']
+_base_ = ['_base_/distill.py', '../_base_/methods/fmkt.py']
 
 model = dict(
     _delete_=True,

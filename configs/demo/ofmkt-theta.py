@@ -1,5 +1,5 @@
 # OFM-KT^Θ: no teacher; the deployed model is the plain student of retinanet_r18.py.
-_base_ = ['retinanet_r18.py', '_base_/distill.py', '../_base_/methods/ofmkt-theta.py']
+_base_ = ['_base_/distill.py', '../_base_/methods/ofmkt-theta.py']
 
 model = dict(
     _delete_=True,

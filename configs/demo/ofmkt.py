@@ -1,5 +1,5 @@
 # OFM-KT: no teacher; the heads of the student read the transported features.
-_base_ = ['retinanet_r18.py', '_base_/distill.py', '../_base_/methods/ofmkt.py']
+_base_ = ['_base_/distill.py', '../_base_/methods/ofmkt.py']
 
 model = dict(
     _delete_=True,

@@ -20,7 +20,9 @@ SIZE = 512  # pixels of the image on which a detector is tried
 EMA_HOOK = 'EMAHook'  # what it averages is folded into the exported weights
 
 
-def export_student(cfg: Config, checkpoint: str, out: str, choice: str | None = None) -> tuple[Path, Path]:
+def export_student(
+    cfg: Config, checkpoint: str, out: str, choice: str | None = None, half: bool = False
+) -> tuple[Path, Path]:
     """Write the deployed detector as `out` (.pth) and its config beside it (.py), and check what was written.
 
     Args:
@@ -28,6 +30,7 @@ def export_student(cfg: Config, checkpoint: str, out: str, choice: str | None = 
         checkpoint: a checkpoint of that run.
         out: the file to write; the optimizer and the distiller stay behind.
         choice: which weights, see :func:`~mmfmkt.deploy.detector.student_weights`.
+        half: write them in float16, for a file of half the size; MMEngine loads them into float32.
 
     Returns:
         The paths of the config and of the checkpoint.
@@ -35,7 +38,7 @@ def export_student(cfg: Config, checkpoint: str, out: str, choice: str | None = 
     Raises:
         FileNotFoundError: if the checkpoint is not there.
         ValueError: if the checkpoint cannot be read, or has no weights of the `choice`, or if a file would be
-            overwritten that is read.
+            overwritten that is read, or if a weight is too large for float16.
         RuntimeError: if the checkpoint's weights are not exactly those of the detector, or if what was written does not
             predict the same.
     """
@@ -45,13 +48,24 @@ def export_student(cfg: Config, checkpoint: str, out: str, choice: str | None = 
     deployed = deployed_config(cfg, checkpoint)
     deployed.custom_hooks = [hook for hook in deployed.get('custom_hooks') or [] if type_name(hook) != EMA_HOOK]
     weights, meta = student_weights(checkpoint, choice)
+    weights = in_half(weights) if half else weights
     trained = load_detector(deployed.model, weights)
     meta = {key: value for key, value in meta.items() if key in ('dataset_meta', 'epoch', 'iter', 'seed')}
     weights_file.parent.mkdir(parents=True, exist_ok=True)
-    save_checkpoint(dict(meta=meta, state_dict=trained.state_dict()), str(weights_file))
+    state = trained.state_dict()
+    save_checkpoint(dict(meta=meta, state_dict=in_half(state) if half else state), str(weights_file))
     deployed.dump(config_file)
     check_same(trained, load_detector(Config.fromfile(config_file).model, student_weights(str(weights_file))[0]))
     return config_file, weights_file
+
+
+def in_half(weights: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Weights in float16; whole numbers stay as they are, and what shares its memory goes on sharing it."""
+    halves = {value.data_ptr(): value.half() for value in weights.values() if value.is_floating_point()}
+    halved = {key: halves.get(value.data_ptr(), value) for key, value in weights.items()}
+    if too_large := [key for key, value in halved.items() if value.isinf().any()]:
+        raise ValueError(f'weights must be below 65504 for float16, but are not in {", ".join(too_large)}')
+    return halved
 
 
 def check_targets(sources: Sequence[str | None], targets: Sequence[Path]) -> None:

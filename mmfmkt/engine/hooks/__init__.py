@@ -1,3 +1,4 @@
+from .channels_last_hook import ChannelsLastHook
 from .checkpoint_files_hook import CheckpointFilesHook
 from .checkpoint_hooks import JoinDistillerHook, SplitDistillerHook
 from .evaluate_teacher_hook import EvaluateTeacherHook
@@ -10,6 +11,7 @@ from .step_warm_up_hook import StepWarmUpHook
 from .weight_schedule_hook import WeightScheduleHook
 
 __all__ = [
+    'ChannelsLastHook',
     'CheckpointFilesHook',
     'EvaluateTeacherHook',
     'FlowLogHook',

@@ -37,20 +37,21 @@ class Scale:
     name: str
     num_train: int
     num_val: int
+    num_test: int
     rounds: int
     options: dict[str, Any] = field(default_factory=dict)
 
 
-FULL = Scale('demo', 2500, 500, rounds=15)
+FULL = Scale('demo', 2500, 500, 1000, rounds=15)
 SMOKE = Scale(
-    'demo-smoke', 80, 40, 2, {'train_cfg.max_epochs': 1, 'train_cfg.val_interval': 2, 'param_scheduler.1.T_max': 1}
+    'demo-smoke', 80, 40, 40, 2, {'train_cfg.max_epochs': 1, 'train_cfg.val_interval': 2, 'param_scheduler.1.T_max': 1}
 )
 
 
 def make_digits(scale: Scale) -> CocoFolder:
     """The demo's data set, made if it is not there."""
     data = CocoFolder(project_folder('configs').parent / 'data' / ('digits' if scale is FULL else 'digits-smoke'))
-    numbers = dict(zip(SPLITS, (scale.num_train, scale.num_val)))
+    numbers = dict(zip(SPLITS, (scale.num_train, scale.num_val, scale.num_test)))
     missing = {split: number for split, number in numbers.items() if not has_images(data, split, number)}
     if missing:
         with Progress(sum(missing.values())) as progress:
@@ -93,7 +94,9 @@ def draw_flow(run: Run, out: Path) -> list[Path]:
         )
 
 
-def quickstart(scale: Scale, seeds: Sequence[int], data: str | None = None, out: str | None = None) -> None:
+def quickstart(
+    scale: Scale, seeds: Sequence[int], data: str | None = None, out: str | None = None, train_teacher: bool = False
+) -> None:
     """Run everything that is not there yet, then print the tables and write pictures and students.
 
     Args:
@@ -101,6 +104,7 @@ def quickstart(scale: Scale, seeds: Sequence[int], data: str | None = None, out:
         seeds: every student is trained once with each.
         data: folder of a data set (see :class:`CocoFolder`) to use instead of the digits.
         out: folder for everything but the digits.
+        train_teacher: train the teacher too, instead of taking the one that comes with the project.
 
     Raises:
         FileNotFoundError: if `data` lacks something.
@@ -110,7 +114,8 @@ def quickstart(scale: Scale, seeds: Sequence[int], data: str | None = None, out:
     folder = own_data(data) if data else make_digits(scale)
     root = project_folder('configs').parent
     out = Path(out or root / 'work_dirs' / (f'{scale.name}-{folder.root.name}' if data else scale.name)).absolute()
-    study = read_study(str(root / 'configs' / 'studies' / 'quickstart.yml'), out, seeds, folder, scale.options)
+    file = root / 'configs' / 'studies' / 'quickstart.yml'
+    study = read_study(str(file), out, seeds, folder, scale.options, train_teacher or bool(data))
     results, report = do_study(study, out, rounds=scale.rounds)
     for table in study.tables:
         print(f'\n{table.title}, {len(seeds)} seed(s), on {folder.root}\n\n{markdown_table(study, table, results)}')

@@ -25,7 +25,8 @@ def run_study(args: argparse.Namespace) -> Path:
         RuntimeError: if runs have failed.
     """
     out = Path(args.out or Path('work_dirs') / Path(args.study).stem).absolute()
-    study = read_study(args.study, out, args.seeds, chosen_data(args), args.cfg_options)
+    train_teachers = args.train_teachers or bool(args.data)  # a checkpoint of the file is one of other data
+    study = read_study(args.study, out, args.seeds, chosen_data(args), args.cfg_options, train_teachers)
     if args.report_only:
         return write_report(study, Results.read(rows_file(out), study.plain), out)
     if (out / 'configs').exists() and not args.resume:

@@ -30,6 +30,7 @@ def read_study(
     seeds: Sequence[int] | None = None,
     data: CocoFolder | None = None,
     options: Mapping[str, Any] | None = None,
+    train_teachers: bool = False,
 ) -> Study:
     """The study of a YAML file.
 
@@ -39,6 +40,7 @@ def read_study(
         seeds: instead of those in the file.
         data: instead of that of the file, or of the configs if it has none.
         options: further options of every run, teachers too.
+        train_teachers: train those that have a checkpoint too.
 
     Raises:
         FileNotFoundError: if the file or a config is not there.
@@ -49,7 +51,10 @@ def read_study(
     seeds = list(study.get('seeds', [0]) if seeds is None else seeds)
     if data is None and study.get('data'):
         data = own_data(find_shipped(study['data']))
-    teachers = {name: read_teacher(name, entry, out, data, options) for name, entry in entries(study, 'teachers')}
+    teachers = {
+        name: read_teacher(name, entry, out, data, options, train_teachers)
+        for name, entry in entries(study, 'teachers')
+    }
     schedules, runs = read_schedules(study), {}
     for name, entry in entries(study, 'runs'):
         check_keys(entry, RUN_KEYS, (), f'the run {name}')
@@ -118,19 +123,21 @@ def entries(study: dict, key: str) -> list[tuple[str, dict]]:
     return [(name, entry or {}) for name, entry in study[key].items()]
 
 
-def read_teacher(name: str, entry: dict, out: Path, data: CocoFolder | None, options: Mapping[str, Any] | None) -> Run:
-    """A teacher: trained with seed 0, unless it has a checkpoint."""
+def read_teacher(
+    name: str, entry: dict, out: Path, data: CocoFolder | None, options: Mapping[str, Any] | None, train: bool
+) -> Run:
+    """A teacher: trained with seed 0, unless it has a checkpoint and need not be trained."""
     check_keys(entry, TEACHER_KEYS, ('config',), f'the teacher {name}')
-    settings = {**(entry.get('options') or {}), **(options or {})}
+    checkpoint = None if train else entry.get('checkpoint')
     return Run(
         name,
         str(entry.get('title', name)),
         find_config(entry['config'], f'the teacher {name}'),
-        settings,
+        {**(entry.get('options') or {}), **(options or {})},
         out,
         0,
         data,
-        weights=entry.get('checkpoint'),
+        weights=checkpoint and find_shipped(checkpoint),
     )
 
 

@@ -72,7 +72,7 @@ def test_every_run_and_table_is_there_once_for_each_schedule(write, tmp_path):
     study = read_study(write(schedules=LENGTHS, runs=runs, tables=tables, curves=['fmkt']), tmp_path)
     assert list(study.runs) == ['student.short', 'student.full', 'fmkt.short', 'fmkt.full', 'once.full']
     assert study.runs['fmkt.short'][3].cfg.train_cfg.max_epochs == 1
-    assert study.runs['fmkt.full'][3].cfg.train_cfg.max_epochs == 4
+    assert study.runs['fmkt.full'][3].cfg.train_cfg.max_epochs == 12
     assert [table.title for table in study.tables] == ['Methods, 1 epoch', 'Methods, all epochs']
     assert study.tables[0].rows == ('large', 'student.short', 'fmkt.short@N=1')
     assert study.tables[1].rows == ('large', 'student.full', 'once.full', 'fmkt.full@N=1')
@@ -93,7 +93,7 @@ def test_a_run_takes_data_classes_and_teacher_from_where_they_are(write, tmp_pat
     study = read_study(write(), tmp_path, data=CocoFolder(digits))
     cfg, teacher = study.runs['fmkt'][3].cfg, study.teachers['large']
     assert cfg.model.teacher == str(teacher.source) and cfg.model.teacher_ckpt == str(
-        tmp_path / 'large_seed0' / 'epoch_5.pth'
+        tmp_path / 'large_seed0' / 'epoch_24.pth'
     )
     assert cfg.val_evaluator.ann_file == str(digits / 'annotations' / 'val.json')
     assert study.runs['student'][3].ready and not study.runs['fmkt'][3].ready

@@ -1,0 +1,29 @@
+import pytest
+import torch
+from commands import ROOT
+from mmdet.registry import MODELS
+from mmengine.config import Config
+
+from mmfmkt.deploy.export import export_student, in_half
+
+
+def test_weights_in_float16_take_half_the_space_and_load_into_the_detector(tmp_path):
+    torch.manual_seed(0)
+    cfg = Config.fromfile(ROOT / 'configs/demo/retinanet_r18.py')
+    detector = MODELS.build(cfg.model)
+    torch.save(dict(state_dict=detector.state_dict(), meta=dict(epoch=3)), tmp_path / 'trained.pth')
+    sizes = {}
+    for half in (False, True):
+        file = export_student(cfg, str(tmp_path / 'trained.pth'), str(tmp_path / f'{half}.pth'), half=half)[1]
+        sizes[half] = file.stat().st_size
+    assert sizes[True] < 0.55 * sizes[False]
+    written = torch.load(tmp_path / 'True.pth', weights_only=False)
+    assert written['meta']['epoch'] == 3
+    assert {value.dtype for value in written['state_dict'].values()} == {torch.float16, torch.int64}
+    detector.load_state_dict(written['state_dict'])
+    assert {parameter.dtype for parameter in detector.parameters()} == {torch.float32}
+
+
+def test_weights_that_float16_cannot_hold_are_refused():
+    with pytest.raises(ValueError, match='must be below 65504 for float16, but are not in large'):
+        in_half(dict(small=torch.ones(1), large=torch.tensor([1e5])))
