@@ -8,9 +8,10 @@ from pathlib import Path
 
 from .costs import ROUNDS, measure_costs
 from .data import CocoFolder, own_data
-from .plan import Study
+from .plan import Study, method_of
 from .report import write_report
 from .results import Results, take_rows, write_results
+from .run import Run
 from .study_file import read_study
 from .workers import Place, do_all, places
 
@@ -32,7 +33,7 @@ def run_study(args: argparse.Namespace) -> Path:
     if (out / 'configs').exists() and not args.resume:
         raise ValueError(f'{out} has runs already; go on with them with --resume, or choose another folder with --out')
     rows = Path(args.rows) if args.rows else None
-    return do_study(study, out, places(args.jobs, args.gpus_per_run), rows=rows)[1]
+    return do_study(study, out, places(args.jobs, args.gpus_per_run), rows=rows, names=args.runs)[1]
 
 
 def chosen_data(args: argparse.Namespace) -> CocoFolder | None:
@@ -42,7 +43,12 @@ def chosen_data(args: argparse.Namespace) -> CocoFolder | None:
 
 
 def do_study(
-    study: Study, out: Path, free: Sequence[Place] | None = None, rounds: int = ROUNDS, rows: Path | None = None
+    study: Study,
+    out: Path,
+    free: Sequence[Place] | None = None,
+    rounds: int = ROUNDS,
+    rows: Path | None = None,
+    names: Sequence[str] | None = None,
 ) -> tuple[Results, Path]:
     """Train and measure what is not there yet, and write rows and report; returns both.
 
@@ -52,24 +58,35 @@ def do_study(
         free: where trainings may run; by default as :func:`places` has it.
         rounds: iterations of each training by which its cost is measured.
         rows: file of rows; runs that have one count as done.
+        names: train only these runs of the file, in all of their schedules.
 
     Raises:
         FileNotFoundError: if `rows` is not there.
-        ValueError: if the folder or the rows are of other runs.
+        ValueError: if the folder or the rows are of other runs, or if there is no run of a name.
         RuntimeError: if runs have failed.
     """
     runs = study.all_runs()
+    chosen = choose(runs, names) if names else runs
     for run in runs:
         run.prepare()
     if rows:
         take_rows(runs, rows)
     try:
-        do_all(runs, free or places())
+        do_all(chosen, free or places())
     finally:
         write_results(runs, {}, rows_file(out))
     write_results(runs, measure_costs(study, out / 'costs.json', rounds), rows_file(out))
     results = Results.read(rows_file(out), study.plain)
     return results, write_report(study, results, out)
+
+
+def choose(runs: Sequence[Run], names: Sequence[str]) -> list[Run]:
+    """Those with one of the names, and their teachers."""
+    known = {method_of(run.name) for run in runs if run.teacher}
+    if unknown := set(names) - known:
+        raise ValueError(f'--runs must be of {", ".join(sorted(known))}, but got {", ".join(sorted(unknown))}')
+    students = [run for run in runs if run.teacher and method_of(run.name) in names]
+    return [*dict.fromkeys(run.teacher for run in students if run.teacher), *students]
 
 
 def rows_file(out: Path) -> Path:

@@ -11,6 +11,7 @@ from mmfmkt.lab.study.plan import Study, Table
 from mmfmkt.lab.study.report import write_report
 from mmfmkt.lab.study.results import Results, take_rows, to_lines
 from mmfmkt.lab.study.run import Run
+from mmfmkt.lab.study.study import choose
 from mmfmkt.lab.study.tables import markdown_table
 
 MACHINE = dict(machine='x86_64', cores=2, threads=1, gpu='none', torch='2.13.0')
@@ -205,3 +206,10 @@ def test_the_chart_over_epochs_shows_what_was_logged(study, results, tmp_path):
     assert results.curves('fmkt')[1] == {2: 31.0, 4: 35.0}
     assert draw_epochs(replace(study, curves=('student', 'fmkt')), results, tmp_path / 'epochs.png')
     assert cv2.imread(str(tmp_path / 'epochs.png')).shape[1] > 600
+
+
+def test_some_runs_of_a_study_are_chosen_by_name_with_their_teacher(study):
+    chosen = choose(study.all_runs(), ['fmkt'])
+    assert [run.id for run in chosen] == ['teacher_seed0', 'fmkt_seed0', 'fmkt_seed1', 'fmkt_seed2', 'fmkt_seed3']
+    with pytest.raises(ValueError, match='--runs must be of fmkt, pkd, student, but got teacher'):
+        choose(study.all_runs(), ['teacher'])
