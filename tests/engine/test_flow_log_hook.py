@@ -21,7 +21,7 @@ def test_every_level_logs_its_steps_error_and_ambiguity_at_the_interval(scalars)
     assert set(scalars[0]) == {'step'} | {
         f'flow/loss_fmkt/level{level}/{name}'
         for level in range(3)
-        for name in ('step1', 'step2', 'output_error', 'ambiguity')
+        for name in ('step1', 'step2', 'output_error', 'ambiguity', 'carried')
     }
 
 

@@ -12,7 +12,7 @@ from mmfmkt.models import FMKTLoss
 
 @HOOKS.register_module()
 class FlowLogHook(Hook):
-    """Logs for every level the loss of each step, the error of the output and the ambiguity of the steps.
+    """Logs for every level the loss of each step, the error of the output, the ambiguity of the steps, and `carried`.
 
     They go to the backends of the visualizer (`vis_data/scalars.json`, TensorBoard, ...) as
     `flow/<loss>/level<l>/<name>`, see :func:`~mmfmkt.models.losses.diagnostics.diagnose`; the terminal would not hold

@@ -8,6 +8,7 @@ from mmrazor.registry import MODELS
 from torch import Tensor
 
 from mmfmkt.common.building import build_part
+from mmfmkt.detectors.evaluating import evaluating
 from mmfmkt.flow import Trajectory
 
 from .diagnostics import diagnose
@@ -44,7 +45,7 @@ class FMKTLoss(LevelLoss):
 
     Attributes:
         diagnosing: whether the next forward passes leave `diagnostics` behind.
-        diagnostics: level -> name -> scalar, see :func:`~mmfmkt.models.losses.diagnostics.diagnose`.
+        diagnostics: level -> name -> scalar, see :func:`~mmfmkt.models.losses.diagnostics.diagnose` and `carried`.
         distances: level -> the unweighted metric of each step in the last forward pass, N scalars.
 
     Raises:
@@ -107,6 +108,8 @@ class FMKTLoss(LevelLoss):
         self.distances[level] = [distance.detach() for distance in distances]
         if self.diagnosing:
             self.diagnostics[level] = diagnose(predictions, of_student.weights, distances, target)
+            if teacher is not None:
+                self.diagnostics[level]['carried'] = self.carried(of_student, target, level_metric, truth)
         of_steps = cast(Tensor, sum(distances)) / len(distances)
         return of_steps if students is None else of_steps + self.student_weight * students
 
@@ -118,6 +121,17 @@ class FMKTLoss(LevelLoss):
         with torch.no_grad():  # the student follows the flow here, the flow must not come down to the student
             output = level_metric.predict(of_student.output.detach(), target)
         return level_metric.distance(own, output, truth)
+
+    def carried(self, of_student: Trajectory, target: Tensor, level_metric: LevelMetric, truth: GroundTruth) -> Tensor:
+        """The share of the student's distance to the target that the flow carries it: 1 if it arrives, 0 if it stays.
+
+        It is below 0 where the output of the flow is farther away than the student's feature. One process alone looks:
+        in training, metrics may wait for the others.
+        """
+        with evaluating(level_metric):
+            ends = [level_metric.predict(end, target) for end in (of_student.source, of_student.output)]
+            start, end = level_metric.distances(ends, target, truth)
+        return 1 - end / start
 
     def non_finite_steps(self) -> list[str]:
         """Of the last forward pass, the levels and steps (t = 1 first) whose metric was NaN or infinite."""

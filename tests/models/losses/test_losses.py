@@ -212,6 +212,20 @@ def test_diagnostics_are_the_steps_and_the_two_terms_of_the_bound(source, target
     assert not any(tensor.requires_grad for tensor in of_level.values())
 
 
+@pytest.mark.parametrize('metric', [L2, PKD])
+def test_the_share_that_the_flow_carries_is_that_of_the_distance_in_the_metric(source, target, metric):
+    """A flow that goes half of the way has a quarter of the squared distance left; one that arrives has none."""
+    for share in (0.0, 0.5, 1.0):
+        loss = FMKTLoss(metric)
+        loss.diagnosing = True
+        trajectory = transport(source, lambda state, t, share=share: share * (source - target), 2)
+        loss({0: trajectory}, [target])
+        start, end = (metric_of(loss)(feature, target) for feature in (source, trajectory.output))
+        torch.testing.assert_close(loss.diagnostics[0]['carried'], 1 - end / start, rtol=0, atol=1e-9)
+        if metric is L2 or share != 0.5:
+            assert loss.diagnostics[0]['carried'].item() == pytest.approx(1 - (1 - share) ** 2, abs=1e-6)
+
+
 def test_without_diagnosing_nothing_is_left_behind(source, target, curved):
     loss = FMKTLoss()
     loss({0: transport(source, curved, 2)}, [target])
