@@ -207,21 +207,6 @@ def test_every_command_is_one_that_its_tool_understands(block, monkeypatch):
                 runpy.run_path(str(ROOT / 'tools' / tool), run_name='__main__')
 
 
-def test_the_table_of_the_readme_is_that_of_the_report():
-    report = (ROOT / 'configs/studies/digits/report.md').read_text().split('## Methods\n')[1].split('\n## ')[0]
-    names, *rows = (
-        [cell.strip() for cell in line.split('|')[1:-1]] for line in report.splitlines() if line.startswith('|')
-    )
-    known = {row[0]: dict(zip(names, row)) for row in rows}
-    section = (ROOT / 'README.md').read_text().split('## Results\n')[1].split('\n## ')[0]
-    names, _, *rows = (
-        [cell.strip() for cell in line.split('|')[1:-1]] for line in section.splitlines() if line.startswith('|')
-    )
-    assert len(rows) >= 8
-    for row in rows:
-        assert dict(zip(names, row)).items() <= known[row[0]].items()
-
-
 def test_every_method_is_explained():
     text = (ROOT / 'docs/methods.md').read_text()
     for method in method_names():

@@ -29,7 +29,7 @@ COLOURS = {'better': '#1b9e4b', 'worse': '#d1495b', 'open': '#7a7a7a'}
 def draw_table(study: Study, table: Table, results: Results, file: Path) -> None:
     """AP of every seed, and beside it the differences to the reference with their intervals."""
     rows = [row for row in table.rows if results.has(row)]
-    figure = captioned_figure(11, 2.2 + 0.36 * len(rows), table.title, DIFFERENCES)
+    figure = captioned_figure(11, 2.2 + 0.36 * len(rows), table.heading, DIFFERENCES)
     left, right = figure.subplots(1, 2, sharey=True)
     means = [0.0]
     for number, row in enumerate(rows):

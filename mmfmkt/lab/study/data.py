@@ -72,13 +72,19 @@ def parts(config: object) -> Iterator[ConfigDict]:
 
 
 def own_data(folder: str, split: str | None = None) -> CocoFolder:
-    """A data set of the user's, and the split of it that AP is measured on.
+    """A data set of the user's, and the split of it that AP is measured on, checked by :func:`check_data`."""
+    data = CocoFolder(Path(folder).absolute(), split)
+    check_data(data)
+    return data
+
+
+def check_data(data: CocoFolder) -> None:
+    """Raise an error if a data set lacks something.
 
     Raises:
         FileNotFoundError: if a folder or file is not there.
-        ValueError: if the annotations have no categories, or not the same for both splits.
+        ValueError: if the annotations have no categories, or not the same for all splits.
     """
-    data = CocoFolder(Path(folder).absolute(), split)
     splits = dict.fromkeys([*SPLITS, data.measured])
     needed = [*(data.root / each for each in splits), *(data.annotations(each) for each in splits)]
     if missing := [str(path) for path in needed if not path.exists()]:
@@ -97,4 +103,3 @@ def own_data(folder: str, split: str | None = None) -> CocoFolder:
             'the categories of annotations/train.json and annotations/val.json must be the same, in the same '
             f'order, and those of test.json if there is one, but are {classes}'
         )
-    return data

@@ -25,17 +25,23 @@ class Table:
     """A comparison of the report.
 
     Attributes:
-        title: its heading.
+        title: what is asked; tables of several schedules share it.
         rows: what is compared: names of runs, as 'pkd', or of runs at other settings of inference, as 'fmkt@bypassed'
             and 'fmkt@N=1'. In a study with schedules they are 'pkd.SCHEDULE' and 'fmkt.SCHEDULE@N=1'.
         reference: the row whose differences to the others are shown.
         note: a paragraph for the reader.
+        schedule: the title of the schedule of its runs, '' in a study without any.
     """
 
     title: str
     rows: tuple[str, ...]
     reference: str
     note: str = ''
+    schedule: str = ''
+
+    @property
+    def heading(self) -> str:
+        return ', '.join(filter(None, [self.title, self.schedule]))
 
 
 @dataclass(frozen=True)
@@ -82,6 +88,12 @@ def scheduled(row: str, schedule: str) -> str:
 def schedule_of(row: str) -> str:
     """The schedule of a row of a table, '' without one."""
     return row.partition('@')[0].partition('.')[2]
+
+
+def unscheduled(row: str) -> str:
+    """The row of a table without its schedule: 'fmkt.full@N=1' -> 'fmkt@N=1'."""
+    name, at, variant = row.partition('@')
+    return method_of(name) + at + variant
 
 
 def method_of(row: str) -> str:

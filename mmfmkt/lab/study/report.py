@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from mmfmkt.common.files import write_whole
@@ -9,9 +10,9 @@ from mmfmkt.common.files import write_whole
 from .charts import draw_costs, draw_table
 from .epochs_chart import draw_epochs
 from .findings import findings
-from .plan import Study
+from .plan import Study, Table
 from .results import Results
-from .tables import markdown_table
+from .tables import markdown_table, overview
 
 HOW_TO_READ = """\
 COCO box AP in points, mean ± sample standard deviation over the seeds. *Gap recovered* is (student - plain) / (teacher - plain) of
@@ -33,21 +34,30 @@ def write_report(study: Study, results: Results, out: Path) -> Path:
     ]
     if draw_epochs(study, results, out / 'epochs.png'):
         lines += ['![AP over epochs](epochs.png)']
-    for number, table in enumerate(study.tables, 1):
-        chart = out / f'table{number}.png'
-        draw_table(study, table, results, chart)
-        lines += [
-            f'## {table.title}',
-            table.note,
-            markdown_table(study, table, results),
-            findings(study, table, results),
-            f'![{table.title}]({chart.name})',
-        ]
+    for title in dict.fromkeys(table.title for table in study.tables):
+        lines += section(study, [table for table in study.tables if table.title == title], results, out)
     draw_costs(study, study.tables[0], results, out / 'costs.png')
     lines += ['## Costs', '![AP over training time](costs.png)']
     report = out / 'report.md'
     write_whole(report, '\n\n'.join(line.strip() for line in lines if line) + '\n')
     return report
+
+
+def section(study: Study, tables: Sequence[Table], results: Results, out: Path) -> list[str]:
+    """A comparison: after each schedule by itself, before that of all of them."""
+    lines = [f'## {tables[0].title}', tables[0].note]
+    if len(tables) > 1:
+        lines.append(overview(study, tables, results))
+    for table in tables:
+        chart = out / f'table{study.tables.index(table) + 1}.png'
+        draw_table(study, table, results, chart)
+        lines += [
+            f'### {table.heading}' if len(tables) > 1 else '',
+            markdown_table(study, table, results),
+            findings(study, table, results),
+            f'![{table.heading}]({chart.name})',
+        ]
+    return lines
 
 
 def machines(results: Results) -> list[str]:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from .costs import ROUNDS, measure_costs
-from .data import CocoFolder, own_data
+from .data import CocoFolder, check_data, own_data
 from .plan import Study, method_of
 from .report import write_report
 from .results import Results, take_rows, write_results
@@ -61,12 +61,14 @@ def do_study(
         names: train only these runs of the file, in all of their schedules.
 
     Raises:
-        FileNotFoundError: if `rows` is not there.
-        ValueError: if the folder or the rows are of other runs, or if there is no run of a name.
+        FileNotFoundError: if `rows` or data are not there.
+        ValueError: if the folder or the rows are of other runs, if there is no run of a name, or if data are no COCO.
         RuntimeError: if runs have failed.
     """
     runs = study.all_runs()
     chosen = choose(runs, names) if names else runs
+    for data in {run.data for run in runs if run.data}:
+        check_data(data)
     for run in runs:
         run.prepare()
     if rows:

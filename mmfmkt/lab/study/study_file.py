@@ -11,7 +11,7 @@ import yaml
 
 from mmfmkt.common.files import project_folder
 
-from .data import CocoFolder, own_data
+from .data import CocoFolder
 from .plan import Schedule, Study, Table, scheduled
 from .run import Run
 
@@ -50,7 +50,7 @@ def read_study(
     check_keys(study, KEYS, ('teachers', 'runs', 'tables', 'plain'), 'a study')
     seeds = list(study.get('seeds', [0]) if seeds is None else seeds)
     if data is None and study.get('data'):
-        data = own_data(find_shipped(study['data']))
+        data = CocoFolder(Path(find_shipped(study['data'])).absolute())
     teachers = {
         name: read_teacher(name, entry, out, data, options, train_teachers)
         for name, entry in entries(study, 'teachers')
@@ -174,8 +174,8 @@ def read_tables(table: dict, runs: dict, teachers: dict, schedules: Mapping[str,
             for row in table['rows']
             if row in teachers or has_schedule(row)
         )
-        heading = ', '.join(filter(None, [title, schedules[schedule].title]))
-        tables.append(Table(heading, rows, scheduled(table['reference'], schedule), str(table.get('note', ''))))
+        reference, note = scheduled(table['reference'], schedule), str(table.get('note', ''))
+        tables.append(Table(title, rows, reference, note, schedules[schedule].title))
     return tables
 
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from mmfmkt.common.markdown import markdown_rows
 
-from .plan import Study, Table
+from .plan import Study, Table, unscheduled
 from .results import Results
 from .statistics import CONFIDENCE, Difference, spread
 
@@ -49,6 +50,22 @@ def markdown_table(study: Study, table: Table, results: Results) -> str:
         )
     width = len(rows[0])
     return markdown_rows([row + [''] * (width - len(row)) for row in rows])
+
+
+def overview(study: Study, tables: Sequence[Table], results: Results) -> str:
+    """The same comparison after each schedule, in one table: AP and gap after each, then the costs."""
+    rows = [['', *(f'{name}, {table.schedule}' for table in tables for name in ('AP', 'gap recovered'))]]
+    rows[0] += ['training', 'inference']
+    for name in dict.fromkeys(unscheduled(row) for table in tables for row in table.rows):
+        cells, last = [], ''
+        for table in tables:
+            row = next((row for row in table.rows if unscheduled(row) == name and results.has(row)), '')
+            cells += [cell(results, row, 'AP'), percent(results.recovered(row))] if row else ['', '']
+            last = last or row
+        costs = [times(results.training(last)), times(results.inference(last))] if last else ['', '']
+        shown = last or next(row for table in tables for row in table.rows if unscheduled(row) == name)
+        rows.append([study.title_of(shown), *cells, *costs])
+    return markdown_rows(rows)
 
 
 def cell(results: Results, row: str, metric: str, decimals: int = 1) -> str:

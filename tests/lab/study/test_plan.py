@@ -73,7 +73,7 @@ def test_every_run_and_table_is_there_once_for_each_schedule(write, tmp_path):
     assert list(study.runs) == ['student.short', 'student.full', 'fmkt.short', 'fmkt.full', 'once.full']
     assert study.runs['fmkt.short'][3].cfg.train_cfg.max_epochs == 1
     assert study.runs['fmkt.full'][3].cfg.train_cfg.max_epochs == 12
-    assert [table.title for table in study.tables] == ['Methods, 1 epoch', 'Methods, all epochs']
+    assert [table.heading for table in study.tables] == ['Methods, 1 epoch', 'Methods, all epochs']
     assert study.tables[0].rows == ('large', 'student.short', 'fmkt.short@N=1')
     assert study.tables[1].rows == ('large', 'student.full', 'once.full', 'fmkt.full@N=1')
     assert study.tables[1].reference == 'student.full' and study.curves == ('fmkt',)

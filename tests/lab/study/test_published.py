@@ -5,9 +5,10 @@ import re
 import pytest
 from commands import ROOT
 
+from mmfmkt.lab.study.data import CocoFolder
 from mmfmkt.lab.study.results import Results
 from mmfmkt.lab.study.study_file import read_study
-from mmfmkt.lab.study.tables import markdown_table
+from mmfmkt.lab.study.tables import markdown_table, overview
 
 FOLDER = ROOT / 'configs' / 'studies'
 FIGURE = re.compile(r'\d+\.\d ± \d+\.\d|[+-]\d+\.\d\d \[[+-]\d+\.\d\d, [+-]\d+\.\d\d\]')
@@ -15,16 +16,20 @@ FIGURE = re.compile(r'\d+\.\d ± \d+\.\d|[+-]\d+\.\d\d \[[+-]\d+\.\d\d, [+-]\d+\
 
 @pytest.fixture(scope='module')
 def tables():
-    """Title -> Markdown, made anew of the rows."""
-    study = read_study(str(FOLDER / 'digits.yml'), FOLDER / 'digits')
+    """Heading -> Markdown, made anew of the rows; 'Methods' has all schedules."""
+    study = read_study(str(FOLDER / 'digits.yml'), FOLDER / 'digits', data=CocoFolder(FOLDER))
     results = Results.read(FOLDER / 'digits' / 'results.jsonl', study.plain)
-    return {table.title: markdown_table(study, table, results) for table in study.tables}
+    by_title = {}
+    for table in study.tables:
+        by_title.setdefault(table.title, []).append(table)
+    overviews = {title: overview(study, group, results) for title, group in by_title.items() if len(group) > 1}
+    return {**overviews, **{table.heading: markdown_table(study, table, results) for table in study.tables}}
 
 
 def test_the_report_has_the_tables_of_the_rows(tables):
     report = (FOLDER / 'digits' / 'report.md').read_text()
     for title, table in tables.items():
-        assert f'## {title}\n' in report and table in report, title
+        assert f'# {title}\n' in report and table in report, title
 
 
 def cells(table):

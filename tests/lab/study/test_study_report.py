@@ -12,7 +12,7 @@ from mmfmkt.lab.study.report import write_report
 from mmfmkt.lab.study.results import Results, take_rows, to_lines
 from mmfmkt.lab.study.run import Run
 from mmfmkt.lab.study.study import choose
-from mmfmkt.lab.study.tables import markdown_table
+from mmfmkt.lab.study.tables import markdown_table, overview
 
 MACHINE = dict(machine='x86_64', cores=2, threads=1, gpu='none', torch='2.13.0')
 
@@ -213,3 +213,28 @@ def test_some_runs_of_a_study_are_chosen_by_name_with_their_teacher(study):
     assert [run.id for run in chosen] == ['teacher_seed0', 'fmkt_seed0', 'fmkt_seed1', 'fmkt_seed2', 'fmkt_seed3']
     with pytest.raises(ValueError, match='--runs must be of fmkt, pkd, student, but got teacher'):
         choose(study.all_runs(), ['teacher'])
+
+
+def test_the_overview_has_ap_and_gap_after_each_schedule():
+    rows = {'student.short': {0: row(20.0)}, 'student.full': {0: row(30.0)}, 'teacher': {0: row(40.0)}}
+    rows |= {'pkd.short': {0: row(30.0)}}
+    for name, of_seed in rows.items():
+        of_seed[0]['teacher'] = None if name == 'teacher' else 'teacher'
+    teacher = Run('teacher', 'large', 'configs/demo/retinanet_r34.py', {}, weights='teacher.pth')
+    names = ('student.short', 'student.full', 'pkd.short', 'pkd.full')
+    runs = {name: {0: Run(name, name[:3], '', {}, teacher=teacher)} for name in names}
+    tables = tuple(
+        Table('Methods', ('teacher', f'student.{name}', f'pkd.{name}'), f'student.{name}', schedule=title)
+        for name, title in (('short', '4 epochs'), ('full', '12 epochs'))
+    )
+    study = Study('A study', {'teacher': teacher}, runs, 'student', tables)
+    lines = [
+        [cell.strip() for cell in line.split('|')[1:-1]]
+        for line in overview(study, tables, Results(rows, 'student')).splitlines()
+    ]
+    assert lines[0][:5] == ['', 'AP, 4 epochs', 'gap recovered, 4 epochs', 'AP, 12 epochs', 'gap recovered, 12 epochs']
+    assert [line[:5] for line in lines[2:]] == [
+        ['large', '40.0', '', '40.0', ''],
+        ['stu', '20.0', '', '30.0', ''],
+        ['pkd', '30.0', '50 %', '', ''],
+    ]
