@@ -24,7 +24,9 @@ def parse_args() -> argparse.Namespace:
         help='results.jsonl of the same study, from another machine or from the project; runs that it has are not '
         'trained again',
     )
-    parser.add_argument('--runs', nargs='+', metavar='NAME', help='train only these runs of the file')
+    parser.add_argument(
+        '--runs', nargs='+', metavar='NAME', help='train only these runs of the file; NAME.SCHEDULE is one of them'
+    )
     parser.add_argument(
         '--jobs',
         type=int,

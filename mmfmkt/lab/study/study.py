@@ -58,7 +58,7 @@ def do_study(
         free: where trainings may run; by default as :func:`places` has it.
         rounds: iterations of each training by which its cost is measured.
         rows: file of rows; runs that have one count as done.
-        names: train only these runs of the file, in all of their schedules.
+        names: train only these runs of the file, as 'pkd' for all of its schedules or 'pkd.full' for one.
 
     Raises:
         FileNotFoundError: if `rows` or data are not there.
@@ -83,12 +83,13 @@ def do_study(
 
 
 def choose(runs: Sequence[Run], names: Sequence[str]) -> list[Run]:
-    """Those with one of the names, and their teachers."""
-    known = {method_of(run.name) for run in runs if run.teacher}
-    if unknown := set(names) - known:
-        raise ValueError(f'--runs must be of {", ".join(sorted(known))}, but got {", ".join(sorted(unknown))}')
-    students = [run for run in runs if run.teacher and method_of(run.name) in names]
-    return [*dict.fromkeys(run.teacher for run in students if run.teacher), *students]
+    """Those with one of the names, with or without their schedule, and their teachers."""
+    students = [run for run in runs if run.teacher]
+    known = dict.fromkeys(name for run in students for name in (method_of(run.name), run.name))
+    if unknown := set(names) - set(known):
+        raise ValueError(f'--runs must be of {", ".join(known)}, but got {", ".join(sorted(unknown))}')
+    chosen = [run for run in students if {method_of(run.name), run.name} & set(names)]
+    return [*dict.fromkeys(run.teacher for run in chosen if run.teacher), *chosen]
 
 
 def rows_file(out: Path) -> Path:

@@ -211,7 +211,7 @@ def test_the_chart_over_epochs_shows_what_was_logged(study, results, tmp_path):
 def test_some_runs_of_a_study_are_chosen_by_name_with_their_teacher(study):
     chosen = choose(study.all_runs(), ['fmkt'])
     assert [run.id for run in chosen] == ['teacher_seed0', 'fmkt_seed0', 'fmkt_seed1', 'fmkt_seed2', 'fmkt_seed3']
-    with pytest.raises(ValueError, match='--runs must be of fmkt, pkd, student, but got teacher'):
+    with pytest.raises(ValueError, match='--runs must be of student, pkd, fmkt, but got teacher'):
         choose(study.all_runs(), ['teacher'])
 
 
