@@ -9,7 +9,7 @@ from setuptools.command.build_py import build_py
 
 ROOT = Path(__file__).parent
 MIM_CONTENT = ('configs', 'tools', 'model-index.yml')
-NOT_INSTALLED = ('*.png', '*.jpg', '*.jsonl', '*.md', '__pycache__')  # pictures, measured results and documents
+NOT_INSTALLED = ('*.png', '*.jpg', '*.json*', '*.md', '*.pth', '__pycache__')  # pictures, results, documents, weights
 STACKS = dict(
     openmmlab='python_version < "3.13"', onedl='python_version >= "3.13"'
 )  # name -> its marker in requirements.txt
