@@ -1,4 +1,4 @@
-# The teacher: deeper, twice as wide, and trained to its end.
+# The teacher: deeper, twice as wide, and trained for twice as long.
 _base_ = 'retinanet_r18.py'
 
 max_epochs = 24
