@@ -45,7 +45,7 @@ def write_report(study: Study, results: Results, out: Path) -> Path:
 
 def section(study: Study, tables: Sequence[Table], results: Results, out: Path) -> list[str]:
     """A comparison: after each schedule by itself, before that of all of them."""
-    lines = [f'## {tables[0].title}', tables[0].note]
+    lines = [f'## {tables[0].title if len(tables) > 1 else tables[0].heading}', tables[0].note]
     if len(tables) > 1:
         lines.append(overview(study, tables, results))
     for table in tables:
