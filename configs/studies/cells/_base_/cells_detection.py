@@ -20,8 +20,6 @@ test_pipeline = [
 cells = dict(data_root=data_root, metainfo=dict(classes=classes))
 train_dataloader = dict(batch_size=8, dataset=dict(cells, pipeline=train_pipeline))
 val_dataloader = dict(dataset=dict(cells, pipeline=test_pipeline))
-test_dataloader = dict(
-    dataset=dict(cells, pipeline=test_pipeline, ann_file='annotations/val.json', data_prefix=dict(img='val/'))
-)
+test_dataloader = val_dataloader
 val_evaluator = dict(ann_file=data_root + 'annotations/val.json')
 test_evaluator = val_evaluator
