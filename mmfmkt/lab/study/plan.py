@@ -72,6 +72,13 @@ class Study:
             *(of_name[seed] for seed in seeds for of_name in self.runs.values() if seed in of_name),
         ]
 
+    def questions(self) -> dict[str, list[Table]]:
+        """The comparisons by their title, each after all of its schedules."""
+        return {
+            title: [table for table in self.tables if table.title == title]
+            for title in dict.fromkeys(table.title for table in self.tables)
+        }
+
     def title_of(self, row: str) -> str:
         """What a row of a table is called."""
         name, _, variant = row.partition('@')

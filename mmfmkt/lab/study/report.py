@@ -34,8 +34,8 @@ def write_report(study: Study, results: Results, out: Path) -> Path:
     ]
     if draw_epochs(study, results, out / 'epochs.png'):
         lines += ['![AP over epochs](epochs.png)']
-    for title in dict.fromkeys(table.title for table in study.tables):
-        lines += section(study, [table for table in study.tables if table.title == title], results, out)
+    for tables in study.questions().values():
+        lines += section(study, tables, results, out)
     draw_costs(study, study.tables[0], results, out / 'costs.png')
     lines += ['## Costs', '![AP over training time](costs.png)']
     report = out / 'report.md'

@@ -56,16 +56,19 @@ def overview(study: Study, tables: Sequence[Table], results: Results) -> str:
     """The same comparison after each schedule, in one table: AP and gap after each, then the costs."""
     rows = [['', *(f'{name}, {table.schedule}' for table in tables for name in ('AP', 'gap recovered'))]]
     rows[0] += ['training', 'inference']
-    for name in dict.fromkeys(unscheduled(row) for table in tables for row in table.rows):
-        cells, last = [], ''
-        for table in tables:
-            row = next((row for row in table.rows if unscheduled(row) == name and results.has(row)), '')
-            cells += [cell(results, row, 'AP'), percent(results.recovered(row))] if row else ['', '']
-            last = last or row
-        costs = [times(results.training(last)), times(results.inference(last))] if last else ['', '']
-        shown = last or next(row for table in tables for row in table.rows if unscheduled(row) == name)
-        rows.append([study.title_of(shown), *cells, *costs])
+    by_table = [{unscheduled(row): row for row in table.rows} for table in tables]
+    for name in dict.fromkeys(name for of_table in by_table for name in of_table):
+        own = [of_table.get(name, '') for of_table in by_table]
+        measured = [row if row and results.has(row) else '' for row in own]
+        cells = [text for row in measured for text in (ap_and_gap(results, row) if row else ('', ''))]
+        first = next(filter(None, measured), '')  # an iteration costs the same in every schedule
+        costs = [times(results.training(first)), times(results.inference(first))] if first else ['', '']
+        rows.append([study.title_of(next(filter(None, own))), *cells, *costs])
     return markdown_rows(rows)
+
+
+def ap_and_gap(results: Results, row: str) -> tuple[str, str]:
+    return cell(results, row, 'AP'), percent(results.recovered(row))
 
 
 def cell(results: Results, row: str, metric: str, decimals: int = 1) -> str:

@@ -19,10 +19,8 @@ def tables():
     """Heading -> Markdown, made anew of the rows; 'Methods' has all schedules."""
     study = read_study(str(FOLDER / 'digits.yml'), FOLDER / 'digits', data=CocoFolder(FOLDER))
     results = Results.read(FOLDER / 'digits' / 'results.jsonl', study.plain)
-    by_title = {}
-    for table in study.tables:
-        by_title.setdefault(table.title, []).append(table)
-    overviews = {title: overview(study, group, results) for title, group in by_title.items() if len(group) > 1}
+    questions = study.questions().items()
+    overviews = {title: overview(study, group, results) for title, group in questions if len(group) > 1}
     return {**overviews, **{table.heading: markdown_table(study, table, results) for table in study.tables}}
 
 
