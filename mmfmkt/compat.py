@@ -116,6 +116,29 @@ def allow_mmengine_checkpoints() -> None:
         checkpoint.get_torch_safe_globals = list
 
 
+def install_nothing() -> None:
+    """Let MMEngine read the config of an installed package, and install no other.
+
+    Its `get_config` runs `pip install` for what stands before `::`. A slip of the pen in the name of a student, of a
+    teacher or of MMRazor's `cfg_path` would run the build code of a stranger's package.
+    """
+    from mmengine.hub import hub
+
+    hub.install_package = require_package
+
+
+def require_package(package: str) -> None:
+    """Raise a ModuleNotFoundError if a package is not installed."""
+    from mmengine import utils
+
+    if not utils.is_installed(package):
+        raise ModuleNotFoundError(
+            f'the package {package} must be installed for its configs to be read, but it is not; install it yourself '
+            'if you trust it, or name a config of a package that is there, as '
+            'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py'
+        )
+
+
 def silence_remarks() -> None:
     """Leave out what the packages say in every process about options that nobody has asked for."""
     warnings.filterwarnings('ignore', message='pkg_resources is deprecated')
@@ -142,4 +165,5 @@ def apply() -> None:
     check_stack()
     silence_remarks()
     allow_mmengine_checkpoints()
+    install_nothing()
     make_mmrazor_importable()

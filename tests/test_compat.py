@@ -6,8 +6,10 @@ from pathlib import Path
 import pytest
 import torch
 from mmengine.logging.history_buffer import HistoryBuffer
+from mmrazor.registry import MODELS
 
 from mmfmkt import compat
+from mmfmkt.common.config_files import read_config, read_detector_config
 
 
 def test_mmrazor_imports_and_the_recursion_limit_stays():
@@ -52,6 +54,34 @@ def test_a_file_with_objects_is_read_only_if_the_user_says_so(tmp_path, trust, l
         [sys.executable, '-W', 'ignore', '-c', code], env={**environment, **trust}, capture_output=True, text=True
     )
     assert (result.returncode == 0) == loads and ('Weights only load failed' in result.stderr) != loads
+
+
+def based_on(config, folder):
+    (folder / 'based.py').write_text(f'_base_ = {config!r}\n')
+    return str(folder / 'based.py')
+
+
+ENTRANCES = dict(
+    student=lambda config, folder: read_config(config, 'the student'),
+    teacher=lambda config, folder: read_detector_config(config),
+    base_of_the_student=lambda config, folder: read_config(based_on(config, folder), 'the student'),
+    base_of_the_teacher=lambda config, folder: read_detector_config(based_on(config, folder)),
+    cfg_path_of_mmrazor=lambda config, folder: MODELS.build(dict(cfg_path=config)),
+)
+
+
+@pytest.mark.parametrize('package', ['mmyolo', 'mmseg', 'no_such_package'])
+@pytest.mark.parametrize('entrance', ENTRANCES)
+def test_a_config_of_a_package_that_is_not_there_installs_nothing(tmp_path, monkeypatch, entrance, package):
+    (tmp_path / 'pip').mkdir()  # in place of the real one, it writes down that it was called
+    (tmp_path / 'pip' / '__init__.py').touch()
+    (tmp_path / 'pip' / '__main__.py').write_text(f'open({str(tmp_path / "called")!r}, "w")\n')
+    monkeypatch.setenv('PYTHONPATH', str(tmp_path))
+    subprocess.run([sys.executable, '-m', 'pip'], check=True)
+    (tmp_path / 'called').unlink()
+    with pytest.raises(Exception, match=package):
+        ENTRANCES[entrance](f'{package}::retinanet/retinanet_r50_fpn_1x_coco.py', tmp_path)
+    assert not (tmp_path / 'called').exists()
 
 
 def test_the_forks_loader_leaves_what_is_allowed():
