@@ -25,6 +25,7 @@ ORDER = [
     'deploy',
     'visualization',
     'engine',
+    'inspection',
     'cli',
     'lab',
 ]

@@ -41,6 +41,12 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
         help='how several processes are started: pytorch with torchrun',
     )
     parser.add_argument('--local_rank', '--local-rank', type=int, default=0)
+    parser.add_argument(
+        '--no-rehearsal',
+        dest='rehearsal',
+        action='store_false',
+        help='do not try the evaluation on made-up detections first',
+    )
     parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
 
 

@@ -15,7 +15,7 @@ from mmfmkt.deploy.detector import deployed_config, student_weights
 from mmfmkt.models.flows.pyramid_flow import find_flows
 
 from .arguments import load_config
-from .preflight import build_data, check_classes, check_data
+from .preflight import build_data, check_classes, check_data, in_one_process, inspect_data, rehearse
 from .runner import build_runner
 
 
@@ -38,7 +38,7 @@ def prepare_testing(args: argparse.Namespace) -> Runner:
             )
         cfg.model = dict(cfg.tta_model, module=cfg.model)
         cfg.test_dataloader.dataset.pipeline = cfg.tta_pipeline
-    runner = build_test_runner(cfg, args.checkpoint)
+    runner = build_test_runner(cfg, args.checkpoint, args.rehearsal)
     if args.num_steps is not None:
         set_inference_steps(runner.model, args.num_steps)
     if args.out:
@@ -46,7 +46,7 @@ def prepare_testing(args: argparse.Namespace) -> Runner:
     return runner
 
 
-def build_test_runner(cfg: Config, checkpoint: str) -> Runner:
+def build_test_runner(cfg: Config, checkpoint: str, rehearsal: bool = True) -> Runner:
     """A runner that tests the deployed detector with the checkpoint's weights, never with a teacher.
 
     Raises:
@@ -65,7 +65,11 @@ def build_test_runner(cfg: Config, checkpoint: str) -> Runner:
         f'the checkpoint {checkpoint}',
         'Give it with the config of its run',
     )
-    check_classes(runner.model, build_data(runner, 'test'))
+    parts = build_data(runner, 'test')
+    in_one_process(lambda: inspect_data(parts))
+    check_classes(runner.model, parts)
+    if rehearsal:
+        in_one_process(lambda: rehearse(runner, parts))
     return runner
 
 

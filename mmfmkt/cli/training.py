@@ -22,8 +22,12 @@ from .preflight import (
     check_evaluation,
     check_optimizer,
     check_resumable,
+    check_sampler,
     check_sharding,
     check_start,
+    in_one_process,
+    inspect_data,
+    rehearse,
 )
 from .run_log import log_run
 from .runner import build_runner
@@ -56,14 +60,19 @@ def build_training_runner(cfg: Config, args: argparse.Namespace) -> Runner:
     resumed = set_resumed(cfg, args.resume)
     start = None if resumed else read_start(cfg.get('load_from'))
     check_sharding(cfg)
+    check_sampler(cfg)
     if is_distillation(cfg):
         check_optimizer(cfg)
         add_distillation_hooks(cfg)
     make_resumable(cfg)
     runner = build_runner(cfg)
     check_agreement(resumed)
-    check_classes(runner.model, build_data(runner, 'train', 'val'))
+    parts = build_data(runner, 'train', 'val')
+    in_one_process(lambda: inspect_data(parts))
+    check_classes(runner.model, parts)
     check_evaluation(runner)
+    if args.rehearsal:
+        in_one_process(lambda: rehearse(runner, parts))
     if resumed:
         check_resumable(runner.model, resumed)
     if start:

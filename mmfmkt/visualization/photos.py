@@ -31,13 +31,19 @@ class Photo:
     @property
     def pixels(self) -> np.ndarray:
         """What the detectors see, (H, W, 3) uint8, RGB."""
-        return self.data['inputs'].flip(0).permute(1, 2, 0).byte().numpy()
+        return pixels_of(self.data['inputs'])
 
     @property
     def boxes(self) -> Tensor:
         """The boxes of its objects in these pixels, (K, 4)."""
         scale = self.sample.get('scale_factor') or (1.0, 1.0)
         return self.truth.bboxes * self.truth.bboxes.new_tensor([*scale, *scale])
+
+
+def pixels_of(inputs: Tensor) -> np.ndarray:
+    """An image (C, H, W) as OpenCV reads it, as (H, W, 3) uint8, RGB; one of other than 3 channels by its first."""
+    shown = inputs.flip(0) if len(inputs) == 3 else inputs[:1].repeat(3, 1, 1)
+    return shown.permute(1, 2, 0).byte().numpy()
 
 
 def photo_from(dataset: Sequence, index: int) -> Photo:

@@ -8,12 +8,12 @@ from torch import nn
 
 from mmfmkt.cli.preflight import (
     build_data,
-    check_classes,
     check_data,
     check_kinds,
     check_launcher,
     check_optimizer,
     check_resumable,
+    check_sampler,
     check_start,
     check_teacher_classes,
 )
@@ -180,7 +180,7 @@ def test_several_processes_that_nobody_has_started_are_refused(monkeypatch):
 def runner_on(make_runner, digits, tmp_path):
     """A runner on changed annotations."""
 
-    def make(change):
+    def make(change, **settings):
         annotations = json.loads((digits / 'annotations/train.json').read_text())
         change(annotations)
         (tmp_path / 'changed.json').write_text(json.dumps(annotations))
@@ -190,6 +190,7 @@ def runner_on(make_runner, digits, tmp_path):
             data_prefix=dict(img=f'{digits}/train/'),
             metainfo=dict(classes=tuple('0123456789')),
             pipeline=[],
+            **settings,
         )
         loader = dict(dataset=dataset)
         return make_runner(1, 'run', train_dataloader=loader, cfg=dict(train_dataloader=loader))
@@ -203,7 +204,6 @@ def runner_on(make_runner, digits, tmp_path):
         (lambda annotations: annotations['annotations'][0].pop('area'), "KeyError: 'area'"),
         (lambda annotations: annotations['images'][0].pop('id'), "KeyError: 'id'"),
         (lambda annotations: annotations.update(categories=None), 'TypeError'),
-        (lambda annotations: annotations['images'].clear(), ''),
     ],
 )
 def test_annotations_that_are_not_cocos_are_named(runner_on, change, reason):
@@ -213,10 +213,47 @@ def test_annotations_that_are_not_cocos_are_named(runner_on, change, reason):
         build_data(runner_on(change), 'train')
 
 
-def test_classes_that_the_annotations_lack_are_refused(runner_on):
-    runner = runner_on(lambda annotations: annotations['categories'].pop())
-    loops = build_data(runner, 'train')
-    with pytest.raises(
-        ValueError, match='every class must be a category of the annotation file, but .* has 9 of the 10 classes'
-    ):
-        check_classes(runner.model, loops)
+@pytest.mark.parametrize(
+    'change, settings, said',
+    [
+        (lambda annotations: annotations['images'].clear(), {}, 'no image is left of the 0, with .* of .*changed.json'),
+        (
+            lambda annotations: None,
+            dict(filter_cfg=dict(filter_empty_gt=True, min_size=4000)),
+            r"no image is left of the 24, .*does `filter_cfg`, {.*'min_size': 4000}, leave an image",
+        ),
+    ],
+)
+def test_data_of_which_no_image_is_left_say_how_many_there_were(runner_on, change, settings, said):
+    with pytest.raises(ValueError, match=said):
+        build_data(runner_on(change, **settings), 'train')
+
+
+def test_a_loader_that_cannot_be_built_asks_nothing_about_annotations(digits, make_runner):
+    broken = dict(
+        dataset=dict(loader(digits)['dataset'], metainfo=dict(classes=tuple('0123456789')), pipeline=[]),
+        num_workers=0,
+        persistent_workers=True,
+    )
+    runner = make_runner(1, 'run', train_dataloader=broken, cfg=dict(train_dataloader=broken))
+    with pytest.raises(ValueError) as error:
+        build_data(runner, 'train')
+    assert 'persistent_workers' in str(error.value) and '?' not in str(error.value)
+
+
+def test_a_list_of_annotation_files_is_refused_with_the_type_that_takes_several(digits):
+    several = loader(digits, ann_file=['a.json', 'b.json'])
+    with pytest.raises(ValueError, match='must be the name of one file, .*ConcatDataset'):
+        check_data(Config(dict(train_dataloader=several)), 'train_dataloader')
+
+
+@pytest.mark.parametrize(
+    'loop', [dict(max_epochs=1), dict(type='EpochBasedTrainLoop', max_epochs=1), dict(by_epoch=True, max_epochs=1)]
+)
+def test_a_sampler_without_an_end_is_refused_for_a_training_by_epochs(loop):
+    cfg = Config(dict(train_dataloader=dict(sampler=dict(type='InfiniteSampler')), train_cfg=loop))
+    with pytest.raises(ValueError, match='the first epoch never ends'):
+        check_sampler(cfg)
+    cfg.train_cfg = dict(type='IterBasedTrainLoop', max_iters=9)
+    check_sampler(cfg)
+    check_sampler(Config(dict(train_dataloader=dict(sampler=dict(type='DefaultSampler')), train_cfg=loop)))

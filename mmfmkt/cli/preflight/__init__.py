@@ -1,5 +1,7 @@
-from .config import check_kinds, check_launcher, check_optimizer, check_sharding
+from .config import check_kinds, check_launcher, check_optimizer, check_sampler, check_sharding
 from .data import build_data, check_classes, check_data, check_evaluation, check_teacher_classes
+from .inspection import in_one_process, inspect_data
+from .rehearsal import rehearse
 from .resuming import check_agreement, check_resumable, check_start
 
 __all__ = [
@@ -12,7 +14,11 @@ __all__ = [
     'check_launcher',
     'check_optimizer',
     'check_resumable',
+    'check_sampler',
     'check_sharding',
     'check_start',
     'check_teacher_classes',
+    'in_one_process',
+    'inspect_data',
+    'rehearse',
 ]

@@ -55,6 +55,19 @@ def check_launcher(launcher: str) -> None:
         )
 
 
+def check_sampler(cfg: Config) -> None:
+    """Raise a ValueError if an epoch would never end."""
+    loader, loop = cfg.get('train_dataloader') or {}, cfg.get('train_cfg') or {}
+    sampler = type_name(loader.get('sampler') or loader.get('batch_sampler') or {})
+    by_epoch = loop.get('by_epoch', 'EpochBased' in type_name(loop) or 'max_epochs' in loop)
+    if 'Infinite' in sampler and by_epoch:
+        raise ValueError(
+            f'a training by epochs must have a sampler that ends, as DefaultSampler, but got {sampler}, with which the '
+            "first epoch never ends; or train by iterations, with train_cfg=dict(type='IterBasedTrainLoop', "
+            'max_iters=...)'
+        )
+
+
 def check_optimizer(cfg: Config) -> None:
     """Raise a ValueError if the optimizer tells layers apart by the place of `backbone` at the head of their names.
 

@@ -1,16 +1,18 @@
 """What can be known to be wrong with the data before training starts."""
 
-from collections.abc import Iterable, Iterator, Sequence
+import traceback
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from mmengine.config import Config
-from mmengine.runner import BaseLoop, Runner
+from mmengine.runner import Runner
 from torch import nn
 
 from mmfmkt.cli.start import message
 from mmfmkt.common.processes import unwrapped
 from mmfmkt.detectors.class_count import class_counts
 from mmfmkt.engine.loading.sample_errors import name_samples
+from mmfmkt.inspection import AnnotationFile, Part, parts_of, remembering
 from mmfmkt.models.teacher.frozen_teacher import FrozenTeacher
 
 
@@ -43,6 +45,11 @@ def check_data(cfg: Config, *loaders: str) -> None:
                     f'`data_root` and `data_prefix` of a dataset must be a folder and a dict of folders below it, but '
                     f'got {root!r} and {folders!r}'
                 )
+            if not isinstance(dataset['ann_file'], str):
+                raise ValueError(
+                    f'`ann_file` of a dataset must be the name of one file, but got {dataset["ann_file"]!r}; for '
+                    "several there is dict(type='ConcatDataset', datasets=[...])"
+                )
             check_path(root, dataset['ann_file'], f'{loader}: the annotation file', 'ann_file')
             for folder in folders.values():
                 check_path(root, folder, f'{loader}: the image folder', 'data_prefix')
@@ -57,50 +64,68 @@ def check_path(root: str, name: str, what: str, option: str) -> None:
         )
 
 
-def build_data(runner: Runner, *names: str) -> list[BaseLoop]:
-    """Build loops of a runner, 'train', 'val' or 'test', with data set and metric; their images are named in errors.
+def build_data(runner: Runner, *names: str) -> list[Part]:
+    """Build loops of a runner, 'train', 'val' or 'test', with data set and metric, and return their data sets.
+
+    From now on their images are named in errors.
 
     Raises:
         ValueError: if a data set cannot be read.
         FileNotFoundError: if the annotation file of a metric is not there.
     """
-    loops = []
-    for name in names:
-        try:
-            loop = getattr(runner, f'{name}_loop')
-        except FileNotFoundError:
-            raise
-        except Exception as error:
-            loader = runner.cfg.get(f'{name}_dataloader')
-            files = ' and '.join(dataset['ann_file'] for dataset in find_datasets(loader)) or 'the annotation file'
-            raise ValueError(
-                f'the data of `{name}_dataloader` could not be read: {message(error)}; are the settings those of its '
-                f'types, has {files} images with boxes (id, file_name, width, height; id, image_id, category_id, bbox, '
-                'area), and are the classes in the `metainfo` of the dataset named as in that file?'
-            ) from error
-        if loop is not None:
-            name_samples(loop.dataloader.dataset)
-            loops.append(loop)
-    return loops
+    parts: list[Part] = []
+    with remembering() as files:
+        for name in names:
+            try:
+                loop = getattr(runner, f'{name}_loop')
+            except FileNotFoundError:
+                raise
+            except Exception as error:
+                raise unreadable(name, runner.cfg.get(f'{name}_dataloader'), error, files) from error
+            if loop is not None:
+                parts += parts_of(name, loop.dataloader.dataset, files)
+                name_samples(loop.dataloader.dataset)
+    return parts
 
 
-def check_classes(model: nn.Module, loops: Iterable[BaseLoop]) -> None:
-    """Raise a ValueError if data and heads differ in their classes, or data and annotations, or data and teacher."""
+def unreadable(split: str, loader: dict, error: Exception, files: dict[str, AnnotationFile]) -> ValueError:
+    """The error about a data set that could not be built."""
+    return ValueError(
+        f'the data of `{split}_dataloader` could not be read: {message(error)}{advice(loader, error, files)}'
+    )
+
+
+def advice(loader: dict, error: Exception, files: dict[str, AnnotationFile]) -> str:
+    """What a user is asked about the annotations, if the error is from reading them."""
+    where = {frame.name for frame in traceback.extract_tb(error.__traceback__)}
+    if isinstance(error, ImportError) or not where & {'full_init', 'parse_data_info', 'createIndex'}:
+        return ''
+    named = [dataset['ann_file'] for dataset in find_datasets(loader)]
+    if 'serialize' in ''.join(where) and files:  # MMEngine joins the images that are left
+        content = list(files.values())[-1]
+        filters = [dict(dataset['filter_cfg']) for dataset in find_datasets(loader) if dataset.get('filter_cfg')]
+        return (
+            f'; no image is left of the {len(content.image_ids)}, with {len(content.boxes)} annotations, of '
+            f'{" and ".join(named)}: are the classes in the `metainfo` of the dataset named as in that file'
+            + (f', and does `filter_cfg`, {filters[0]}, leave an image (min_size is in pixels)?' if filters else '?')
+        )
+    return (
+        f'; are the settings those of its types, has {" and ".join(named) or "the annotation file"} images with boxes '
+        '(id, file_name, width, height; id, image_id, category_id, bbox, area, iscrowd), and are the classes in the '
+        '`metainfo` of the dataset named as in that file?'
+    )
+
+
+def check_classes(model: nn.Module, parts: Sequence[Part]) -> None:
+    """Raise a ValueError if data and heads differ in their classes, or data and teacher."""
     of_heads = class_counts(model)
-    for loop in loops:
-        classes = loop.dataloader.dataset.metainfo.get('classes')
+    for part in parts:
+        classes = part.classes
         if classes and of_heads and of_heads != {len(classes)}:
             raise ValueError(
                 f'the data set has {len(classes)} classes ({", ".join(classes[:3])}, ...), but the heads of '
                 f'the detector have num_classes={sorted(of_heads)}; set num_classes of every head, or '
                 '`metainfo=dict(classes=...)` of the dataset'
-            )
-        of_file = getattr(loop.dataloader.dataset, 'cat_ids', None)
-        if classes and of_file is not None and len(of_file) != len(classes):
-            raise ValueError(
-                f'every class must be a category of the annotation file, but {loop.dataloader.dataset.ann_file} has '
-                f'{len(of_file)} of the {len(classes)} classes ({", ".join(classes[:3])}, ...); set '
-                '`metainfo=dict(classes=...)` of the dataset to names of the file'
             )
         check_teacher_classes(model, classes)
 

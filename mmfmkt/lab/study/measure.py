@@ -47,7 +47,7 @@ def load_runner(config: Path, checkpoint: Path) -> Runner:
             visualizer=None,
         )
     )
-    return build_test_runner(cfg, str(checkpoint))
+    return build_test_runner(cfg, str(checkpoint), rehearsal=False)
 
 
 def figures(runner: Runner) -> dict[str, float]:

@@ -1,0 +1,84 @@
+"""Looking at the data of a config, without a detector."""
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+from mmdet.registry import DATASETS
+from mmengine.config import Config
+from mmengine.registry import init_default_scope
+from mmengine.structures import InstanceData
+from torch.utils.data import Dataset
+
+from mmfmkt.common.config_files import read_config
+from mmfmkt.inspection import Part, inspect, parts_of, remembering
+from mmfmkt.inspection.report import report
+from mmfmkt.visualization.data_figure import Seen, data_figure
+from mmfmkt.visualization.figures import save
+from mmfmkt.visualization.photos import photo_from, pixels_of
+
+from .preflight import check_data
+from .preflight.data import unreadable
+
+SPLITS = ('train', 'val', 'test')
+
+
+def inspect_config(args: argparse.Namespace) -> bool:
+    """Print what is in the data sets of a config, draw some images of each, and return whether there is no error.
+
+    A test split that is that of the validation is not looked at twice.
+
+    Raises:
+        FileNotFoundError: if an annotation file or an image folder is not there.
+        ValueError: if a data set cannot be read, or if the config has none.
+    """
+    cfg = read_config(args.config, 'the config')
+    cfg.merge_from_dict(args.cfg_options or {})
+    init_default_scope(cfg.get('default_scope') or 'mmdet')
+    splits = [split for split in SPLITS if cfg.get(f'{split}_dataloader')]
+    if 'val' in splits and 'test' in splits and cfg.val_dataloader.dataset == cfg.test_dataloader.dataset:
+        splits.remove('test')
+    if not splits:
+        raise ValueError(f'{args.config} must have a `train_dataloader` or another one, but it has {", ".join(cfg)}')
+    check_data(cfg, *(f'{split}_dataloader' for split in splits))
+    datasets, parts = build(cfg, splits)
+    findings = inspect(parts)
+    print(f'\n{report(parts, findings)}\n')
+    sound = not any(finding.is_error for finding in findings)
+    if sound:
+        seen = {split: images_of(split, datasets[split], parts, args.num_images) for split in splits}
+        print('images with their boxes:', save(data_figure(seen, parts[0].classes), Path(args.out)))
+    return sound
+
+
+def build(cfg: Config, splits: Sequence[str]) -> tuple[dict[str, Dataset], list[Part]]:
+    datasets, parts = {}, []
+    with remembering() as files:
+        for split in splits:
+            loader = cfg[f'{split}_dataloader']
+            try:
+                datasets[split] = DATASETS.build(loader.dataset)
+            except Exception as error:
+                raise unreadable(split, loader, error, files) from error
+            parts += parts_of(split, datasets[split], files)
+    return datasets, parts
+
+
+def images_of(split: str, dataset: Dataset, parts: Sequence[Part], count: int) -> list[Seen]:
+    """Images evenly over a split: of a training after its pipeline; of others with the boxes of the file."""
+    if split == 'train':
+        return [trained_on(dataset[index]) for index in evenly(len(dataset), count)]
+    inner = next(part.dataset for part in parts if part.split == split)
+    photos = [photo_from(inner, index) for index in evenly(len(inner), count)]
+    return [Seen(photo.pixels, InstanceData(bboxes=photo.boxes, labels=photo.truth.labels)) for photo in photos]
+
+
+def evenly(length: int, count: int) -> list[int]:
+    count = min(length, count)
+    return [length * number // count for number in range(count)]
+
+
+def trained_on(packed: dict) -> Seen:
+    objects = packed['data_samples'].gt_instances
+    boxes = getattr(objects.bboxes, 'tensor', objects.bboxes)
+    return Seen(pixels_of(packed['inputs']), InstanceData(bboxes=boxes, labels=objects.labels))

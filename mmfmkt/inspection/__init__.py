@@ -1,0 +1,7 @@
+"""What is in the annotation files of a data set, and what of it makes a wrong detector without a word."""
+
+from .annotation_file import AnnotationFile, remembering
+from .inspect import inspect
+from .parts import Finding, Part, parts_of
+
+__all__ = ['AnnotationFile', 'Finding', 'Part', 'inspect', 'parts_of', 'remembering']

@@ -1,0 +1,60 @@
+"""Images: are they as large as the annotation file says?"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from mmcv.transforms import LoadImageFromFile
+
+from .parts import Finding, Part
+
+LOOKED_AT = 16  # images of a file, evenly over it
+
+
+def check_sizes(part: Part) -> Iterator[Finding]:
+    """The sizes of a sample of images: boxes of an image that is turned when it is read are at other places."""
+    load = loader_of(part)
+    if load is None or not len(part.dataset):
+        return
+    step = max(1, len(part.dataset) // LOOKED_AT)
+    pairs = [
+        pair
+        for index in range(0, len(part.dataset), step)[:LOOKED_AT]
+        if (pair := sizes(part.dataset.get_data_info(index), load))
+    ]
+    wrong = [(name, stated, loaded) for name, stated, loaded in pairs if stated != loaded]
+    if not wrong:
+        return
+    name, stated, loaded = wrong[0]
+    turned = all(stated == loaded[::-1] for _, stated, loaded in wrong)
+    remedy = (
+        'they are turned by the orientation in their EXIF data, or width and height are exchanged in the file; turn '
+        "the images themselves, or load them with color_type='color_ignore_orientation' if boxes are for the image as "
+        'it is stored'
+        if turned
+        else 'write the sizes of the images into the file'
+    )
+    yield Finding(
+        f'{part.file}: {len(wrong)} of {len(pairs)} images that were looked at have another size than there, as '
+        f'{name}, which is {loaded[0]} x {loaded[1]} and not {stated[0]} x {stated[1]}: {remedy}'
+    )
+
+
+def loader_of(part: Part) -> Callable[[dict], Any] | None:
+    """The transform that reads the images of a part, if it is one of MMCV's."""
+    transforms = getattr(getattr(part.dataset, 'pipeline', None), 'transforms', ())
+    return next((each for each in transforms if isinstance(each, LoadImageFromFile)), None)
+
+
+def sizes(about: dict, load: Callable[[dict], Any]) -> tuple[str, tuple[int, int], tuple[int, int]] | None:
+    """The name of an image, its width and height by the file, and those that it has; None if one is not known."""
+    if not about.get('width') or not about.get('height'):
+        return None
+    try:
+        loaded = load(copy.deepcopy(about))
+    except Exception:  # an image that cannot be read is named when it is its turn
+        return None
+    height, width = loaded['img'].shape[:2]
+    return about['img_path'], (about['width'], about['height']), (width, height)

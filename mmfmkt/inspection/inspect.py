@@ -1,0 +1,18 @@
+"""Looks at all annotation files of a training, each by itself and one beside the other."""
+
+from collections.abc import Sequence
+
+from .boxes import check_format, check_left
+from .categories import check_classes, check_ids
+from .images import check_sizes
+from .parts import Finding, Part
+
+
+def inspect(parts: Sequence[Part]) -> list[Finding]:
+    """Everything that is to be said about them. Nothing is said about boxes where classes or ids are wrong."""
+    findings = [finding for part in parts for finding in (*check_ids(part), *check_classes(part, parts[0]))]
+    if not any(finding.is_error for finding in findings):
+        findings += [
+            finding for part in parts for finding in (*check_format(part), *check_left(part), *check_sizes(part))
+        ]
+    return findings

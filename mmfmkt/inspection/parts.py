@@ -1,0 +1,73 @@
+"""The data sets of a training without their wrappers, and what is found in them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from torch.utils.data import Dataset
+
+from .annotation_file import AnnotationFile
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something that is odd, or, as an error, that makes a wrong detector."""
+
+    text: str
+    is_error: bool = False
+
+
+@dataclass(frozen=True)
+class Part:
+    """A data set without wrappers: one annotation file of a split.
+
+    Attributes:
+        split: 'train', 'val' or 'test'.
+        dataset: the data set.
+        content: what is in its annotation file; None if it is not one of COCO's format, or was not remembered.
+    """
+
+    split: str
+    dataset: Dataset
+    content: AnnotationFile | None
+
+    @property
+    def file(self) -> str:
+        return str(getattr(self.dataset, 'ann_file', '') or type(self.dataset).__name__)
+
+    @property
+    def classes(self) -> tuple[str, ...] | str:
+        """As `metainfo` has them: a tuple, or text by a slip of the pen."""
+        classes = self.dataset.metainfo.get('classes') or ()
+        return classes if isinstance(classes, str) else tuple(classes)
+
+    @cached_property
+    def boxes(self) -> Counter:
+        """Label -> how many boxes the detector sees of it, without crowds."""
+        instances = (
+            instance
+            for index in range(len(self.dataset))
+            for instance in self.dataset.get_data_info(index).get('instances', ())
+        )
+        return Counter(instance['bbox_label'] for instance in instances if not instance.get('ignore_flag'))
+
+    def labelled(self) -> list[str] | None:
+        """The names of the categories in the order in which MMDetection numbers them; None if that is not known."""
+        ids = getattr(self.dataset, 'cat_ids', None)
+        if ids is None or self.content is None:
+            return None
+        names = dict(self.content.categories)
+        return [names[each] for each in ids]
+
+
+def parts_of(split: str, dataset: Dataset, files: dict[str, AnnotationFile]) -> Iterator[Part]:
+    """The data sets inside of all wrappers."""
+    inner = [getattr(dataset, 'dataset', None), *(getattr(dataset, 'datasets', None) or [])]
+    inner = [each for each in inner if each is not None]
+    for each in inner:
+        yield from parts_of(split, each, files)
+    if not inner and hasattr(dataset, 'metainfo'):
+        yield Part(split, dataset, files.get(str(getattr(dataset, 'ann_file', None))))

@@ -1,0 +1,164 @@
+"""What would fail after a training is found before it, by the real tool and by the rehearsal alone."""
+
+import json
+import shutil
+
+import numpy as np
+import pytest
+import torch
+from commands import ROOT, refused, tool
+from mmdet.engine.hooks import DetVisualizationHook
+from mmengine.config import Config
+from mmengine.runner import Runner
+
+from mmfmkt.cli.preflight import build_data, in_one_process, rehearse
+
+
+@pytest.fixture
+def scenes(digits, tmp_path):
+    """A copy of a few scenes, to be spoilt."""
+    shutil.copytree(digits, tmp_path / 'scenes')
+    return tmp_path / 'scenes'
+
+
+@pytest.fixture
+def prepared(retinanet, scenes, tmp_path):
+    """A runner that would train, and its data sets; settings of its config may be changed."""
+
+    def prepare(**changes):
+        cfg = Config.fromfile(ROOT / 'configs/demo/retinanet_r18.py')
+        cfg.model, cfg.work_dir = retinanet, str(tmp_path / 'run')
+        cfg.merge_from_dict(
+            {
+                'train_dataloader.dataset.data_root': f'{scenes}/',
+                'val_dataloader.dataset.data_root': f'{scenes}/',
+                'val_evaluator.ann_file': f'{scenes}/annotations/val.json',
+                'train_dataloader.num_workers': 0,
+                'train_dataloader.persistent_workers': False,
+                'val_dataloader.num_workers': 0,
+                'val_dataloader.persistent_workers': False,
+                'test_dataloader': None,
+                'test_cfg': None,
+                'test_evaluator': None,
+                **changes,
+            }
+        )
+        runner = Runner.from_cfg(cfg)
+        return runner, build_data(runner, 'train', 'val')
+
+    return prepare
+
+
+def change(file, make):
+    content = json.loads(file.read_text())
+    make(content)
+    file.write_text(json.dumps(content))
+
+
+def test_a_rehearsal_says_nothing_and_leaves_evaluator_and_randomness_as_they_were(prepared, capsys):
+    runner, parts = prepared(**{'default_hooks.checkpoint.save_best': 'coco/bbox_mAP'})
+    (metric,) = runner.val_loop.evaluator.metrics
+    before, drawn = dict(vars(metric)), (torch.get_rng_state(), np.random.get_state()[1].tolist())
+    capsys.readouterr()
+    rehearse(runner, parts)
+    assert vars(metric) == before and metric.results == []
+    assert torch.equal(torch.get_rng_state(), drawn[0]) and np.random.get_state()[1].tolist() == drawn[1]
+    assert capsys.readouterr().out == ''
+
+
+def test_annotations_without_iscrowd_are_named(prepared, scenes):
+    change(scenes / 'annotations/val.json', lambda content: content['annotations'][-1].pop('iscrowd'))
+    with pytest.raises(ValueError, match='must have `iscrowd`.* but 1 of .* have none; write "iscrowd": 0'):
+        rehearse(*prepared())
+
+
+def other_file(scenes, make):
+    """A second annotation file of the validation images."""
+    shutil.copy(scenes / 'annotations/val.json', scenes / 'annotations/val2.json')
+    change(scenes / 'annotations/val2.json', make)
+    return 'annotations/val2.json'
+
+
+def number_anew(content):
+    for image in content['images']:
+        image['id'] += 1000
+    for annotation in content['annotations']:
+        annotation['image_id'] += 1000
+
+
+def test_an_evaluator_of_another_file_is_named(prepared, scenes):
+    with pytest.raises(ValueError, match='`val_evaluator` must fit the data set.*do not correspond.*val2.json'):
+        rehearse(*prepared(**{'val_dataloader.dataset.ann_file': other_file(scenes, number_anew)}))
+
+
+def test_an_evaluator_of_one_of_several_files_is_named(prepared, scenes):
+    inner = dict(Config.fromfile(ROOT / 'configs/demo/retinanet_r18.py').val_dataloader.dataset, data_root=f'{scenes}/')
+    joined = dict(
+        _delete_=True, type='ConcatDataset', datasets=[inner, dict(inner, ann_file=other_file(scenes, number_anew))]
+    )
+    with pytest.raises(ValueError, match='`val_evaluator` must fit the data set.*val.json and .*val2.json'):
+        rehearse(*prepared(**{'val_dataloader.dataset': joined}))
+
+
+def test_an_evaluator_whose_file_lacks_a_class_is_named(prepared, scenes):
+    file = other_file(scenes, lambda content: content['categories'].pop())
+    with pytest.raises(ValueError, match='`val_evaluator` must fit the data set and the detector.*IndexError'):
+        rehearse(*prepared(**{'val_evaluator.ann_file': str(scenes / file)}))
+
+
+def test_a_metric_of_what_is_not_detected_is_named(prepared):
+    with pytest.raises(ValueError, match='`val_evaluator` must fit the data set and the detector.*segm'):
+        rehearse(*prepared(**{'val_evaluator.metric': ['bbox', 'segm']}))
+
+
+@pytest.mark.parametrize(
+    'settings, option',
+    [
+        ({'default_hooks.checkpoint.save_best': 'bbox_mAP'}, '`save_best`'),
+        ({'default_hooks.checkpoint.save_best': ['coco/bbox_mAP', 'bbox_mAP']}, '`save_best`'),
+        ({'custom_hooks': [dict(type='EarlyStoppingHook', monitor='bbox_mAP')]}, '`monitor` of EarlyStoppingHook'),
+    ],
+)
+def test_a_hook_that_waits_for_a_figure_which_nobody_has_is_named(prepared, settings, option):
+    with pytest.raises(ValueError, match=f"{option}.* but got 'bbox_mAP'; there are coco/bbox_mAP, coco/bbox_mAP_50"):
+        rehearse(*prepared(**settings))
+
+
+def test_a_pipeline_without_an_end_is_named(prepared):
+    with pytest.raises(ValueError, match='the pipeline of `val_dataloader` must end with PackDetInputs'):
+        rehearse(*prepared(**{'val_dataloader.dataset.pipeline': [dict(type='LoadImageFromFile')]}))
+
+
+def test_an_image_that_cannot_be_read_is_named(prepared, scenes):
+    for file in (scenes / 'val').glob('*.jpg'):
+        file.write_bytes(b'nothing')
+    with pytest.raises(ValueError, match='val/000000.jpg must be a readable image'):
+        rehearse(*prepared())
+
+
+def test_a_visualizer_that_cannot_draw_detections_is_named(prepared):
+    runner, parts = prepared()
+    (hook,) = (hook for hook in runner.hooks if isinstance(hook, DetVisualizationHook))
+    hook.draw = True
+    rehearse(runner, parts)
+    runner.visualizer.add_datasample = None
+    with pytest.raises(ValueError, match='`visualizer` must draw detections'):
+        rehearse(runner, parts)
+
+
+def test_an_error_of_one_process_is_that_of_all(monkeypatch):
+    def broken():
+        raise ValueError('wrong')
+
+    with pytest.raises(ValueError, match='^wrong$'):
+        in_one_process(broken)
+    monkeypatch.setattr('mmfmkt.cli.preflight.inspection.is_main_process', lambda: False)
+    in_one_process(broken)  # this process does not look, and nobody has told it of an error
+
+
+@pytest.mark.slow
+def test_the_training_stops_before_it_starts_and_can_be_told_to_go_on(student, tmp_path, monkeypatch):
+    options = ['--work-dir', tmp_path, '--cfg-options', 'default_hooks.checkpoint.save_best=bbox_mAP']
+    assert '`save_best`' in refused(monkeypatch, 'train.py', student, *options)
+    run = tool('train.py', student, '--no-rehearsal', *options, 'train_cfg.max_epochs=1')
+    assert 'Epoch(train)' in run.stdout and "KeyError: 'bbox_mAP'" in run.stderr

@@ -1,0 +1,199 @@
+"""Annotation files that make a wrong detector without a word, and those that are as they should be."""
+
+import cv2
+import numpy as np
+import pytest
+from own_data import BOXES, HEIGHT, IMAGES, WIDTH, dataset, findings, write
+
+FILTERED = dict(filter_cfg=dict(filter_empty_gt=True))
+WRAPPERS = dict(
+    none=lambda inner: inner,
+    repeated=lambda inner: dict(type='RepeatDataset', times=2, dataset=inner),
+    joined=lambda inner: dict(type='ConcatDataset', datasets=[inner, inner]),
+    balanced=lambda inner: dict(type='ClassBalancedDataset', oversample_thr=0.1, dataset=inner),
+    mixed=lambda inner: dict(type='MultiImageMixDataset', dataset=inner, pipeline=[]),
+    nested=lambda inner: dict(
+        type='RepeatDataset', times=2, dataset=dict(type='ConcatDataset', datasets=[inner, inner])
+    ),
+)
+
+
+def errors(found):
+    return [finding.text for finding in found if finding.is_error]
+
+
+def warnings(found):
+    return [finding.text for finding in found if not finding.is_error]
+
+
+def only(texts, *said):
+    """There is one text, or the same of several parts, and it says this."""
+    assert len(set(texts)) == 1 and all(each in texts[0] for each in said), texts
+    return texts[0]
+
+
+@pytest.mark.parametrize('wrap', WRAPPERS.values(), ids=WRAPPERS)
+def test_clean_files_have_no_findings(tmp_path, wrap):
+    train, val = (dataset(write(tmp_path, name)) for name in ('train', 'val'))
+    assert findings(train=wrap(dict(train, **FILTERED)), val=val) == []
+
+
+def test_a_subset_of_the_categories_has_no_findings(tmp_path):
+    assert findings(train=dataset(write(tmp_path, 'train'), classes=('dog',))) == []
+
+
+def test_scenes_of_the_demo_have_no_findings(digits):
+    train = dataset(digits / 'annotations/train.json', classes=tuple('0123456789'))
+    assert findings(train=dict(train, data_prefix=dict(img=f'{digits}/train/'))) == []
+
+
+# categories -----------------------------------------------------------------------------------------------------------
+def turn(content):
+    content['categories'].reverse()
+
+
+def test_categories_in_another_order_in_val_than_in_train_are_an_error_that_names_both_files(tmp_path):
+    train, val = write(tmp_path, 'train'), write(tmp_path, 'val', turn)
+    text = only(errors(findings(train=dataset(train), val=dataset(val))))
+    assert str(train) in text and str(val) in text and "label 0 is 'dog' in one and 'cat' in the other" in text
+
+
+@pytest.mark.parametrize('wrap', WRAPPERS.values(), ids=WRAPPERS)
+def test_classes_in_another_order_than_in_the_file_are_an_error(tmp_path, wrap):
+    train = dataset(write(tmp_path, 'train'), classes=('dog', 'cat'))
+    only(errors(findings(train=wrap(train))), 'in the order of the categories in the file', "classes=('cat', 'dog')")
+
+
+@pytest.mark.parametrize('wrap', WRAPPERS.values(), ids=WRAPPERS)
+def test_a_class_that_the_file_lacks_is_an_error(tmp_path, wrap):
+    train = dataset(write(tmp_path, 'train'), classes=('cat', 'dogs'))
+    only(errors(findings(train=wrap(train))), 'has 1 of the 2 classes', 'dogs is none of its categories (cat, dog)')
+
+
+def test_classes_that_differ_between_the_splits_are_an_error(tmp_path):
+    train, val = write(tmp_path, 'train'), write(tmp_path, 'val')
+    found = findings(train=dataset(train, classes=('cat',)), val=dataset(val, classes=('dog',)))
+    only(errors(found), "label 0 is 'cat' in one and 'dog' in the other", str(train), str(val))
+    found = findings(train=dataset(train, classes=('cat',)), val=dataset(val))
+    only(errors(found), 'there are 1 in one and 2 in the other')
+
+
+def test_a_name_of_two_categories_is_an_error(tmp_path):
+    train = write(tmp_path, 'train', lambda content: content['categories'].insert(0, dict(id=0, name='cat')))
+    only(errors(findings(train=dataset(train))), "'cat' is the name of 2 categories, with the ids 0, 1")
+
+
+def test_a_text_in_the_place_of_names_is_an_error(tmp_path):
+    only(errors(findings(train=dataset(write(tmp_path, 'train'), classes='cat'))), "write ('cat', ) with a comma")
+
+
+# ids ------------------------------------------------------------------------------------------------------------------
+def test_an_id_of_two_images_is_an_error(tmp_path):
+    train = write(tmp_path, 'train', lambda content: content['images'][3].update(id=1))
+    only(errors(findings(train=dataset(train))), 'an `id` of its own for each of its images, but 1 is there')
+
+
+def test_annotations_of_images_that_are_not_there_are_counted(tmp_path):
+    train = write(tmp_path, 'train', lambda content: content['images'].pop())
+    assert '2 annotations are of an `image_id`' in warnings(findings(train=dataset(train)))[0]
+
+
+def test_annotations_of_categories_that_are_not_there_are_counted(tmp_path):
+    train = write(tmp_path, 'train', lambda content: content['annotations'][0].update(category_id=7))
+    assert '1 annotations are of a `category_id`' in warnings(findings(train=dataset(train)))[0]
+
+
+def test_an_annotation_with_the_id_0_is_told_where_it_is_evaluated(tmp_path):
+    file = write(tmp_path, 'val', lambda content: content['annotations'][0].update(id=0))
+    assert findings(train=dataset(file)) == []
+    only(warnings(findings(val=dataset(file))), 'counts as missed')
+
+
+# boxes ----------------------------------------------------------------------------------------------------------------
+def every_box(make):
+    """A change of all boxes of a file."""
+
+    def change(content):
+        for annotation in content['annotations']:
+            annotation['bbox'] = make(*annotation['bbox'])
+
+    return change
+
+
+def test_boxes_in_units_of_the_image_are_an_error(tmp_path):
+    file = write(tmp_path, 'train', every_box(lambda x, y, w, h: [x / WIDTH, y / HEIGHT, w / WIDTH, h / HEIGHT]))
+    assert 'they are in units of the image' in errors(findings(train=dataset(file, **FILTERED)))[0]
+
+
+def test_two_corners_in_the_place_of_a_corner_and_a_size_are_an_error(tmp_path):
+    file = write(tmp_path, 'train', every_box(lambda x, y, w, h: [x, y, x + w, y + h]))
+    only(errors(findings(train=dataset(file))), 'look like two corners', f'{IMAGES} boxes would end outside')
+
+
+@pytest.mark.parametrize('wrap', WRAPPERS.values(), ids=WRAPPERS)
+def test_a_training_without_a_box_that_is_left_is_an_error(tmp_path, wrap):
+    file = write(tmp_path, 'train', every_box(lambda *box: [500, 500, 10, 10]))
+    if wrap is WRAPPERS['balanced']:
+        return  # it cannot be built without boxes
+    only(errors(findings(train=wrap(dataset(file, **FILTERED)))), 'none is left for 6 images: 12 are outside')
+
+
+def test_a_training_of_crowds_alone_is_an_error(tmp_path):
+    def crowd(content):
+        for annotation in content['annotations']:
+            annotation['iscrowd'] = 1
+
+    only(errors(findings(train=dataset(write(tmp_path, 'train', crowd)))), 'none is left for 6 images')
+
+
+def test_boxes_that_are_left_out_are_counted_with_the_reason(tmp_path):
+    def spoil(content):
+        content['annotations'][0]['bbox'] = [500, 500, 10, 10]
+        content['annotations'][2]['bbox'] = [5, 5, 0.5, 10]
+
+    found = warnings(findings(train=dataset(write(tmp_path, 'train', spoil))))
+    assert '2 of 12 boxes are left out: 1 are thinner than a pixel, 1 are outside of their image' in found[-1]
+
+
+def test_boxes_that_end_outside_of_their_image_are_counted(tmp_path):
+    file = write(tmp_path, 'train', lambda content: content['annotations'][0].update(bbox=[50, 6, 20, 16]))
+    only(warnings(findings(train=dataset(file))), '1 of 12 boxes end outside of their image')
+
+
+def test_a_class_without_a_box_is_named(tmp_path):
+    def only_cats(content):
+        content['annotations'] = [each for each in content['annotations'] if each['category_id'] == 1]
+
+    only(warnings(findings(train=dataset(write(tmp_path, 'train', only_cats)))), 'dog has no box')
+
+
+def test_images_of_a_test_without_annotations_have_no_findings(tmp_path):
+    assert findings(test=dataset(write(tmp_path, 'test', annotations=[]), test_mode=True)) == []
+
+
+# images ---------------------------------------------------------------------------------------------------------------
+def test_exchanged_width_and_height_are_told(tmp_path):
+    def exchange(content):
+        for image in content['images']:
+            image.update(width=HEIGHT, height=WIDTH)
+
+    found = warnings(findings(train=dataset(write(tmp_path, 'train', exchange))))
+    assert '6 of 6 images' in found[-1] and f'{WIDTH} x {HEIGHT} and not {HEIGHT} x {WIDTH}' in found[-1]
+
+
+def test_images_that_are_turned_when_they_are_read_are_told(tmp_path):
+    file = write(tmp_path, 'train', lambda content: [each.update(file_name='turned.jpg') for each in content['images']])
+    jpeg = cv2.imencode('.jpg', np.zeros((HEIGHT, WIDTH, 3), np.uint8))[1].tobytes()
+    exif = b'Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0'  # orientation 6
+    segment = b'\xff\xe1' + (len(exif) + 2).to_bytes(2, 'big') + exif
+    (tmp_path / 'turned.jpg').write_bytes(jpeg[:2] + segment + jpeg[2:])
+    only(warnings(findings(train=dataset(file))), '6 of 6 images', 'turned by the orientation in their EXIF data')
+
+
+def test_images_of_another_size_are_told(tmp_path):
+    file = write(tmp_path, 'train', lambda content: content['images'][0].update(width=2 * WIDTH))
+    only(warnings(findings(train=dataset(file))), '1 of 6 images', 'write the sizes of the images into the file')
+
+
+def test_every_box_of_the_example_is_seen(tmp_path):
+    assert all(x + w <= WIDTH and y + h <= HEIGHT for x, y, w, h in BOXES.values())
