@@ -13,6 +13,7 @@ from torch import Tensor
 from mmfmkt.common.building import build_detector
 from mmfmkt.common.checkpoints import load_exactly
 from mmfmkt.common.config_files import type_name
+from mmfmkt.detectors.channels import image_channels
 
 from .detector import deployed_config, student_weights
 
@@ -99,7 +100,7 @@ def check_same(trained: BaseModel, exported: BaseModel) -> None:
 
 def predict_noise(detector: BaseModel) -> list[Tensor]:
     """Features, boxes, scores and labels of an image of noise, the same image for every detector."""
-    images = torch.randn(1, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(0))
+    images = torch.randn(1, image_channels(detector), SIZE, SIZE, generator=torch.Generator().manual_seed(0))
     shape = (SIZE, SIZE)
     sample = DetDataSample(
         metainfo=dict(

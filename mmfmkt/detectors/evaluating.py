@@ -24,9 +24,9 @@ def evaluating(model: nn.Module) -> Iterator[None]:
                 module.training = mode
 
 
-def on_empty_image(run: Callable[[Tensor], Result]) -> Result:
-    """What `run` returns for an empty image (1, 3, H, W), a larger one if the first is too small for it."""
-    small, large = (torch.zeros(1, 3, size, size) for size in SIZES)
+def on_empty_image(run: Callable[[Tensor], Result], channels: int) -> Result:
+    """What `run` returns for an empty image (1, C, H, W), a larger one if the first is too small for it."""
+    small, large = (torch.zeros(1, channels, size, size) for size in SIZES)
     try:
         return run(small)
     except RuntimeError:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from mmengine.model import BaseModel
 from torch import Tensor
 
+from .channels import image_channels
 from .evaluating import evaluating, on_empty_image
 
 
@@ -34,7 +35,9 @@ def find_pyramid(detector: BaseModel) -> tuple[Level, ...]:
     name = type(detector).__name__
     try:
         with evaluating(detector):
-            size, features = on_empty_image(lambda images: (images.shape[-1], detector.extract_feat(images)))
+            size, features = on_empty_image(
+                lambda images: (images.shape[-1], detector.extract_feat(images)), image_channels(detector)
+            )
     except Exception as error:
         raise ValueError(
             f'the pyramid of {name} could not be found, because its backbone and neck do not run on an empty '

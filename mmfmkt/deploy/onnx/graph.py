@@ -11,6 +11,7 @@ from torch import Tensor
 
 from mmfmkt.deploy.detector import deployed_config, student_weights
 from mmfmkt.deploy.export import load_detector
+from mmfmkt.detectors.channels import image_channels
 
 from .outputs import dense_outputs
 from .trace import trace
@@ -27,7 +28,7 @@ LARGER = 160  # pixels by which the size is larger that is tried then: even a le
 def export_onnx(cfg: Config, checkpoint: str, out: str, shape: Sequence[int] | None = None) -> tuple[dict, float]:
     """Write the deployed detector as an ONNX graph, once onnxruntime has computed with it what PyTorch computes.
 
-    The input is `images`, (B, 3, H, W), float32, normalised and padded as the data preprocessor does; B is free. The
+    The input is `images`, (B, C, H, W), float32, normalised and padded as the data preprocessor does; B is free. The
     outputs are those of :func:`~mmfmkt.deploy.onnx.outputs.dense_outputs`.
 
     Args:
@@ -50,7 +51,8 @@ def export_onnx(cfg: Config, checkpoint: str, out: str, shape: Sequence[int] | N
     if shape and min(shape) < 1:
         raise ValueError(f'`shape` must be a height and a width of at least 1, but got {tuple(shape)}')
     detector = load_detector(deployed_config(cfg, checkpoint).model, student_weights(checkpoint)[0])
-    traced, other = draw_batches(shape, getattr(detector.data_preprocessor, 'pad_size_divisor', 1))
+    padding = getattr(detector.data_preprocessor, 'pad_size_divisor', 1)
+    traced, other = draw_batches(shape, padding, image_channels(detector))
     free = {0: 'batch'} if shape else {0: 'batch', 2: 'height', 3: 'width'}
     with torch.no_grad():
         outputs, other_outputs = dense_outputs(detector, traced), dense_outputs(detector, other)
@@ -77,12 +79,12 @@ def require_onnx() -> None:
         raise ImportError(f"{error}; an export needs it: pip install -e '.[onnx]'") from error
 
 
-def draw_batches(shape: Sequence[int] | None, padding: int) -> list[Tensor]:
+def draw_batches(shape: Sequence[int] | None, padding: int, channels: int) -> list[Tensor]:
     """Two random images to trace, then one, larger if the size is free, which shows what has become a constant."""
     divisor, more = (padding, 0) if shape else (math.lcm(padding, STRIDE), LARGER)
     generator = torch.Generator().manual_seed(0)
     sizes = [[-(-(pixels + step) // divisor) * divisor for pixels in shape or FREE_SIZE] for step in (0, more)]
-    return [torch.randn(batch, 3, *size, generator=generator) for batch, size in zip((2, 1), sizes)]
+    return [torch.randn(batch, channels, *size, generator=generator) for batch, size in zip((2, 1), sizes)]
 
 
 def free_axes(one: dict[str, Tensor], other: dict[str, Tensor]) -> dict[str, list[int | str]]:

@@ -80,13 +80,13 @@ def make_teacher(config: str | dict, file: Path) -> dict:
     return dict(teacher=teacher, teacher_ckpt=str(file))
 
 
-def make_batch(num_images: int, shape: tuple[int, int], num_classes: int) -> dict[str, list]:
-    """What a data loader hands over: images (3, H, W) of bytes, and samples with boxes, labels and masks."""
+def make_batch(num_images: int, shape: tuple[int, int], num_classes: int, channels: int = 3) -> dict[str, list]:
+    """What a data loader hands over: images (C, H, W) of bytes, and samples with boxes, labels and masks."""
     generator = torch.Generator().manual_seed(SEED)
     height, width = shape
     images, samples = [], []
     for _ in range(num_images):
-        images.append(torch.randint(256, (3, height, width), dtype=torch.uint8, generator=generator))
+        images.append(torch.randint(256, (channels, height, width), dtype=torch.uint8, generator=generator))
         corners = torch.rand(OBJECTS, 2, generator=generator) * torch.tensor([width, height]) * 0.7
         sizes = (0.05 + 0.25 * torch.rand(OBJECTS, 2, generator=generator)) * torch.tensor([width, height])
         masks = BitmapMasks(np.ones((OBJECTS, height, width), dtype=np.uint8), height, width)

@@ -20,6 +20,7 @@ from mmengine.registry import init_default_scope
 from torch.utils.flop_counter import FlopCounterMode
 
 import mmfmkt  # noqa: F401 (registers everything)
+from mmfmkt.detectors.channels import image_channels
 from mmfmkt.detectors.class_count import class_counts
 
 from .cases import Case
@@ -69,7 +70,7 @@ class Worker:
         if self.device.type == 'cpu':
             torch.set_num_threads(setting.threads)
         num_classes = min(class_counts(self.model), default=1)
-        batch = make_batch(setting.batch if case.trains else 1, setting.shape, num_classes)
+        batch = make_batch(setting.batch if case.trains else 1, setting.shape, num_classes, image_channels(self.model))
         if case.trains:
             wrapper = build_optim_wrapper(self.model, ConfigDict(setting.optim_wrapper))
             for group in wrapper.optimizer.param_groups:

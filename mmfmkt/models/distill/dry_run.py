@@ -14,6 +14,7 @@ from mmengine.structures import InstanceData
 from mmrazor.models.distillers import ConfigurableDistiller
 from torch import Tensor, nn
 
+from mmfmkt.detectors.channels import image_channels
 from mmfmkt.detectors.evaluating import evaluating, on_empty_image
 from mmfmkt.models.losses.cross_head_loss import CrossHeadLoss
 from mmfmkt.models.losses.level_loss import LevelLoss, matched_features
@@ -62,7 +63,10 @@ def check_losses(
         return
     with evaluating(student), evaluating(distiller), distiller.student_recorders, distiller.teacher_recorders:
         try:
-            on_empty_image(lambda images: run_detectors(distiller, losses, student, teacher, teacher_heads, images))
+            on_empty_image(
+                lambda images: run_detectors(distiller, losses, student, teacher, teacher_heads, images),
+                image_channels(student),
+            )
         except RuntimeError as error:  # an operator without a CPU version, say; training will tell whether it matters
             print_log(
                 f'student and teacher were not compared before training, because they do not run on an empty image '

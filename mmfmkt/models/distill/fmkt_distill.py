@@ -17,6 +17,7 @@ from mmfmkt.common.building import build_detector, build_settings
 from mmfmkt.common.deprecated import with_new_names
 from mmfmkt.common.memory_layout import keep_strides_of_gradients
 from mmfmkt.common.transparent import show_child_as_own
+from mmfmkt.detectors.channels import check_channels
 from mmfmkt.detectors.class_count import check_class_counts
 from mmfmkt.detectors.pyramid import find_source
 from mmfmkt.models.recorders.recorded_heads import forget_records, hand_over, reads_inside, recorded_heads
@@ -109,6 +110,7 @@ class FMKTDistill(BaseAlgorithm):
         assert self.teacher is not None
         recorders = self.distiller.teacher_recorders
         check_class_counts(self.architecture, teacher)
+        check_channels(self.architecture, teacher)
         check_inherit(self.architecture, teacher, self.inherits)
         check_sources(recorders, teacher, 'teacher')
         if self.teacher.inference.cache and reads_inside(recorders, teacher):

@@ -29,7 +29,9 @@ class TeacherInputs(nn.Module):
     def __init__(self, student: nn.Module, teacher: nn.Module) -> None:
         super().__init__()
         self.swaps = getattr(student, '_channel_conversion', False) != getattr(teacher, '_channel_conversion', False)
-        mean, std = (torch.stack(values) for values in zip(statistics(student), statistics(teacher)))
+        mean, std = (
+            torch.stack(torch.broadcast_tensors(*values)) for values in zip(statistics(student), statistics(teacher))
+        )
         if self.swaps:
             mean[0], std[0] = mean[0].flip(0), std[0].flip(0)
         self.register_buffer('scale', (std[0] / std[1])[:, None, None])
@@ -60,10 +62,10 @@ class TeacherInputs(nn.Module):
 
 
 def statistics(preprocessor: nn.Module) -> tuple[Tensor, Tensor]:
-    """Mean and standard deviation of the three channels, float32."""
+    """Mean and standard deviation of each channel, or one for all of them, float32."""
     if not getattr(preprocessor, '_enable_normalize', False):
-        return torch.zeros(3), torch.ones(3)
-    mean, std = (preprocessor.get_buffer(name).flatten().expand(3).float().cpu() for name in ('mean', 'std'))
+        return torch.zeros(1), torch.ones(1)
+    mean, std = (preprocessor.get_buffer(name).flatten().float().cpu() for name in ('mean', 'std'))
     return mean, std
 
 
