@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from mmengine.config import Config, ConfigDict
+from mmengine.config import Config
 from mmengine.model import BaseModel
 from mmrazor.registry import MODELS
 from torch import nn
 
+from mmfmkt.common.registered_names import with_registered_names
 from mmfmkt.detectors.classifier import classifier_width, find_classifier_name
 from mmfmkt.detectors.comparable_heads import find_head
 from mmfmkt.detectors.pyramid import Level, find_source
@@ -36,7 +36,7 @@ CHANNELS = dict(student_channels=0, in_channel=0, teacher_channels=1, out_channe
 
 def to_dict(config: Any) -> Any:
     """A config as a dict of its own, so that filling it in changes nobody else's; what is no dict stays."""
-    return copy.deepcopy(config.to_dict() if isinstance(config, ConfigDict) else config)
+    return with_registered_names(config)
 
 
 def merge(settings: dict, changes: dict | None) -> dict:
