@@ -16,10 +16,12 @@ from mmfmkt.pairing.short_form import write_out
 from .arguments import load_config
 from .preflight import (
     build_data,
+    build_optimizer,
     check_agreement,
     check_classes,
     check_data,
     check_evaluation,
+    check_model,
     check_optimizer,
     check_resumable,
     check_sampler,
@@ -28,6 +30,7 @@ from .preflight import (
     in_one_process,
     inspect_data,
     rehearse,
+    warn_of_keys,
 )
 from .run_log import log_run
 from .runner import build_runner
@@ -61,6 +64,7 @@ def build_training_runner(cfg: Config, args: argparse.Namespace) -> Runner:
     start = None if resumed else read_start(cfg.get('load_from'))
     check_sharding(cfg)
     check_sampler(cfg)
+    check_model(cfg, is_distillation(cfg))
     if is_distillation(cfg):
         check_optimizer(cfg)
         add_distillation_hooks(cfg)
@@ -78,18 +82,17 @@ def build_training_runner(cfg: Config, args: argparse.Namespace) -> Runner:
     if start:
         check_start(runner, cfg.load_from, start)
     if isinstance(runner, Runner):  # the strategies of others build it with the model that they wrap
-        runner.optim_wrapper = runner.build_optim_wrapper(runner.optim_wrapper)
+        runner.optim_wrapper = build_optimizer(runner)
+    warn_of_keys(cfg, runner.model)
     log_run(runner, resumed and resumed.path)
     return runner
 
 
 def read_start(path: str | None) -> dict[str, Tensor] | None:
-    """The weights of a local checkpoint to start from; the runner reads it only when everything else is done."""
-    return (
-        read_checkpoint(path, 'the checkpoint to start from, set by `load_from`,')[0]
-        if path and '://' not in path
-        else None
-    )
+    """The weights of a checkpoint to start from, of a disk or of the web; the runner reads it when all else is done."""
+    if not path or ('://' in path and not path.startswith(('http://', 'https://'))):
+        return None
+    return read_checkpoint(path, 'the checkpoint to start from, set by `load_from`,')[0]
 
 
 def set_resumed(cfg: Config, resume: str | None) -> Resumable | None:

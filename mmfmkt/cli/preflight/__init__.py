@@ -1,17 +1,20 @@
 from .config import check_kinds, check_launcher, check_optimizer, check_sampler, check_sharding
 from .data import build_data, check_classes, check_data, check_evaluation, check_teacher_classes
 from .inspection import in_one_process, inspect_data
+from .model import build_optimizer, check_model, warn_of_keys
 from .rehearsal import rehearse
 from .resuming import check_agreement, check_resumable, check_start
 
 __all__ = [
     'build_data',
+    'build_optimizer',
     'check_agreement',
     'check_classes',
     'check_data',
     'check_evaluation',
     'check_kinds',
     'check_launcher',
+    'check_model',
     'check_optimizer',
     'check_resumable',
     'check_sampler',
@@ -21,4 +24,5 @@ __all__ = [
     'in_one_process',
     'inspect_data',
     'rehearse',
+    'warn_of_keys',
 ]

@@ -32,12 +32,19 @@ def check_resumable(model: nn.Module, resumed: Resumable) -> None:
         if not isinstance(content.get(part), dict) or not set(keys) <= set(content[part])
     ]
     missing, other = [key for key in own if key not in weights], misshapen(own, weights)
+    unknown = [key for key in content.get('distiller', {}) if key not in own]
     if missing:
         lacks.append(f'the weights of {shorten(missing)}')
-    if lacks or other:
-        what = f'lacks {" and ".join(lacks)}' if lacks else f'has weights of another shape: {shorten(other)}'
+    reasons = []
+    if lacks:
+        reasons.append(f'lacks {" and ".join(lacks)}')
+    if other:
+        reasons.append(f'has weights of another shape: {shorten(other)}')
+    if unknown:
+        reasons.append(f'is of another method, with {shorten(unknown)}')
+    if reasons:
         raise ValueError(
-            f'the checkpoint to go on from must be one of this run, but {resumed.path} {what}; to start '
+            f'the checkpoint to go on from must be one of this run, but {resumed.path} {reasons[0]}; to start '
             'from the weights of another, set load_from'
         )
 
