@@ -1,0 +1,78 @@
+"""The report of a data set, by the tool that people start."""
+
+import runpy
+import sys
+
+import cv2
+import pytest
+from commands import ROOT
+from own_data import BOXES, CLASSES, IMAGES, dataset, write
+
+
+@pytest.fixture
+def inspected(tmp_path, monkeypatch, capsys):
+    """What the tool prints of data sets, and with which status it ends."""
+
+    def look(*options, **splits):
+        config = tmp_path / 'config.py'
+        config.write_text(''.join(f'{split}_dataloader = dict(dataset={each!r})\n' for split, each in splits.items()))
+        arguments = ['inspect_data.py', str(config), '--out', str(tmp_path / 'data.png'), *options]
+        monkeypatch.setattr(sys, 'argv', arguments)
+        with pytest.raises(SystemExit) as stop:
+            runpy.run_path(str(ROOT / 'tools/inspect_data.py'), run_name='__main__')
+        return stop.value.code, capsys.readouterr().out
+
+    return look
+
+
+def packed(file, **settings):
+    pipeline = [
+        dict(type='LoadImageFromFile'),
+        dict(type='LoadAnnotations', with_bbox=True),
+        dict(type='Resize', scale=(96, 72), keep_ratio=True),
+        dict(type='PackDetInputs'),
+    ]
+    return dict(dataset(file, **settings), pipeline=pipeline)
+
+
+def test_data_as_they_should_be_are_counted_and_drawn(inspected, tmp_path):
+    train, val = packed(write(tmp_path, 'train')), packed(write(tmp_path, 'val'))
+    repeated = dict(type='RepeatDataset', times=3, dataset=train)
+    status, printed = inspected('--num-images', '2', train=repeated, val=val)
+    assert status == 0 and 'Nothing is odd.' in printed
+    for label, name in enumerate(CLASSES):
+        (row,) = (line for line in printed.splitlines() if f'{label}: {name}' in line)
+        assert row.count(str(IMAGES)) == 2
+    picture = cv2.imread(str(tmp_path / 'data.png'))
+    assert picture.shape[0] > 300 and len(BOXES) == len(CLASSES)
+
+
+def test_an_error_is_printed_and_the_status_says_so(inspected, tmp_path):
+    status, printed = inspected(train=packed(write(tmp_path, 'train'), classes=('dog', 'cat')))
+    assert status == 1 and '- **error**: MMDetection numbers classes in the order' in printed
+    assert not (tmp_path / 'data.png').exists()
+
+
+def test_a_warning_is_printed_with_its_number(inspected, tmp_path):
+    file = write(tmp_path, 'train', lambda content: content['images'].pop())
+    status, printed = inspected(train=packed(file))
+    assert status == 0 and '- warning: ' in printed and '2 annotations are of an `image_id`' in printed
+
+
+def test_a_test_split_that_is_that_of_the_validation_is_looked_at_once(inspected, tmp_path):
+    val = packed(write(tmp_path, 'val'))
+    _, printed = inspected(val=val, test=val)
+    assert 'val: ' in printed and 'test: ' not in printed
+
+
+def test_data_that_are_not_there_are_named(inspected, tmp_path):
+    status, _ = inspected(train=packed(tmp_path / 'no.json'))
+    assert 'the annotation file' in status and 'must exist' in status
+    status, _ = inspected()
+    assert 'must have a `train_dataloader`' in status
+
+
+def test_a_file_that_is_not_cocos_is_named(inspected, tmp_path):
+    file = write(tmp_path, 'train', lambda content: content['annotations'][0].pop('area'))
+    status, _ = inspected(train=packed(file))
+    assert "the data of `train_dataloader` could not be read: KeyError: 'area'" in status
