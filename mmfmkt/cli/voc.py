@@ -1,0 +1,105 @@
+"""From Pascal VOC, an XML file for each image, to COCO, a JSON file for each split."""
+
+import argparse
+import json
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from xml.etree import ElementTree
+
+from tqdm import tqdm
+
+from mmfmkt.common.files import write_whole
+
+SPLITS = ('train', 'val', 'test')
+
+
+def convert(args: argparse.Namespace) -> list[Path]:
+    """Write `OUT/annotations/SPLIT.json` and copy the images to `OUT/SPLIT/`; returns the JSON files.
+
+    Raises:
+        FileNotFoundError: if a list, an XML file or an image is not there.
+        ValueError: if an image is in two splits, or a file has no size, or a box of a class that is not named.
+    """
+    root, out = Path(args.voc), Path(args.out)
+    names = {split: names_of(root, getattr(args, split)) for split in SPLITS if getattr(args, split)}
+    check_apart(names)
+    trees = {split: [(name, parse(root, name)) for name in of_split] for split, of_split in names.items()}
+    classes = args.classes or sorted(
+        {found.findtext('name') for each in trees.values() for _, tree in each for found in tree.iter('object')}
+    )
+    written = []
+    for split, of_split in trees.items():
+        (out / split).mkdir(parents=True, exist_ok=True)
+        for name, tree in tqdm(of_split, desc=split):
+            shutil.copy(image_file(root, name, tree), out / split)
+        content = coco([(image_file(root, name, tree).name, tree) for name, tree in of_split], classes)
+        written.append(out / 'annotations' / f'{split}.json')
+        write_whole(written[-1], json.dumps(content))
+    return written
+
+
+def names_of(root: Path, lists: Sequence[str]) -> list[str]:
+    """The names of images in lists of `ImageSets/Main`."""
+    lines = [line for each in lists for line in (root / 'ImageSets/Main' / f'{each}.txt').read_text().splitlines()]
+    return [line.split()[0] for line in lines if line.strip()]
+
+
+def check_apart(names: dict[str, list[str]]) -> None:
+    """Raise a ValueError if an image is in two splits, where it would be trained on and tested on."""
+    for split, of_split in names.items():
+        for other, of_other in names.items():
+            both = set(of_split) & set(of_other)
+            if split < other and both:
+                raise ValueError(
+                    f'an image must be in one split, but {len(both)} are in {split} and {other}, as {min(both)}; give '
+                    'each list to one of them'
+                )
+
+
+def parse(root: Path, name: str) -> ElementTree.Element:
+    return ElementTree.parse(root / 'Annotations' / f'{name}.xml').getroot()
+
+
+def image_file(root: Path, name: str, tree: ElementTree.Element) -> Path:
+    """The image of an XML file, which has its name, or the one that it states."""
+    files = [root / 'JPEGImages' / f'{name}{suffix}' for suffix in ('.jpg', '.jpeg', '.png')]
+    files.append(root / 'JPEGImages' / (tree.findtext('filename') or name))
+    for file in files:
+        if file.exists():
+            return file
+    raise FileNotFoundError(f'{root}/Annotations/{name}.xml must have an image, but {files[0]} is not there')
+
+
+def coco(images: Sequence[tuple[str, ElementTree.Element]], classes: Sequence[str]) -> dict:
+    """What a JSON file of COCO contains. Ids are counted from 1; pixels, from 1 in VOC, are counted from 0.
+
+    Objects that VOC calls difficult are crowds here: not trained on, and neither counted nor missed in a test.
+    """
+    content: dict[str, list] = dict(images=[], annotations=[], categories=[])
+    content['categories'] = [dict(id=number, name=name) for number, name in enumerate(classes, 1)]
+    for number, (file, tree) in enumerate(images, 1):
+        width, height = (int(tree.findtext(f'size/{side}') or 0) for side in ('width', 'height'))
+        if not width or not height:
+            raise ValueError(f'the XML file of {file} must state the size of the image, but it does not')
+        content['images'].append(dict(id=number, file_name=file, width=width, height=height))
+        for found in tree.iter('object'):
+            name = found.findtext('name')
+            if name not in classes:
+                raise ValueError(f'--classes must name every class, but {file} has a {name!r}')
+            left, top, right, bottom = (float(found.findtext(f'bndbox/{edge}')) for edge in EDGES)
+            box = [left - 1, top - 1, right - left, bottom - top]
+            content['annotations'].append(
+                dict(
+                    id=len(content['annotations']) + 1,
+                    image_id=number,
+                    category_id=classes.index(name) + 1,
+                    bbox=box,
+                    area=box[2] * box[3],
+                    iscrowd=int(found.findtext('difficult') or 0),
+                )
+            )
+    return content
+
+
+EDGES = ('xmin', 'ymin', 'xmax', 'ymax')

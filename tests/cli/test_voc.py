@@ -1,0 +1,93 @@
+"""From Pascal VOC to COCO, and into a data set of MMDetection."""
+
+import argparse
+import json
+
+import cv2
+import numpy as np
+import pytest
+from own_data import dataset, findings
+
+from mmfmkt.cli.voc import convert
+
+OBJECT = (
+    '<object><name>{}</name><difficult>{}</difficult><bndbox><xmin>{}</xmin><ymin>{}</ymin><xmax>{}</xmax>'
+    '<ymax>{}</ymax></bndbox></object>'
+)
+OBJECTS = [('cat', 0, 1, 1, 21, 11), ('dog', 0, 5, 6, 30, 40), ('cat', 1, 10, 10, 40, 40)]
+
+
+@pytest.fixture
+def voc(tmp_path):
+    """Three images of 64x48 with two objects and a difficult one each, two to train on and one to validate."""
+    root = tmp_path / 'voc'
+    for folder in ('Annotations', 'JPEGImages', 'ImageSets/Main'):
+        (root / folder).mkdir(parents=True)
+    for name in ('a', 'b', 'c'):
+        cv2.imwrite(str(root / f'JPEGImages/{name}.jpg'), np.zeros((48, 64, 3), np.uint8))
+        size = '<size><width>64</width><height>48</height><depth>3</depth></size>'
+        objects = ''.join(OBJECT.format(*each) for each in OBJECTS)
+        (root / f'Annotations/{name}.xml').write_text(f'<annotation>{size}{objects}</annotation>')
+    (root / 'ImageSets/Main/train.txt').write_text('a\nb  1\n\n')
+    (root / 'ImageSets/Main/val.txt').write_text('c\n')
+    return root
+
+
+def converted(voc, **options):
+    args = argparse.Namespace(voc=str(voc), out=str(voc.parent / 'coco'), train=['train'], val=['val'], test=None)
+    args.classes = None
+    vars(args).update(options)
+    return convert(args)
+
+
+def test_the_data_set_of_a_voc_folder_has_no_findings_and_all_boxes(voc):
+    train, val = converted(voc)
+    parts = {
+        split: dict(dataset(file), data_prefix=dict(img=str(voc.parent / 'coco' / split)))
+        for split, file in (('train', train), ('val', val))
+    }
+    assert findings(**parts) == []
+    content = json.loads(train.read_text())
+    assert [image['file_name'] for image in content['images']] == ['a.jpg', 'b.jpg']
+    assert content['categories'] == [dict(id=1, name='cat'), dict(id=2, name='dog')]
+    first, second, difficult = content['annotations'][:3]
+    # the pixel that VOC calls 1 is the pixel 0
+    assert first == dict(id=1, image_id=1, category_id=1, bbox=[0, 0, 20, 10], area=200, iscrowd=0)
+    assert second['bbox'] == [4, 5, 25, 34] and second['category_id'] == 2
+    assert difficult['iscrowd'] == 1
+
+
+def test_classes_have_the_order_that_is_given(voc):
+    train, _ = converted(voc, classes=['dog', 'cat'])
+    content = json.loads(train.read_text())
+    assert content['categories'] == [dict(id=1, name='dog'), dict(id=2, name='cat')]
+    assert content['annotations'][0]['category_id'] == 2
+
+
+def test_several_lists_make_a_split(voc):
+    (voc / 'ImageSets/Main/more.txt').write_text('c\n')
+    (voc / 'ImageSets/Main/val.txt').write_text('b\n')
+    (voc / 'ImageSets/Main/train.txt').write_text('a\n')
+    train, _ = converted(voc, train=['train', 'more'])
+    assert len(json.loads(train.read_text())['images']) == 2
+
+
+@pytest.mark.parametrize(
+    'spoil, options, error, said',
+    [
+        (lambda voc: None, dict(val=['train']), ValueError, '2 are in train and val, as a'),
+        (lambda voc: None, dict(val=['nothing']), FileNotFoundError, 'nothing.txt'),
+        (lambda voc: None, dict(classes=['cat']), ValueError, "must name every class, but a.jpg has a 'dog'"),
+        (lambda voc: (voc / 'JPEGImages/a.jpg').unlink(), {}, FileNotFoundError, 'a.xml must have an image'),
+        (
+            lambda voc: (voc / 'Annotations/a.xml').write_text('<annotation></annotation>'),
+            {},
+            ValueError,
+            'a.jpg must state the size of the image',
+        ),
+    ],
+)
+def test_what_is_missing_or_wrong_is_named(voc, spoil, options, error, said):
+    spoil(voc)
+    with pytest.raises(error, match=said):
+        converted(voc, **options)
