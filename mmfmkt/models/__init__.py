@@ -4,7 +4,16 @@ from mmfmkt.common.deprecated import RENAMED, warn
 
 from .distill import FMKTDistill, OFMKTThetaDistill
 from .flows import FlowConnector, FlowNeck, PyramidFlow, StudentClassifier, flow_head
-from .losses import CrossHeadLoss, FeatureLoss, FMKTLoss, LogitLoss, OwnOutput, StepTaskLoss, TeacherTarget
+from .losses import (
+    AuxiliaryHeadLoss,
+    CrossHeadLoss,
+    FeatureLoss,
+    FMKTLoss,
+    LogitLoss,
+    OwnOutput,
+    StepTaskLoss,
+    TeacherTarget,
+)
 from .meta_encoders import (
     ConvMetaEncoder,
     ConvNeXtMetaEncoder,
@@ -23,6 +32,7 @@ from .recorders import (
 )
 
 __all__ = [
+    'AuxiliaryHeadLoss',
     'BinaryKDMetric',
     'ConvMetaEncoder',
     'ConvNeXtMetaEncoder',

@@ -22,6 +22,7 @@ from mmfmkt.models.losses.level_loss import LevelLoss
 
 from .fill import (
     Matched,
+    add_auxiliary_head,
     choose,
     fill_flow,
     fill_head_flow,
@@ -60,6 +61,7 @@ def pair_config(
     loss: dict | None = None,
     distiller: dict | None = None,
     head_flow: dict | None = None,
+    auxiliary_head: dict | None = None,
     **others: Any,
 ) -> dict:
     """The config of the algorithm that trains a pair of detectors; for the method 'student', that of the student.
@@ -79,13 +81,17 @@ def pair_config(
             flow.
         distiller: settings of the distiller that differ, as further recorders, connectors, losses and mappings.
         head_flow: settings of the second flow of a method that has one in the neck and one in the head.
+        auxiliary_head: settings of an :class:`~mmfmkt.models.losses.auxiliary_head_loss.AuxiliaryHeadLoss` beside the
+            losses of the method; {} for its defaults.
         others: further arguments of the algorithm, as `inherit`.
 
     Raises:
         ValueError: if the method is unknown or does not fit the two, if student and teacher have no stride in common,
             in which case the message shows both pyramids, or if a config is not that of a detector.
     """
-    check_settings(others, flow=flow, loss=loss, distiller=distiller, head_flow=head_flow)
+    check_settings(
+        others, flow=flow, loss=loss, distiller=distiller, head_flow=head_flow, auxiliary_head=auxiliary_head
+    )
     chosen, architecture = read_method(method), to_dict(architecture)
     if chosen.distiller is None:
         return architecture
@@ -102,6 +108,8 @@ def pair_config(
         others.update(teacher=to_dict(teacher), teacher_ckpt=teacher_ckpt)
     fill_sources(parts.get('student_recorders'), student)
     matched = fill_losses(chosen, parts, student, loss, matched, (flow or {}).get('levels'))
+    if auxiliary_head is not None:
+        add_auxiliary_head(parts, student, to_dict(auxiliary_head))
     flows = fill_flows(chosen, changes, student, [level for level, _ in matched])
     if 'connector' in flows:
         parts['connectors']['flow']['flow'] = flows['connector']
@@ -120,7 +128,7 @@ def check_settings(others: dict, **dicts: Any) -> None:
     if unknown:
         raise ValueError(
             'a pair must have no other settings than architecture (the student), teacher, teacher_ckpt, '
-            f'method, flow, loss, distiller, head_flow, {", ".join(SETTINGS)}, but got '
+            f'method, flow, loss, distiller, head_flow, auxiliary_head, {", ".join(SETTINGS)}, but got '
             f'{", ".join(sorted(unknown))}; what belongs to the student is set under `model.architecture`'
         )
 

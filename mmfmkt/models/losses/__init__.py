@@ -1,3 +1,4 @@
+from .auxiliary_head_loss import AuxiliaryHeadLoss
 from .cross_head_loss import CrossHeadLoss
 from .feature_loss import FeatureLoss
 from .fmkt_loss import FMKTLoss
@@ -5,4 +6,13 @@ from .logit_loss import LogitLoss
 from .step_task_loss import StepTaskLoss
 from .targets import OwnOutput, TeacherTarget
 
-__all__ = ['CrossHeadLoss', 'FMKTLoss', 'FeatureLoss', 'LogitLoss', 'OwnOutput', 'StepTaskLoss', 'TeacherTarget']
+__all__ = [
+    'AuxiliaryHeadLoss',
+    'CrossHeadLoss',
+    'FMKTLoss',
+    'FeatureLoss',
+    'LogitLoss',
+    'OwnOutput',
+    'StepTaskLoss',
+    'TeacherTarget',
+]

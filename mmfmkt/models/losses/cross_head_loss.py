@@ -8,20 +8,18 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from mmdet.models.dense_heads import FCOSHead
 from mmdet.models.dense_heads.anchor_head import AnchorHead
-from mmdet.structures.bbox import bbox_overlaps
 from mmengine.model import BaseModel
 from mmrazor.registry import MODELS
 from torch import Tensor, nn
 
 from mmfmkt.detectors.comparable_heads import name_of, strides_of, why_not_dense
 from mmfmkt.detectors.towers import TOWERS, last_layers, widths
-from mmfmkt.models.metrics.binary_kd import confidence
 from mmfmkt.models.metrics.row_metrics import location_rows
 
 from .level_metric import fit_size
+from .predictions import Predictions, box_length
 
 
 @MODELS.register_module()
@@ -108,44 +106,10 @@ class CrossHeadLoss(nn.Module):
             split(levels, num_images, length)
             for levels, length in ((cls_scores, head.cls_out_channels), (box_predictions, box_length(head)))
         )
-        scores = target.sigmoid()
-        weight = scores.amax(1)
-        cls = quality_focal(logits, scores, self.beta).sum()
-        box = (weight * self.box_distance(head, cls_scores, boxes, of_teacher)).sum()
-        return self.loss_weight * (self.cls_weight * cls + self.box_weight * box) / confidence(weight)
-
-    def box_distance(
-        self, head: AnchorHead | FCOSHead, levels: Sequence[Tensor], boxes: Tensor, of_teacher: Tensor
-    ) -> Tensor:
-        """`D` of all anchors or points, (n, )."""
-        if boxes.shape[1] > 4:
-            student, teacher = (rows.reshape(len(rows), 4, -1).log_softmax(2) for rows in (boxes, of_teacher))
-            return F.kl_div(student, teacher, reduction='none', log_target=True).sum(2).mean(1)
-        sizes = [level.shape[2:] for level in levels]
-        priors = head.prior_generator.grid_priors(sizes, dtype=boxes.dtype, device=boxes.device)
-        num_images = len(levels[0]) // 2
-        priors = torch.cat([prior.repeat(num_images, 1) for prior in priors])
-        student, teacher = (at_least_a_point(head.bbox_coder.decode(priors, rows)) for rows in (boxes, of_teacher))
-        return 1 - bbox_overlaps(student, teacher, mode='giou', is_aligned=True)
-
-
-def at_least_a_point(boxes: Tensor) -> Tensor:
-    """Boxes (n, 4) whose sides are 0.01 pixels at least.
-
-    GIoU is not bounded for negative sides, which some heads predict.
-    """
-    return torch.cat([boxes[:, :2], torch.maximum(boxes[:, 2:], boxes[:, :2] + 0.01)], 1)
-
-
-def quality_focal(logits: Tensor, scores: Tensor, beta: float) -> Tensor:
-    """The quality focal loss (arXiv:2006.04388, equation 5) of logits for scores in [0, 1], without reduction."""
-    crossed = F.binary_cross_entropy_with_logits(logits, scores, reduction='none')
-    return (scores - logits.sigmoid()).abs().pow(beta) * crossed
-
-
-def box_length(head: AnchorHead | FCOSHead) -> int:
-    """How many numbers a box is predicted by: 4, or a distribution for each side."""
-    return 4 * (head.reg_max + 1) if hasattr(head, 'integral') else 4
+        sizes = [level.shape[2:] for level in cls_scores]
+        distance = Predictions(head, sizes, num_images).distance
+        weights = self.cls_weight, self.box_weight
+        return self.loss_weight * distance((logits, boxes), (target, of_teacher), weights, self.beta)
 
 
 def split(levels: Sequence[Tensor], num_images: int, length: int) -> tuple[Tensor, Tensor]:

@@ -13,7 +13,8 @@ from mmengine.config import Config
 
 from mmfmkt.detectors.towers import TOWERS, last_layers, widths
 from mmfmkt.models import CrossHeadLoss
-from mmfmkt.models.losses.cross_head_loss import at_least_a_point, box_length, joined, quality_focal, split
+from mmfmkt.models.losses.cross_head_loss import joined, split
+from mmfmkt.models.losses.predictions import at_least_a_point, box_length, quality_focal
 
 FAMILIES = ['demo', 'retinanet', 'fcos', 'gfl', 'atss', 'rtmdet']
 

@@ -1,0 +1,94 @@
+"""A second head that is trained along, and that the student's own head follows."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from typing import Any
+
+from mmdet.models.dense_heads import FCOSHead
+from mmdet.models.dense_heads.anchor_head import AnchorHead
+from mmengine.model import BaseModel
+from mmrazor.registry import MODELS
+from torch import Tensor, nn
+
+from mmfmkt.detectors.comparable_heads import name_of, why_not_dense
+
+from .predictions import Predictions, rows_of
+
+
+@MODELS.register_module()
+class AuxiliaryHeadLoss(nn.Module):
+    r"""The task of an auxiliary head on the student's features, and the distance of the student's head from it.
+
+    .. math:: L = w_T L_{task}(h(X^S)) + w_F D(h_S(X^S), \mathrm{stopgrad}(h(X^S)))
+
+    The auxiliary head `h` is a copy of the student's head `h_S`. It starts with the teacher's weights where the two
+    heads are alike. `D` is the quality focal loss of the scores and the distance of the boxes, as in
+    :class:`~mmfmkt.models.losses.predictions.Predictions`. So the student's features have to serve a head that knows
+    its task from the first iteration, and its own head learns what that one predicts besides the hard labels. The
+    auxiliary head belongs to the distiller and is not deployed.
+
+    The authors' FM-KT^Θ for classification has a second head of this kind, which reads the output of the flow
+    (FM-KT-DeiT, `second_kd`).
+
+    Args:
+        task_weight: w_T, at least 0.
+        follow_weight: w_F, at least 0.
+        beta: exponent of the quality focal loss, at least 0.
+
+    Raises:
+        ValueError: if a number is negative.
+    """
+
+    def __init__(self, task_weight: float = 1.0, follow_weight: float = 1.0, beta: float = 1.0) -> None:
+        super().__init__()
+        if min(task_weight, follow_weight, beta) < 0:
+            raise ValueError(
+                '`task_weight`, `follow_weight` and `beta` of AuxiliaryHeadLoss must be at least 0, but got '
+                f'{task_weight}, {follow_weight} and {beta}'
+            )
+        self.task_weight, self.follow_weight, self.beta = task_weight, follow_weight, beta
+        self.start: dict[str, Tensor] = {}
+
+    @staticmethod
+    def misfit(student: BaseModel, teacher: BaseModel) -> str | None:
+        """Why there can be no auxiliary head; None if there can."""
+        head = getattr(student, 'bbox_head', None)
+        reason = why_not_dense(head, 'student')
+        if not reason and not isinstance(head, (AnchorHead, FCOSHead)):
+            reason = f'the boxes of a {name_of(head)} are not known here'
+        return reason
+
+    def prepare_from_teacher(self, teacher: BaseModel) -> None:
+        self.start = getattr(teacher, 'bbox_head', nn.Module()).state_dict()
+
+    def prepare_from_student(self, student: BaseModel) -> None:
+        self.head = copy.deepcopy(student.bbox_head)
+        self.head.init_weights()
+        own = self.head.state_dict()
+        if {key: value.shape for key, value in own.items()} == {key: each.shape for key, each in self.start.items()}:
+            self.head.load_state_dict(self.start)
+        self.start = {}
+
+    def forward(self, pyramid: Sequence[Tensor], predictions: Sequence[Any], data_samples: list) -> Tensor:
+        """The loss, a scalar.
+
+        Args:
+            pyramid: what the student's head reads.
+            predictions: what it returns, scores and boxes of all levels first.
+            data_samples: those of the batch.
+        """
+        outputs: list[Sequence[Any]] = []
+        hook = self.head.register_forward_hook(lambda head, args, output: outputs.append(output))
+        try:
+            losses = self.head.loss(tuple(pyramid), data_samples)
+        finally:
+            hook.remove()
+        parts = [part for value in losses.values() for part in (value if isinstance(value, list) else [value])]
+        task = sum(part.mean() for part in parts)
+        sizes = [level.shape[2:] for level in predictions[0]]
+        own, other = rows_of(self.head, predictions), rows_of(self.head, outputs[0])
+        target = (other[0].detach(), other[1].detach())
+        distance = Predictions(self.head, sizes, len(pyramid[0])).distance(own, target, (1.0, 1.0), self.beta)
+        return self.task_weight * task + self.follow_weight * distance

@@ -1,0 +1,110 @@
+"""A second head that is trained along, and that the student's own head follows."""
+
+import copy
+
+import pytest
+import torch
+from commands import ROOT
+from mmdet.registry import MODELS as DETECTORS
+from mmengine.config import Config
+from mmrazor.registry import MODELS
+
+from mmfmkt.models import AuxiliaryHeadLoss
+
+
+@pytest.fixture
+def pair(retinanet, teacher_ckpt):
+    """A pair of a method with an auxiliary head, whose teacher is of the same kind."""
+
+    def build(method='pkd', auxiliary_head=None, **student):
+        architecture = copy.deepcopy(retinanet)
+        for name, value in student.items():
+            architecture[name] = value
+        settings = dict(architecture=architecture, teacher=retinanet, teacher_ckpt=teacher_ckpt, method=method)
+        return MODELS.build(dict(type='mmrazor.FMKTPair', auxiliary_head=auxiliary_head or {}, **settings))
+
+    return build
+
+
+def auxiliary(algorithm):
+    return algorithm.distiller.distill_losses['loss_auxiliary']
+
+
+def test_it_starts_as_the_teachers_head_and_is_a_copy_of_the_students_where_the_two_differ(pair, retinanet):
+    algorithm = pair()
+    teacher, own = algorithm.teacher.detector.bbox_head.state_dict(), auxiliary(algorithm).head.state_dict()
+    assert own.keys() == teacher.keys() and all(torch.equal(own[key], teacher[key]) for key in own)
+    wider = dict(retinanet.bbox_head, feat_channels=24)
+    head = auxiliary(pair(bbox_head=wider)).head
+    assert head.cls_convs[0][0].conv.out_channels == 24
+
+
+@pytest.mark.parametrize('method', ['pkd', 'fmkt-theta', 'fmkt', 'ofmkt'])
+def test_every_method_takes_it_and_it_reads_what_the_students_head_reads(pair, batch, method):
+    algorithm = pair(method)
+    loss, seen = auxiliary(algorithm), {}
+    algorithm.architecture.bbox_head.register_forward_pre_hook(lambda head, args: seen.update(student=args[0]))
+    loss.head.register_forward_pre_hook(lambda head, args: seen.update(auxiliary=args[0]))
+    losses = algorithm.loss(*batch)
+    assert losses['distill.loss_auxiliary'] > 0
+    assert all(one is other for one, other in zip(seen['student'], seen['auxiliary']))
+
+
+def test_its_task_alone_is_that_of_the_detector(pair, batch):
+    algorithm = pair(auxiliary_head=dict(follow_weight=0.0))
+    auxiliary(algorithm).head.load_state_dict(algorithm.architecture.bbox_head.state_dict())
+    losses = algorithm.loss(*batch)
+    task = sum(part.mean() for name in ('loss_cls', 'loss_bbox') for part in losses[name])
+    torch.testing.assert_close(losses['distill.loss_auxiliary'], task)
+
+
+def test_a_head_that_predicts_what_the_student_does_pulls_it_nowhere(pair, batch):
+    algorithm = pair(auxiliary_head=dict(task_weight=0.0))
+    auxiliary(algorithm).head.load_state_dict(algorithm.architecture.bbox_head.state_dict())
+    assert algorithm.loss(*batch)['distill.loss_auxiliary'].item() == pytest.approx(0, abs=1e-6)
+
+
+def test_the_student_follows_and_the_auxiliary_head_does_not_come_to_meet_it(pair, batch):
+    algorithm = pair(auxiliary_head=dict(task_weight=0.0))
+    algorithm.loss(*batch)['distill.loss_auxiliary'].backward()
+    assert not any(
+        parameter.grad is not None and parameter.grad.any() for parameter in auxiliary(algorithm).head.parameters()
+    )
+    student = algorithm.architecture.bbox_head
+    assert student.retina_cls.weight.grad.abs().sum() > 0 and student.retina_reg.weight.grad.abs().sum() > 0
+
+
+def test_its_task_reaches_the_students_features_and_not_the_students_head(pair, batch):
+    algorithm = pair(auxiliary_head=dict(follow_weight=0.0))
+    algorithm.loss(*batch)['distill.loss_auxiliary'].backward()
+    assert auxiliary(algorithm).head.retina_cls.weight.grad.abs().sum() > 0
+    assert algorithm.architecture.backbone.conv1.weight.grad.abs().sum() > 0
+    assert not algorithm.architecture.bbox_head.retina_cls.weight.grad.any()
+
+
+def test_a_student_without_anchors_takes_it(pair, batch):
+    fcos = Config.fromfile(ROOT / 'configs/studies/cells/fcos_r18.py').model.bbox_head
+    fcos.update(num_classes=10, in_channels=16, feat_channels=16, norm_cfg=dict(type='GN', num_groups=4))
+    algorithm = pair(type='FCOS', bbox_head=fcos)
+    total, _ = algorithm.parse_losses(algorithm.loss(*batch))
+    total.backward()
+    assert total.isfinite()
+
+
+def test_the_checkpoint_of_the_student_has_no_trace_of_it(pair, retinanet):
+    algorithm = pair()
+    kept = {key for key in algorithm.state_dict() if not key.startswith('distiller.')}
+    assert kept == set(DETECTORS.build(retinanet).state_dict())
+    assert any(key.startswith('distiller.distill_losses.loss_auxiliary.head') for key in algorithm.state_dict())
+
+
+def test_a_student_without_a_dense_head_is_refused_with_the_reason():
+    class TwoStage(torch.nn.Module):
+        pass
+
+    assert 'no dense head with anchors or points: none' in AuxiliaryHeadLoss.misfit(TwoStage(), TwoStage())
+
+
+def test_weights_below_0_are_refused():
+    with pytest.raises(ValueError, match='of AuxiliaryHeadLoss must be at least 0, but got 1.0, -1 and 1.0'):
+        AuxiliaryHeadLoss(follow_weight=-1)
