@@ -9,6 +9,7 @@ import torch
 from commands import ROOT, refused, tool
 from mmdet.engine.hooks import DetVisualizationHook
 from mmengine.config import Config
+from mmengine.evaluator import BaseMetric
 from mmengine.runner import Runner
 
 from mmfmkt.cli.preflight import build_data, in_one_process, rehearse
@@ -127,6 +128,35 @@ def test_a_hook_that_waits_for_a_figure_which_nobody_has_is_named(prepared, sett
 def test_a_pipeline_without_an_end_is_named(prepared):
     with pytest.raises(ValueError, match='the pipeline of `val_dataloader` must end with PackDetInputs'):
         rehearse(*prepared(**{'val_dataloader.dataset.pipeline': [dict(type='LoadImageFromFile')]}))
+
+
+def test_a_metric_of_another_kind_that_fails_is_reported_and_stops_nothing(prepared, caplog):
+    class Other(BaseMetric):
+        def process(self, data_batch, data_samples):
+            raise KeyError('tracks')
+
+        def compute_metrics(self, results):
+            return {}
+
+    runner, parts = prepared(
+        **{'default_hooks.checkpoint.save_best': 'other/figure', 'default_hooks.checkpoint.rule': 'greater'}
+    )
+    runner.val_loop.evaluator.metrics.append(Other())
+    runner.logger.addHandler(caplog.handler)
+    rehearse(runner, parts)
+    assert "Other fails on made-up detections: KeyError: 'tracks'" in caplog.text
+
+
+def test_the_samples_of_test_time_augmentation_are_rehearsed(prepared, monkeypatch):
+    runner, parts = prepared()
+    whole = type(parts[-1].dataset).__getitem__
+
+    def several(dataset, index):
+        packed = whole(dataset, index)
+        return dict(inputs=[packed['inputs']] * 2, data_samples=[packed['data_samples']] * 2)
+
+    monkeypatch.setattr(type(parts[-1].dataset), '__getitem__', several)
+    rehearse(runner, parts)
 
 
 def test_an_image_that_cannot_be_read_is_named(prepared, scenes):

@@ -11,14 +11,14 @@ from collections.abc import Iterator, Sequence
 import torch
 from mmcv import imfrombytes
 from mmdet.engine.hooks import DetVisualizationHook
-from mmdet.evaluation import CocoMetric
+from mmdet.evaluation import CocoMetric, VOCMetric
 from mmdet.models.utils import samplelist_boxtype2tensor
 from mmdet.structures import DetDataSample
 from mmengine.dataset import pseudo_collate
 from mmengine.evaluator import BaseMetric, DumpResults
 from mmengine.fileio import get
 from mmengine.hooks import CheckpointHook, EarlyStoppingHook
-from mmengine.logging import MMLogger
+from mmengine.logging import MMLogger, print_log
 from mmengine.runner import Runner
 from mmengine.structures import InstanceData
 
@@ -38,19 +38,23 @@ def rehearse(runner: Runner, parts: Sequence[Part]) -> None:
     for split in dict.fromkeys(part.split for part in parts if part.split != 'train'):
         of_split = [part for part in parts if part.split == split]
         packed = [sample_of(part, index) for part in of_split for index in dict.fromkeys((0, len(part.dataset) - 1))]
+        samples = [first_of(sample['data_samples']) for sample in packed]
+        samplelist_boxtype2tensor(samples)  # as a detector's preprocessor does
         with_masks = getattr(unwrapped(runner.model), 'with_mask', False)
-        for sample in packed:
-            sample['data_samples'].pred_instances = made_up(
-                sample['data_samples'], len(of_split[0].classes) or 1, with_masks
-            )
-        figures = {}
-        with tempfile.TemporaryDirectory() as folder, quiet():
-            for metric in getattr(runner, f'{split}_loop').evaluator.metrics:
-                check_crowd(metric, of_split)
-                figures.update(try_metric(metric, packed, folder, f'{split}_evaluator', of_split))
-            try_visualizer(runner, packed[0]['data_samples'], folder)
-        if split == 'val':
-            check_watched(runner, figures)
+        for sample in samples:
+            sample.pred_instances = made_up(sample, len(of_split[0].classes) or 1, with_masks)
+        metrics = [
+            each for each in getattr(runner, f'{split}_loop').evaluator.metrics if not isinstance(each, DumpResults)
+        ]
+        with tempfile.TemporaryDirectory() as folder:
+            figures = [
+                try_metric(metric, packed, samples, folder, of_split)
+                for metric in metrics
+                if not isinstance(metric, DumpResults)  # it writes what it is given
+            ]
+            try_visualizer(runner, samples[0], folder)
+        if split == 'val' and None not in figures:
+            check_watched(runner, {name: value for each in figures for name, value in each.items()})
 
 
 def sample_of(part: Part, index: int) -> dict:
@@ -58,13 +62,17 @@ def sample_of(part: Part, index: int) -> dict:
     if not len(part.dataset):
         raise ValueError(f'{part.split} must have images, but there is none in {part.file}')
     sample = part.dataset[index]
-    if not isinstance(sample, dict) or not isinstance(sample.get('data_samples'), DetDataSample):
+    if not isinstance(sample, dict) or 'data_samples' not in sample:
         raise ValueError(
             f'the pipeline of `{part.split}_dataloader` must end with PackDetInputs, but it returns '
-            f'{type(sample).__name__}'
+            f'{type(sample).__name__} without data_samples'
         )
-    samplelist_boxtype2tensor([sample['data_samples']])  # as a detector's preprocessor does
     return sample
+
+
+def first_of(samples: DetDataSample | list[DetDataSample]) -> DetDataSample:
+    """The sample of an image; test-time augmentation makes several."""
+    return samples[0] if isinstance(samples, list) else samples
 
 
 def made_up(sample: DetDataSample, num_classes: int, with_masks: bool) -> InstanceData:
@@ -92,27 +100,34 @@ def check_crowd(metric: BaseMetric, parts: Sequence[Part]) -> None:
 
 
 def try_metric(
-    metric: BaseMetric, packed: Sequence[dict], folder: str, option: str, parts: Sequence[Part]
-) -> dict[str, float]:
-    """The names and values of the figures that a metric has. The metric itself stays as it is."""
-    if isinstance(metric, DumpResults):  # it writes what it is given
-        return {}
+    metric: BaseMetric, packed: Sequence[dict], samples: Sequence[DetDataSample], folder: str, parts: Sequence[Part]
+) -> dict[str, float] | None:
+    """The names and values of the figures that a metric has; the metric itself stays as it is.
+
+    One of MMDetection's for boxes has to work; another may want more than a box, a score and a label, and is reported.
+    """
+    check_crowd(metric, parts)
     trial = copy.copy(metric)
     trial.results = []
     if getattr(trial, 'outfile_prefix', None):
         trial.outfile_prefix = os.path.join(folder, 'results')
-    if isinstance(trial, CocoMetric) and trial._coco_api is not None and trial.img_ids is None:
-        trial.img_ids = [sample['data_samples'].img_id for sample in packed]
+    if isinstance(trial, CocoMetric) and trial.img_ids is None:
+        trial.img_ids = [sample.img_id for sample in samples]
     try:
-        trial.process(pseudo_collate(packed), [sample['data_samples'].to_dict() for sample in packed])
-        figures = trial.compute_metrics(trial.results)
+        with quiet():
+            trial.process(pseudo_collate(packed), [sample.to_dict() for sample in samples])
+            figures = trial.compute_metrics(trial.results)
     except Exception as error:
-        own = f', and {type(metric).__name__} reads a file of its own' if getattr(trial, '_coco_api', None) else ''
-        raise ValueError(
+        option = f'{parts[0].split}_evaluator'
+        said = (
             f'`{option}` must fit the data set and the detector, but {type(metric).__name__} fails on made-up '
-            f'detections: {message(error)}; the images are those of {" and ".join(part.file for part in parts)}{own}: '
-            f'set `ann_file` and `metric` of `{option}` to what belongs to them (--no-rehearsal leaves this out)'
-        ) from error
+            f'detections: {message(error)}; the images are those of {" and ".join(part.file for part in parts)}: set '
+            f'`ann_file` and `metric` of `{option}` to what belongs to them (--no-rehearsal leaves this out)'
+        )
+        if isinstance(metric, (CocoMetric, VOCMetric)):
+            raise ValueError(said) from error
+        print_log(said, 'current', logging.WARNING)
+        return None
     return {f'{trial.prefix}/{name}' if trial.prefix else name: value for name, value in figures.items()}
 
 
