@@ -11,7 +11,8 @@ from mmfmkt.deploy.detector import is_distillation
 from mmfmkt.engine.add_hooks import add_distillation_hooks, make_resumable
 from mmfmkt.engine.checkpoint_files import Resumable, find_resumable, read_resumable
 from mmfmkt.engine.mixed_precision import enable_amp
-from mmfmkt.pairing.short_form import write_out
+from mmfmkt.pairing.method import PLAIN
+from mmfmkt.pairing.short_form import is_short, write_out
 
 from .arguments import load_config
 from .preflight import (
@@ -19,6 +20,7 @@ from .preflight import (
     build_optimizer,
     check_agreement,
     check_classes,
+    check_compile,
     check_data,
     check_evaluation,
     check_model,
@@ -49,6 +51,8 @@ def build_training_runner(cfg: Config, args: argparse.Namespace) -> Runner:
             `--auto-scale-lr` is given and the config does not state the batch size of its learning rate.
         FileNotFoundError: if a checkpoint, an annotation file or an image folder is not there.
     """
+    if is_distillation(cfg) or (is_short(cfg) and cfg.model.get('method') != PLAIN):
+        check_compile(cfg)
     cfg = write_out(cfg)
     check_data(cfg, 'train_dataloader', 'val_dataloader')
     if args.amp:
@@ -64,7 +68,7 @@ def build_training_runner(cfg: Config, args: argparse.Namespace) -> Runner:
     start = None if resumed else read_start(cfg.get('load_from'))
     check_sharding(cfg)
     check_sampler(cfg)
-    check_model(cfg, is_distillation(cfg))
+    check_model(cfg)
     if is_distillation(cfg):
         check_optimizer(cfg)
         add_distillation_hooks(cfg)

@@ -9,7 +9,7 @@ from mmengine.logging import MMLogger
 from mmengine.optim import build_optim_wrapper
 from mmrazor.registry import MODELS
 
-from mmfmkt.cli.preflight import build_optimizer, check_model, check_resumable, warn_of_keys
+from mmfmkt.cli.preflight import build_optimizer, check_compile, check_model, check_resumable, warn_of_keys
 from mmfmkt.cli.training import read_start
 from mmfmkt.engine.checkpoint_files import Resumable
 
@@ -19,17 +19,17 @@ def config(**model):
 
 
 def test_a_model_of_mmdetection_3_passes(retinanet, theta):
-    check_model(Config(dict(model=retinanet)), distilled=False)
-    check_model(Config(dict(model=theta)), distilled=True)
+    check_model(Config(dict(model=retinanet)))
+    check_model(Config(dict(model=theta)))
 
 
 def test_a_config_of_mmdetection_2_is_named():
     with pytest.raises(ValueError, match='`model.pretrained` must be left out: it is of a config of MMDetection 2'):
-        check_model(config(pretrained='torchvision://resnet50'), distilled=False)
+        check_model(config(pretrained='torchvision://resnet50'))
     inside = Config(dict(model=dict(type='FMKTDistill', architecture=config(pretrained='a.pth').model)))
     with pytest.raises(ValueError, match='`model.architecture.pretrained`'):
-        check_model(inside, distilled=True)
-    check_model(config(pretrained=None), distilled=False)
+        check_model(inside)
+    check_model(config(pretrained=None))
 
 
 def pretrained(checkpoint):
@@ -40,37 +40,40 @@ def pretrained(checkpoint):
 
 def test_initial_weights_that_are_not_there_are_named(tmp_path):
     with pytest.raises(ValueError, match='`model.backbone.init_cfg` must have a checkpoint .* but weights/no.pth is'):
-        check_model(pretrained('weights/no.pth'), distilled=False)
+        check_model(pretrained('weights/no.pth'))
     torch.save({}, tmp_path / 'there.pth')
-    check_model(pretrained(str(tmp_path / 'there.pth')), distilled=False)
-    check_model(pretrained('https://a.place/there.pth'), distilled=False)
+    check_model(pretrained(str(tmp_path / 'there.pth')))
+    check_model(pretrained('https://a.place/there.pth'))
 
 
 @pytest.mark.parametrize('installed', [True, False])
 def test_weights_that_torchvision_names_need_torchvision(monkeypatch, installed):
     monkeypatch.setattr('importlib.util.find_spec', lambda name: object() if installed else None)
     if installed:
-        return check_model(pretrained('torchvision://resnet50'), distilled=False)
+        return check_model(pretrained('torchvision://resnet50'))
     with pytest.raises(ValueError, match='torchvision is not installed; install the one that belongs to torch'):
-        check_model(pretrained('torchvision://resnet50'), distilled=False)
+        check_model(pretrained('torchvision://resnet50'))
 
 
 def test_a_teachers_initial_weights_are_not_looked_for():
     teacher = pretrained('weights/no.pth').model
-    check_model(Config(dict(model=dict(type='FMKTDistill', architecture=config().model, teacher=teacher))), True)
+    check_model(Config(dict(model=dict(type='FMKTDistill', architecture=config().model, teacher=teacher))))
 
 
-def test_compiling_a_distillation_is_refused_with_the_reason(retinanet, theta):
-    check_model(Config(dict(model=retinanet, compile=True)), distilled=False)
-    with pytest.raises(ValueError, match='recorded by forward hooks, which torch.compile does not run'):
-        check_model(Config(dict(model=theta, compile=dict(mode='default'))), distilled=True)
+@pytest.mark.parametrize('place', ['compile', 'model.compile'])
+def test_compiling_a_distillation_is_refused_with_the_reason(theta, place):
+    cfg = Config(dict(model=theta))
+    check_compile(cfg)
+    cfg.merge_from_dict({place: True})
+    with pytest.raises(ValueError, match=f'`{place}` must .* forward hooks, which torch.compile does not run'):
+        check_compile(cfg)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason='it is for GPUs')
 def test_the_mixed_precision_of_gpus_is_refused_on_a_cpu(retinanet):
     cfg = Config(dict(model=retinanet, optim_wrapper=dict(type='AmpOptimWrapper')))
     with pytest.raises(ValueError, match='got AmpOptimWrapper, which is for GPUs; --amp chooses'):
-        check_model(cfg, distilled=False)
+        check_model(cfg)
 
 
 def test_layers_that_are_shared_are_named_with_the_remedy():

@@ -1,7 +1,7 @@
 from .config import check_kinds, check_launcher, check_optimizer, check_sampler, check_sharding
 from .data import build_data, check_classes, check_data, check_evaluation, check_teacher_classes
 from .inspection import in_one_process, inspect_data
-from .model import build_optimizer, check_model, warn_of_keys
+from .model import build_optimizer, check_compile, check_model, warn_of_keys
 from .rehearsal import rehearse
 from .resuming import check_agreement, check_resumable, check_start
 
@@ -10,6 +10,7 @@ __all__ = [
     'build_optimizer',
     'check_agreement',
     'check_classes',
+    'check_compile',
     'check_data',
     'check_evaluation',
     'check_kinds',

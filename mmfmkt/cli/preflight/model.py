@@ -19,7 +19,18 @@ from mmfmkt.common.processes import unwrapped
 OF_FLOW = re.compile(r'(^|\.)meta_encoders\.')  # in the names of a flow's parameters
 
 
-def check_model(cfg: Config, distilled: bool) -> None:
+def check_compile(cfg: Config) -> None:
+    """Raise a ValueError if a distillation shall be compiled."""
+    for place, settings in (('compile', cfg), ('model.compile', cfg.model)):
+        if settings.get('compile'):
+            raise ValueError(
+                f'`{place}` must not be set in a distillation, but got {settings.compile!r}: what losses read of '
+                'student and teacher is recorded by forward hooks, which torch.compile does not run as they are; '
+                'export the student, and compile that'
+            )
+
+
+def check_model(cfg: Config) -> None:
     """Raise a ValueError for settings that end a training after everything has been read, without their name."""
     for place, part in parts_of(cfg.model):
         if 'backbone' in part and part.get('pretrained'):
@@ -28,12 +39,6 @@ def check_model(cfg: Config, distilled: bool) -> None:
                 "backbone.init_cfg=dict(type='Pretrained', checkpoint=...)"
             )
         check_initial_weights(place, part.get('init_cfg'))
-    if distilled and cfg.get('compile'):
-        raise ValueError(
-            f'`compile` must not be set in a distillation, but got {cfg.compile!r}: what losses read of student and '
-            'teacher is recorded by forward hooks, which torch.compile does not run as they are; export the student, '
-            'and compile that'
-        )
     if type_name(cfg.get('optim_wrapper') or {}) == 'AmpOptimWrapper' and not torch.cuda.is_available():
         raise ValueError(
             '`optim_wrapper.type` must be OptimWrapper on a CPU, but got AmpOptimWrapper, which is for GPUs; --amp '
