@@ -43,9 +43,7 @@ def rehearse(runner: Runner, parts: Sequence[Part]) -> None:
         with_masks = getattr(unwrapped(runner.model), 'with_mask', False)
         for sample in samples:
             sample.pred_instances = made_up(sample, len(of_split[0].classes) or 1, with_masks)
-        metrics = [
-            each for each in getattr(runner, f'{split}_loop').evaluator.metrics if not isinstance(each, DumpResults)
-        ]
+        metrics = getattr(runner, f'{split}_loop').evaluator.metrics
         with tempfile.TemporaryDirectory() as folder:
             figures = [
                 try_metric(metric, packed, samples, folder, of_split)
