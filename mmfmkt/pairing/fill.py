@@ -131,7 +131,7 @@ def read_boxes(distiller: dict, name: str) -> None:
 
 
 def add_auxiliary_head(distiller: dict, student: BaseModel, settings: dict) -> None:
-    """Let a distiller train a head along that reads what the student's head reads.
+    """Let a distiller train a head along, which reads the output of its flow, or what the student's head reads.
 
     Raises:
         ValueError: if the student has no dense head.
@@ -152,6 +152,10 @@ def add_auxiliary_head(distiller: dict, student: BaseModel, settings: dict) -> N
         predictions=dict(recorder=names['predictions'], from_student=True),
         data_samples=dict(recorder='data_samples', from_student=True),
     )
+    flow = (distiller.get('connectors') or {}).get('flow')
+    if flow and 'pyramid' in recorders:
+        trajectories = dict(recorder='pyramid', from_student=True, connector='flow')
+        distiller['loss_forward_mappings']['loss_auxiliary']['trajectories'] = trajectories
 
 
 def fill_loss(loss: dict, matched: Matched) -> dict:

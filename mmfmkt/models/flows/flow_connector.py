@@ -22,7 +22,15 @@ class FlowConnector(BaseConnector):
     def __init__(self, flow: dict) -> None:
         super().__init__()
         self.flow = PyramidFlow(**flow)
+        self.forget()
 
     def forward_train(self, feature: tuple[Tensor, ...]) -> dict[int, Trajectory]:
-        """A pyramid of L features (B, C, H_l, W_l) -> level -> trajectory."""
-        return self.flow(feature)
+        """A pyramid of L features (B, C, H_l, W_l) -> level -> trajectory; several losses get the same ones."""
+        if feature is not self.feature:
+            self.feature, self.trajectories = feature, self.flow(feature)
+        return self.trajectories
+
+    def forget(self) -> None:
+        """Keep nothing of the last pyramid; MMRazor calls a connector once for each loss that it leads to."""
+        self.feature: tuple[Tensor, ...] | None = None
+        self.trajectories: dict[int, Trajectory] = {}

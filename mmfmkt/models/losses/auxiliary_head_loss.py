@@ -13,24 +13,26 @@ from mmrazor.registry import MODELS
 from torch import Tensor, nn
 
 from mmfmkt.detectors.comparable_heads import name_of, why_not_dense
+from mmfmkt.flow import Trajectory
+from mmfmkt.models.flows.pyramid_flow import replace_levels
 
 from .predictions import Predictions, rows_of
 
 
 @MODELS.register_module()
 class AuxiliaryHeadLoss(nn.Module):
-    r"""The task of an auxiliary head on the student's features, and the distance of the student's head from it.
+    r"""The task of an auxiliary head on the output of the flow, and the distance of the student's head from it.
 
-    .. math:: L = w_T L_{task}(h(X^S)) + w_F D(h_S(X^S), \mathrm{stopgrad}(h(X^S)))
+    .. math:: L = w_T L_{task}(h(Z_0)) + w_F D(h_S(X^S), \mathrm{stopgrad}(h(Z_0)))
 
     The auxiliary head `h` is a copy of the student's head `h_S`. It starts with the teacher's weights where the two
     heads are alike. `D` is the quality focal loss of the scores and the distance of the boxes, as in
-    :class:`~mmfmkt.models.losses.predictions.Predictions`. So the student's features have to serve a head that knows
-    its task from the first iteration, and its own head learns what that one predicts besides the hard labels. The
-    auxiliary head belongs to the distiller and is not deployed.
+    :class:`~mmfmkt.models.losses.predictions.Predictions`. So the flow has a task of its own, its output is a teacher
+    in the student's reach, and the student's head learns what that predicts besides the hard labels. Without a flow
+    beside the student, `Z_0` is what the student's head reads. The auxiliary head belongs to the distiller and is not
+    deployed.
 
-    The authors' FM-KT^Θ for classification has a second head of this kind, which reads the output of the flow
-    (FM-KT-DeiT, `second_kd`).
+    The authors' FM-KT^Θ for classification is of this kind (FM-KT-DeiT, `second_kd`).
 
     Args:
         task_weight: w_T, at least 0.
@@ -71,18 +73,26 @@ class AuxiliaryHeadLoss(nn.Module):
             self.head.load_state_dict(self.start)
         self.start = {}
 
-    def forward(self, pyramid: Sequence[Tensor], predictions: Sequence[Any], data_samples: list) -> Tensor:
+    def forward(
+        self,
+        pyramid: Sequence[Tensor],
+        predictions: Sequence[Any],
+        data_samples: list,
+        trajectories: dict[int, Trajectory] | None = None,
+    ) -> Tensor:
         """The loss, a scalar.
 
         Args:
             pyramid: what the student's head reads.
             predictions: what it returns, scores and boxes of all levels first.
             data_samples: those of the batch.
+            trajectories: level -> trajectory of a flow beside the student, whose outputs the auxiliary head reads.
         """
+        read = replace_levels(pyramid, trajectories or {})
         outputs: list[Sequence[Any]] = []
         hook = self.head.register_forward_hook(lambda head, args, output: outputs.append(output))
         try:
-            losses = self.head.loss(tuple(pyramid), data_samples)
+            losses = self.head.loss(read, data_samples)
         finally:
             hook.remove()
         parts = [part for value in losses.values() for part in (value if isinstance(value, list) else [value])]

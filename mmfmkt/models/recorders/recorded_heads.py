@@ -10,6 +10,7 @@ from mmrazor.models.task_modules.recorder.base_recorder import BaseRecorder
 from torch import Tensor, nn
 
 from mmfmkt.detectors.pyramid import find_source
+from mmfmkt.models.flows.flow_connector import FlowConnector
 from mmfmkt.models.recorders.recorders import DataSamplesRecorder
 
 HEADS = ('bbox_head', 'roi_head')
@@ -22,10 +23,13 @@ def parts_of(recorders: Iterable[BaseRecorder]) -> set[str]:
 
 
 def forget_records(distiller: ConfigurableDistiller) -> None:
-    """Drop what was recorded, which would otherwise keep the graph of the last iteration in memory in a validation."""
+    """Drop what was recorded or transported, which would keep the graph of the last iteration in memory."""
     for manager in (distiller.student_recorders, distiller.teacher_recorders):
         for recorder in manager.recorders.values():
             recorder.reset_data_buffer()
+    for connector in distiller.connectors.values():
+        if isinstance(connector, FlowConnector):
+            connector.forget()
 
 
 def hand_over(recorders: RecorderManager, data_samples: list) -> None:

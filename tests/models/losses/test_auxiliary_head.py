@@ -39,8 +39,8 @@ def test_it_starts_as_the_teachers_head_and_is_a_copy_of_the_students_where_the_
     assert head.cls_convs[0][0].conv.out_channels == 24
 
 
-@pytest.mark.parametrize('method', ['pkd', 'fmkt-theta', 'fmkt', 'ofmkt'])
-def test_every_method_takes_it_and_it_reads_what_the_students_head_reads(pair, batch, method):
+@pytest.mark.parametrize('method', ['pkd', 'fmkt', 'ofmkt'])
+def test_without_a_flow_beside_the_student_it_reads_what_the_students_head_reads(pair, batch, method):
     algorithm = pair(method)
     loss, seen = auxiliary(algorithm), {}
     algorithm.architecture.bbox_head.register_forward_pre_hook(lambda head, args: seen.update(student=args[0]))
@@ -48,6 +48,22 @@ def test_every_method_takes_it_and_it_reads_what_the_students_head_reads(pair, b
     losses = algorithm.loss(*batch)
     assert losses['distill.loss_auxiliary'] > 0
     assert all(one is other for one, other in zip(seen['student'], seen['auxiliary']))
+
+
+@pytest.mark.parametrize('method', ['fmkt-theta', 'ofmkt-theta'])
+def test_it_reads_the_output_of_a_flow_beside_the_student_which_runs_once(pair, batch, method):
+    algorithm = pair(method)
+    connector, seen = algorithm.distiller.connectors['flow'], []
+    for encoder in connector.flow.meta_encoders.values():
+        torch.nn.init.normal_(next(iter(encoder.parameters())))
+    connector.flow.register_forward_hook(lambda flow, args, output: seen.append(output))
+    auxiliary(algorithm).head.register_forward_pre_hook(lambda head, args: seen.append(args[0]))
+    losses = algorithm.loss(*batch)
+    trajectories, read = seen
+    assert all(torch.equal(read[level], trajectory.output) for level, trajectory in trajectories.items())
+    assert connector.feature is None and connector.trajectories == {}
+    losses['distill.loss_auxiliary'].backward()
+    assert any(parameter.grad.any() for parameter in connector.parameters() if parameter.grad is not None)
 
 
 def test_its_task_alone_is_that_of_the_detector(pair, batch):
