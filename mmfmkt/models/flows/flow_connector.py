@@ -22,7 +22,8 @@ class FlowConnector(BaseConnector):
     def __init__(self, flow: dict) -> None:
         super().__init__()
         self.flow = PyramidFlow(**flow)
-        self.forget()
+        self.feature: tuple[Tensor, ...] | None = None
+        self.trajectories: dict[int, Trajectory] = {}
 
     def forward_train(self, feature: tuple[Tensor, ...]) -> dict[int, Trajectory]:
         """A pyramid of L features (B, C, H_l, W_l) -> level -> trajectory; several losses get the same ones."""
@@ -32,5 +33,4 @@ class FlowConnector(BaseConnector):
 
     def forget(self) -> None:
         """Keep nothing of the last pyramid; MMRazor calls a connector once for each loss that it leads to."""
-        self.feature: tuple[Tensor, ...] | None = None
-        self.trajectories: dict[int, Trajectory] = {}
+        self.feature, self.trajectories = None, {}
