@@ -61,17 +61,14 @@ model['test_cfg'] = dict(score_thr=0.0)
     )
     assert 'coco/bbox_mAP' in printed
     assert torch.load(folder / 'own_student/epoch_1.pth')['meta']['dataset_meta']['classes'] == CLASSES
-    # the same classes in another order: labels would mean something else
+    # the same classes in another order: labels would mean something else, to the files and then to the teacher
     other = (folder / 'own/student.py').read_text().replace(str(CLASSES), str(CLASSES[::-1]))
     (folder / 'own/other.py').write_text(other)
-    message = fail(
-        tool(
-            'distill.py',
-            folder / 'own/other.py',
-            folder / 'own/teacher.py',
-            folder / 'own_teacher/epoch_1.pth',
-            '--work-dir',
-            folder / 'own_other',
-        )
-    )
+    command = [folder / 'own/other.py', folder / 'own/teacher.py', folder / 'own_teacher/epoch_1.pth']
+    message = fail(tool('distill.py', *command, '--work-dir', folder / 'own_other'))
+    assert 'in the order of the categories in the file' in message and f'set classes={CLASSES}' in message
+    for file in (folder / 'data/annotations').glob('*.json'):
+        data = json.loads(file.read_text())
+        file.write_text(json.dumps(dict(data, categories=data['categories'][::-1])))
+    message = fail(tool('distill.py', *command, '--work-dir', folder / 'own_other'))
     assert 'classes of the data set, in their order' in message
