@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 
 from mmfmkt.common.config_files import read_config
 from mmfmkt.inspection import Part, inspect, parts_of, remembering
+from mmfmkt.inspection.images import evenly
 from mmfmkt.inspection.report import report
 from mmfmkt.visualization.data_figure import Seen, data_figure
 from mmfmkt.visualization.figures import save
@@ -71,11 +72,6 @@ def images_of(split: str, dataset: Dataset, parts: Sequence[Part], count: int) -
     inner = next(part.dataset for part in parts if part.split == split)
     photos = [photo_from(inner, index) for index in evenly(len(inner), count)]
     return [Seen(photo.pixels, InstanceData(bboxes=photo.boxes, labels=photo.truth.labels)) for photo in photos]
-
-
-def evenly(length: int, count: int) -> list[int]:
-    count = min(length, count)
-    return [length * number // count for number in range(count)]
 
 
 def trained_on(packed: dict) -> Seen:

@@ -18,10 +18,9 @@ def check_sizes(part: Part) -> Iterator[Finding]:
     load = loader_of(part)
     if load is None or not len(part.dataset):
         return
-    step = max(1, len(part.dataset) // LOOKED_AT)
     pairs = [
         pair
-        for index in range(0, len(part.dataset), step)[:LOOKED_AT]
+        for index in evenly(len(part.dataset), LOOKED_AT)
         if (pair := sizes(part.dataset.get_data_info(index), load))
     ]
     wrong = [(name, stated, loaded) for name, stated, loaded in pairs if stated != loaded]
@@ -40,6 +39,12 @@ def check_sizes(part: Part) -> Iterator[Finding]:
         f'{part.file}: {len(wrong)} of {len(pairs)} images that were looked at have another size than there, as '
         f'{name}, which is {loaded[0]} x {loaded[1]} and not {stated[0]} x {stated[1]}: {remedy}'
     )
+
+
+def evenly(length: int, count: int) -> list[int]:
+    """So many indices of a sequence, or all of a shorter one, at equal distances."""
+    count = min(length, count)
+    return [length * number // count for number in range(count)]
 
 
 def loader_of(part: Part) -> Callable[[dict], Any] | None:

@@ -9,10 +9,10 @@ from .parts import Finding, Part
 
 
 def inspect(parts: Sequence[Part]) -> list[Finding]:
-    """Everything that is to be said about them. Nothing is said about boxes where classes or ids are wrong."""
+    """Everything that is to be said about them, errors first; nothing about boxes where classes or ids are wrong."""
     findings = [finding for part in parts for finding in (*check_ids(part), *check_classes(part, parts[0]))]
     if not any(finding.is_error for finding in findings):
         findings += [
             finding for part in parts for finding in (*check_format(part), *check_left(part), *check_sizes(part))
         ]
-    return findings
+    return sorted(findings, key=lambda finding: not finding.is_error)

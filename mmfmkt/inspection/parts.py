@@ -9,6 +9,8 @@ from functools import cached_property
 
 from torch.utils.data import Dataset
 
+from mmfmkt.engine.loading.sample_errors import wrapped_by
+
 from .annotation_file import AnnotationFile
 
 
@@ -65,8 +67,7 @@ class Part:
 
 def parts_of(split: str, dataset: Dataset, files: dict[str, AnnotationFile]) -> Iterator[Part]:
     """The data sets inside of all wrappers."""
-    inner = [getattr(dataset, 'dataset', None), *(getattr(dataset, 'datasets', None) or [])]
-    inner = [each for each in inner if each is not None]
+    inner = wrapped_by(dataset)
     for each in inner:
         yield from parts_of(split, each, files)
     if not inner and hasattr(dataset, 'metainfo'):

@@ -8,7 +8,7 @@ from .parts import Finding, Part
 
 
 def report(parts: Sequence[Part], findings: Sequence[Finding]) -> str:
-    """Files, boxes of each class, and findings, as Markdown; errors first."""
+    """Files, boxes of each class, and findings, as Markdown."""
     classes = parts[0].classes
     header = ['', *(f'{part.split}: {part.file}' for part in parts)]
     rows = [
@@ -20,8 +20,5 @@ def report(parts: Sequence[Part], findings: Sequence[Finding]) -> str:
         rows += [
             [f'{label}: {name}', *(str(part.boxes[label]) for part in parts)] for label, name in enumerate(classes)
         ]
-    said = [
-        f'- {"**error**" if finding.is_error else "warning"}: {finding.text}'
-        for finding in sorted(findings, key=lambda finding: not finding.is_error)
-    ]
+    said = [f'- {"**error**" if finding.is_error else "warning"}: {finding.text}' for finding in findings]
     return '\n'.join([markdown_rows([header, *rows]), '', *(said or ['Nothing is odd.'])])

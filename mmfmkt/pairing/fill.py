@@ -138,18 +138,16 @@ def add_auxiliary_head(distiller: dict, student: BaseModel, settings: dict) -> N
     """
     if reason := AuxiliaryHeadLoss.misfit(student, student):
         raise ValueError(f'`auxiliary_head` must be left out for this student, because {reason}')
-    records = dict(
-        pyramid=dict(type='mmrazor.ModuleInputs', source='bbox_head'),
-        predictions=dict(type='mmrazor.ModuleOutputs', source='bbox_head'),
-    )
-    names = {argument: f'auxiliary_{argument}' for argument in records}
     recorders = distiller.setdefault('student_recorders', {})
-    recorders.update({names[argument]: recorder for argument, recorder in records.items()})
+    recorders.update(
+        auxiliary_pyramid=dict(type='mmrazor.ModuleInputs', source='bbox_head'),
+        auxiliary_predictions=dict(type='mmrazor.ModuleOutputs', source='bbox_head'),
+    )
     recorders.setdefault('data_samples', dict(type='mmrazor.DataSamples'))
     distiller['distill_losses']['loss_auxiliary'] = dict(type='mmrazor.AuxiliaryHeadLoss', **settings)
     distiller['loss_forward_mappings']['loss_auxiliary'] = dict(
-        pyramid=dict(recorder=names['pyramid'], from_student=True, data_idx=0),
-        predictions=dict(recorder=names['predictions'], from_student=True),
+        pyramid=dict(recorder='auxiliary_pyramid', from_student=True, data_idx=0),
+        predictions=dict(recorder='auxiliary_predictions', from_student=True),
         data_samples=dict(recorder='data_samples', from_student=True),
     )
     flow = (distiller.get('connectors') or {}).get('flow')

@@ -15,7 +15,7 @@ def inspect_data(parts: Sequence[Part]) -> None:
     Raises:
         ValueError: for what would make a wrong detector.
     """
-    for finding in sorted(inspect(parts), key=lambda finding: not finding.is_error):
+    for finding in inspect(parts):
         if finding.is_error:
             raise ValueError(finding.text)
         print_log(finding.text, 'current', logging.WARNING)

@@ -55,11 +55,16 @@ def boxes_of(packed: Any) -> torch.Tensor | None:
     return getattr(boxes, 'tensor', boxes)
 
 
+def wrapped_by(dataset: Dataset) -> list[Dataset]:
+    """The data sets directly inside of a wrapper; of another data set none."""
+    inner = [getattr(dataset, 'dataset', None), *(getattr(dataset, 'datasets', None) or [])]
+    return [each for each in inner if each is not None]
+
+
 def name_samples(dataset: Dataset) -> None:
     """Let the pipelines of a data set, inside any wrapper, name the image of an error."""
-    for inner in [getattr(dataset, 'dataset', None), *(getattr(dataset, 'datasets', None) or [])]:
-        if inner is not None:
-            name_samples(inner)
+    for inner in wrapped_by(dataset):
+        name_samples(inner)
     pipeline = getattr(dataset, 'pipeline', None)
     if callable(pipeline) and not isinstance(pipeline, NamedSamples):
         dataset.pipeline = NamedSamples(dataset.pipeline)

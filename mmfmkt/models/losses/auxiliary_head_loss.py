@@ -6,17 +6,14 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
-from mmdet.models.dense_heads import FCOSHead
-from mmdet.models.dense_heads.anchor_head import AnchorHead
 from mmengine.model import BaseModel
 from mmrazor.registry import MODELS
 from torch import Tensor, nn
 
-from mmfmkt.detectors.comparable_heads import name_of, why_not_dense
 from mmfmkt.flow import Trajectory
 from mmfmkt.models.flows.pyramid_flow import replace_levels
 
-from .predictions import Predictions, rows_of
+from .predictions import Predictions, rows_of, why_no_boxes
 
 
 @MODELS.register_module()
@@ -56,11 +53,7 @@ class AuxiliaryHeadLoss(nn.Module):
     @staticmethod
     def misfit(student: BaseModel, teacher: BaseModel) -> str | None:
         """Why there can be no auxiliary head; None if there can."""
-        head = getattr(student, 'bbox_head', None)
-        reason = why_not_dense(head, 'student')
-        if not reason and not isinstance(head, (AnchorHead, FCOSHead)):
-            reason = f'the boxes of a {name_of(head)} are not known here'
-        return reason
+        return why_no_boxes(getattr(student, 'bbox_head', None), 'student')
 
     def prepare_from_teacher(self, teacher: BaseModel) -> None:
         self.start = getattr(teacher, 'bbox_head', nn.Module()).state_dict()

@@ -8,18 +8,15 @@ from contextlib import contextmanager
 from typing import Any
 
 import torch
-from mmdet.models.dense_heads import FCOSHead
-from mmdet.models.dense_heads.anchor_head import AnchorHead
 from mmengine.model import BaseModel
 from mmrazor.registry import MODELS
 from torch import Tensor, nn
 
-from mmfmkt.detectors.comparable_heads import name_of, strides_of, why_not_dense
+from mmfmkt.detectors.comparable_heads import name_of, strides_of
 from mmfmkt.detectors.towers import TOWERS, last_layers, widths
-from mmfmkt.models.metrics.row_metrics import location_rows
 
 from .level_metric import fit_size
-from .predictions import Predictions, box_length
+from .predictions import Predictions, box_length, to_rows, why_no_boxes
 
 
 @MODELS.register_module()
@@ -75,9 +72,7 @@ class CrossHeadLoss(nn.Module):
                 return f'the {side} has no dense head with towers of convolutions, but {name_of(head)}'
             if last_layers(head, TOWERS[0])[0] is last_layers(head, TOWERS[1])[0]:
                 return f'the two towers of a {name_of(head)} are one'
-        reason = why_not_dense(heads[1], 'teacher')
-        if not reason and not isinstance(heads[1], (AnchorHead, FCOSHead)):
-            reason = f'the boxes of a {name_of(heads[1])} are not known here'
+        reason = why_no_boxes(heads[1], 'teacher')
         if not reason and strides_of(heads[0]) != strides_of(heads[1]):
             reason = f'the heads have different strides, {strides_of(heads[0])} and {strides_of(heads[1])}'
         if not reason and widths(heads[0]) != widths(heads[1]):
@@ -115,7 +110,7 @@ class CrossHeadLoss(nn.Module):
 def split(levels: Sequence[Tensor], num_images: int, length: int) -> tuple[Tensor, Tensor]:
     """Predictions (2 B, A length, H_l, W_l) of the two halves of a batch, each as rows (n, length) in float32."""
     halves = zip(*((level[:num_images], level[num_images:]) for level in levels))
-    first, second = (torch.cat([location_rows(level.float(), length) for level in half]) for half in halves)
+    first, second = (to_rows(half, length) for half in halves)
     return first.detach(), second
 
 

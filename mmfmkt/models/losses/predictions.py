@@ -10,8 +10,9 @@ import torch.nn.functional as F
 from mmdet.models.dense_heads import FCOSHead
 from mmdet.models.dense_heads.anchor_head import AnchorHead
 from mmdet.structures.bbox import bbox_overlaps
-from torch import Tensor
+from torch import Tensor, nn
 
+from mmfmkt.detectors.comparable_heads import name_of, why_not_dense
 from mmfmkt.models.metrics.binary_kd import confidence
 from mmfmkt.models.metrics.row_metrics import location_rows
 
@@ -60,11 +61,21 @@ class Predictions:
 def rows_of(head: AnchorHead | FCOSHead, outputs: Sequence[Sequence[Tensor]]) -> Rows:
     """What a head returns, its scores and boxes (B, A length, H_l, W_l) of every level first, as rows in float32."""
     lengths = head.cls_out_channels, box_length(head)
-    logits, boxes = (
-        torch.cat([location_rows(level.float(), length) for level in levels])
-        for levels, length in zip(outputs, lengths)
-    )
+    logits, boxes = (to_rows(levels, length) for levels, length in zip(outputs, lengths))
     return logits, boxes
+
+
+def to_rows(levels: Sequence[Tensor], length: int) -> Tensor:
+    """Predictions (B, A length, H_l, W_l) of all levels as rows (n, length) in float32."""
+    return torch.cat([location_rows(level.float(), length) for level in levels])
+
+
+def why_no_boxes(head: nn.Module | None, side: str) -> str | None:
+    """Why the predictions of a head cannot be compared with others, or None if they can."""
+    reason = why_not_dense(head, side)
+    if not reason and not isinstance(head, (AnchorHead, FCOSHead)):
+        reason = f'the boxes of a {name_of(head)} are not known here'
+    return reason
 
 
 def at_least_a_point(boxes: Tensor) -> Tensor:
