@@ -4,22 +4,19 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from mmdet.registry import DATASETS
-from mmengine.config import Config
 from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 from torch.utils.data import Dataset
 
 from mmfmkt.common.config_files import read_config
-from mmfmkt.inspection import Part, inspect, parts_of, remembering
+from mmfmkt.inspection import Part, inspect
 from mmfmkt.inspection.images import evenly
 from mmfmkt.inspection.report import report
 from mmfmkt.visualization.data_figure import Seen, data_figure
 from mmfmkt.visualization.figures import save
 from mmfmkt.visualization.photos import photo_from, pixels_of
 
-from .preflight import check_data
-from .preflight.data import unreadable
+from .preflight import build_datasets, check_data
 
 SPLITS = ('train', 'val', 'test')
 
@@ -42,7 +39,7 @@ def inspect_config(args: argparse.Namespace) -> bool:
     if not splits:
         raise ValueError(f'{args.config} must have a `train_dataloader` or another one, but it has {", ".join(cfg)}')
     check_data(cfg, *(f'{split}_dataloader' for split in splits))
-    datasets, parts = build(cfg, splits)
+    datasets, parts = build_datasets(cfg, *splits)
     findings = inspect(parts)
     print(f'\n{report(parts, findings)}\n')
     sound = not any(finding.is_error for finding in findings)
@@ -50,19 +47,6 @@ def inspect_config(args: argparse.Namespace) -> bool:
         seen = {split: images_of(split, datasets[split], parts, args.num_images) for split in splits}
         print('images with their boxes:', save(data_figure(seen, parts[0].classes), Path(args.out)))
     return sound
-
-
-def build(cfg: Config, splits: Sequence[str]) -> tuple[dict[str, Dataset], list[Part]]:
-    datasets, parts = {}, []
-    with remembering() as files:
-        for split in splits:
-            loader = cfg[f'{split}_dataloader']
-            try:
-                datasets[split] = DATASETS.build(loader.dataset)
-            except Exception as error:
-                raise unreadable(split, loader, error, files) from error
-            parts += parts_of(split, datasets[split], files)
-    return datasets, parts
 
 
 def images_of(split: str, dataset: Dataset, parts: Sequence[Part], count: int) -> list[Seen]:

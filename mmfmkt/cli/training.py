@@ -32,6 +32,7 @@ from .preflight import (
     in_one_process,
     inspect_data,
     rehearse,
+    rehearse_later_test,
     warn_of_keys,
 )
 from .run_log import log_run
@@ -81,6 +82,7 @@ def build_training_runner(cfg: Config, args: argparse.Namespace) -> Runner:
     check_evaluation(runner)
     if args.rehearsal:
         in_one_process(lambda: rehearse(runner, parts))
+        in_one_process(lambda: rehearse_later_test(runner, parts[0]))
     if resumed:
         check_resumable(runner.model, resumed)
     if start:

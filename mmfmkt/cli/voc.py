@@ -19,14 +19,15 @@ def convert(args: argparse.Namespace) -> list[Path]:
 
     Raises:
         FileNotFoundError: if a list, an XML file or an image is not there.
-        ValueError: if an image is in two splits, or a file has no size, or a box of a class that is not named.
+        ValueError: if an image is in two splits, or a file is no XML, has no size, or an object that is not complete or
+            of a class that is not named.
     """
     root, out = Path(args.voc), Path(args.out)
     names = {split: names_of(root, getattr(args, split)) for split in SPLITS if getattr(args, split)}
     check_apart(names)
     trees = {split: [(name, parse(root, name)) for name in of_split] for split, of_split in names.items()}
     classes = args.classes or sorted(
-        {found.findtext('name') for each in trees.values() for _, tree in each for found in tree.iter('object')}
+        {found.findtext('name') or '' for each in trees.values() for _, tree in each for found in tree.iter('object')}
     )
     written = []
     for split, of_split in trees.items():
@@ -34,6 +35,9 @@ def convert(args: argparse.Namespace) -> list[Path]:
         for name, tree in tqdm(of_split, desc=split):
             shutil.copy(image_file(root, name, tree), out / split)
         content = coco([(image_file(root, name, tree).name, tree) for name, tree in of_split], classes)
+        left_out = sum(len(list(tree.iter('object'))) for _, tree in of_split) - len(content['annotations'])
+        if left_out:
+            print(f'{split}: {left_out} objects are left out, because their boxes have no area')
         written.append(out / 'annotations' / f'{split}.json')
         write_whole(written[-1], json.dumps(content))
     return written
@@ -58,7 +62,11 @@ def check_apart(names: dict[str, list[str]]) -> None:
 
 
 def parse(root: Path, name: str) -> ElementTree.Element:
-    return ElementTree.parse(root / 'Annotations' / f'{name}.xml').getroot()
+    file = root / 'Annotations' / f'{name}.xml'
+    try:
+        return ElementTree.parse(file).getroot()
+    except ElementTree.ParseError as error:
+        raise ValueError(f'{file} must be an XML file, but it cannot be read: {error}') from error
 
 
 def image_file(root: Path, name: str, tree: ElementTree.Element) -> Path:
@@ -74,7 +82,8 @@ def image_file(root: Path, name: str, tree: ElementTree.Element) -> Path:
 def coco(images: Sequence[tuple[str, ElementTree.Element]], classes: Sequence[str]) -> dict:
     """What a JSON file of COCO contains. Ids are counted from 1; pixels, from 1 in VOC, are counted from 0.
 
-    Objects that VOC calls difficult are crowds here: not trained on, and neither counted nor missed in a test.
+    Objects that VOC calls difficult are crowds here: not trained on, and neither counted nor missed in a test. Those
+    whose box has no area are left out.
     """
     content: dict[str, list] = dict(images=[], annotations=[], categories=[])
     content['categories'] = [dict(id=number, name=name) for number, name in enumerate(classes, 1)]
@@ -86,9 +95,10 @@ def coco(images: Sequence[tuple[str, ElementTree.Element]], classes: Sequence[st
         for found in tree.iter('object'):
             name = found.findtext('name')
             if name not in classes:
-                raise ValueError(f'--classes must name every class, but {file} has a {name!r}')
-            left, top, right, bottom = (float(found.findtext(f'bndbox/{edge}')) for edge in EDGES)
-            box = [left - 1, top - 1, right - left, bottom - top]
+                raise ValueError(f'--classes must name every class, but {file} has an object {name!r}')
+            box = box_of(found, file)
+            if min(box[2:]) <= 0:
+                continue
             content['annotations'].append(
                 dict(
                     id=len(content['annotations']) + 1,
@@ -102,4 +112,11 @@ def coco(images: Sequence[tuple[str, ElementTree.Element]], classes: Sequence[st
     return content
 
 
-EDGES = ('xmin', 'ymin', 'xmax', 'ymax')
+def box_of(found: ElementTree.Element, file: str) -> list[float]:
+    """x, y, width and height of an object in pixels."""
+    edges = [found.findtext(f'bndbox/{edge}') for edge in ('xmin', 'ymin', 'xmax', 'ymax')]
+    try:
+        left, top, right, bottom = map(float, edges)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f'an object must have xmin, ymin, xmax and ymax, but in {file} one has {edges}') from error
+    return [left - 1, top - 1, right - left, bottom - top]

@@ -1,6 +1,7 @@
 """What would fail after a training is found before it, by the real tool and by the rehearsal alone."""
 
 import json
+import re
 import shutil
 
 import numpy as np
@@ -12,7 +13,7 @@ from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
 from mmengine.runner import Runner
 
-from mmfmkt.cli.preflight import build_data, in_one_process, rehearse
+from mmfmkt.cli.preflight import build_data, in_one_process, rehearse, rehearse_later_test
 
 
 @pytest.fixture
@@ -128,6 +129,75 @@ def test_a_hook_that_waits_for_a_figure_which_nobody_has_is_named(prepared, sett
 def test_a_pipeline_without_an_end_is_named(prepared):
     with pytest.raises(ValueError, match='the pipeline of `val_dataloader` must end with PackDetInputs'):
         rehearse(*prepared(**{'val_dataloader.dataset.pipeline': [dict(type='LoadImageFromFile')]}))
+
+
+def test_a_pipeline_of_the_training_without_an_end_is_named(prepared):
+    with pytest.raises(ValueError, match='the pipeline of `train_dataloader` must end with PackDetInputs'):
+        rehearse(*prepared(**{'train_dataloader.dataset.pipeline': [dict(type='LoadImageFromFile')]}))
+
+
+@pytest.mark.parametrize('split', ['train', 'val'])
+def test_images_of_other_channels_than_the_detector_reads_are_named(prepared, split):
+    pipeline = [
+        dict(type='LoadImageFromFile', color_type='grayscale'),
+        dict(type='LoadAnnotations', with_bbox=True),
+        dict(type='PackDetInputs'),
+    ]
+    with pytest.raises(ValueError, match=f'`{split}_dataloader` must make images of as many.* reads, 3, .* have 1;'):
+        rehearse(*prepared(**{f'{split}_dataloader.dataset.pipeline': pipeline}))
+
+
+def test_transforms_of_the_training_that_keep_images_stay_as_they_were(prepared):
+    inner = dict(Config.fromfile(ROOT / 'configs/demo/retinanet_r18.py').train_dataloader.dataset)
+    with_cache = dict(
+        _delete_=True,
+        type='MultiImageMixDataset',
+        dataset=dict(inner, pipeline=inner['pipeline'][:2]),
+        pipeline=[dict(type='CachedMosaic', img_scale=(64, 64)), dict(type='PackDetInputs')],
+    )
+    runner, parts = prepared(**{'train_dataloader.dataset': with_cache})
+    dataset = runner.train_loop.dataloader.dataset
+    mosaic = dataset.pipeline.transforms[0] if hasattr(dataset.pipeline, 'transforms') else dataset.pipeline[0]
+    rehearse(runner, parts)
+    assert mosaic.results_cache == []
+
+
+def said_of_a_later_test(prepared, scenes, caplog, **changes):
+    """The warnings about a test, of data or an evaluator other than the validation's in what `changes` says."""
+    cfg = Config.fromfile(ROOT / 'configs/demo/retinanet_r18.py')
+    loader = dict(cfg.val_dataloader, dataset=dict(cfg.val_dataloader.dataset, data_root=f'{scenes}/'))
+    loader['dataset'].update(changes.pop('dataset', {}))
+    loader.update(num_workers=0, persistent_workers=False)
+    evaluator = dict(cfg.val_evaluator, ann_file=f'{scenes}/annotations/val.json', **changes)
+    runner, parts = prepared(**{'test_dataloader': loader, 'test_evaluator': evaluator, 'test_cfg': {}})
+    runner.logger.addHandler(caplog.handler)
+    rehearse_later_test(runner, parts[0])
+    return [record.getMessage() for record in caplog.records if record.levelname == 'WARNING']
+
+
+def test_a_later_test_that_is_the_validation_or_works_gives_no_warning(prepared, scenes, caplog):
+    assert said_of_a_later_test(prepared, scenes, caplog) == []
+    other = dict(ann_file=other_file(scenes, lambda content: None))
+    few = '9 has no box that a detector sees'  # of so few scenes
+    assert all(text.endswith(few) for text in said_of_a_later_test(prepared, scenes, caplog, dataset=other))
+
+
+@pytest.mark.parametrize(
+    'dataset, evaluator, said',
+    [
+        (dict(ann_file='annotations/test.json'), {}, 'annotations/test.json must exist'),
+        ({}, dict(metric=['bbox', 'segm']), '`test_evaluator` must fit.*segm'),
+        (dict(pipeline=[dict(type='LoadImageFromFile')]), {}, 'pipeline of `test_dataloader` must end'),
+    ],
+)
+def test_a_later_test_that_would_fail_gives_a_warning(prepared, scenes, caplog, dataset, evaluator, said):
+    *_, text = said_of_a_later_test(prepared, scenes, caplog, dataset=dataset, **evaluator)
+    assert re.search(f'a test with this config would fail: .*{said}', text)
+
+
+def test_a_later_test_of_other_classes_gives_a_warning(prepared, scenes, caplog):
+    file = other_file(scenes, lambda content: content['categories'].reverse())
+    assert 'another order' in said_of_a_later_test(prepared, scenes, caplog, dataset=dict(ann_file=file))[0]
 
 
 def test_a_metric_of_another_kind_that_fails_is_reported_and_stops_nothing(prepared, caplog):

@@ -33,6 +33,11 @@ def voc(tmp_path):
     return root
 
 
+def edit(voc, old, new):
+    file = voc / 'Annotations/a.xml'
+    file.write_text(file.read_text().replace(old, new))
+
+
 def converted(voc, **options):
     args = argparse.Namespace(voc=str(voc), out=str(voc.parent / 'coco'), train=['train'], val=['val'], test=None)
     args.classes = None
@@ -72,12 +77,21 @@ def test_several_lists_make_a_split(voc):
     assert len(json.loads(train.read_text())['images']) == 2
 
 
+def test_objects_without_an_area_are_left_out_and_counted(voc, capsys):
+    edit(voc, '<ymax>40</ymax>', '<ymax>6</ymax>')  # of the dog, from 6 to 6, and of a cat, from 10 to 6
+    train, _ = converted(voc)
+    content = json.loads(train.read_text())
+    assert [box['image_id'] for box in content['annotations']] == [1, 2, 2, 2]
+    assert [box['id'] for box in content['annotations']] == [1, 2, 3, 4]
+    assert 'train: 2 objects are left out' in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     'spoil, options, error, said',
     [
         (lambda voc: None, dict(val=['train']), ValueError, '2 are in train and val, as a'),
         (lambda voc: None, dict(val=['nothing']), FileNotFoundError, 'nothing.txt'),
-        (lambda voc: None, dict(classes=['cat']), ValueError, "must name every class, but a.jpg has a 'dog'"),
+        (lambda voc: None, dict(classes=['cat']), ValueError, "must name every class, but a.jpg has an object 'dog'"),
         (lambda voc: (voc / 'JPEGImages/a.jpg').unlink(), {}, FileNotFoundError, 'a.xml must have an image'),
         (
             lambda voc: (voc / 'Annotations/a.xml').write_text('<annotation></annotation>'),
@@ -85,6 +99,14 @@ def test_several_lists_make_a_split(voc):
             ValueError,
             'a.jpg must state the size of the image',
         ),
+        (
+            lambda voc: (voc / 'Annotations/a.xml').write_text('<annotation>'),
+            {},
+            ValueError,
+            'a.xml must be an XML file',
+        ),
+        (lambda voc: edit(voc, '<xmin>1<', '<xmin>?<'), {}, ValueError, r"a.jpg one has \['\?', '1', '21', '11'\]"),
+        (lambda voc: edit(voc, '<name>cat</name>', ''), dict(classes=['cat', 'dog']), ValueError, 'an object None'),
     ],
 )
 def test_what_is_missing_or_wrong_is_named(voc, spoil, options, error, said):

@@ -1,12 +1,13 @@
 from .config import check_kinds, check_launcher, check_optimizer, check_sampler, check_sharding
-from .data import build_data, check_classes, check_data, check_evaluation, check_teacher_classes
+from .data import build_data, build_datasets, check_classes, check_data, check_evaluation, check_teacher_classes
 from .inspection import in_one_process, inspect_data
 from .model import build_optimizer, check_compile, check_model, warn_of_keys
-from .rehearsal import rehearse
+from .rehearsal import rehearse, rehearse_later_test
 from .resuming import check_agreement, check_resumable, check_start
 
 __all__ = [
     'build_data',
+    'build_datasets',
     'build_optimizer',
     'check_agreement',
     'check_classes',
@@ -25,5 +26,6 @@ __all__ = [
     'in_one_process',
     'inspect_data',
     'rehearse',
+    'rehearse_later_test',
     'warn_of_keys',
 ]

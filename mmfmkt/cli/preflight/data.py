@@ -4,9 +4,11 @@ import traceback
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from mmdet.registry import DATASETS
 from mmengine.config import Config
 from mmengine.runner import Runner
 from torch import nn
+from torch.utils.data import Dataset
 
 from mmfmkt.cli.start import message
 from mmfmkt.common.processes import unwrapped
@@ -86,6 +88,24 @@ def build_data(runner: Runner, *names: str) -> list[Part]:
                 parts += parts_of(name, loop.dataloader.dataset, files)
                 name_samples(loop.dataloader.dataset)
     return parts
+
+
+def build_datasets(cfg: Config, *splits: str) -> tuple[dict[str, Dataset], list[Part]]:
+    """The data sets of a config, by their split, without a runner, and the same without wrappers.
+
+    Raises:
+        ValueError: if a data set cannot be read.
+    """
+    datasets, parts = {}, []
+    with remembering() as files:
+        for split in splits:
+            loader = cfg[f'{split}_dataloader']
+            try:
+                datasets[split] = DATASETS.build(loader.dataset)
+            except Exception as error:
+                raise unreadable(split, loader, error, files) from error
+            parts += parts_of(split, datasets[split], files)
+    return datasets, parts
 
 
 def unreadable(split: str, loader: dict, error: Exception, files: dict[str, AnnotationFile]) -> ValueError:

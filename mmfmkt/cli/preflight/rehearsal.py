@@ -1,76 +1,147 @@
-"""What follows a training or a test, tried before it on made-up detections: nobody wants to hear of it after a day."""
+"""A training and what follows it, tried before it on a few images: nobody wants to hear of it after a day."""
 
-import contextlib
 import copy
-import io
 import logging
-import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
 import torch
-from mmcv import imfrombytes
-from mmdet.engine.hooks import DetVisualizationHook
-from mmdet.evaluation import CocoMetric, VOCMetric
 from mmdet.models.utils import samplelist_boxtype2tensor
 from mmdet.structures import DetDataSample
-from mmengine.dataset import pseudo_collate
-from mmengine.evaluator import BaseMetric, DumpResults
-from mmengine.fileio import get
-from mmengine.hooks import CheckpointHook, EarlyStoppingHook
-from mmengine.logging import MMLogger, print_log
+from mmengine.evaluator import DumpResults, Evaluator
+from mmengine.logging import print_log
 from mmengine.runner import Runner
 from mmengine.structures import InstanceData
+from torch.utils.data import Dataset
 
 from mmfmkt.cli.start import message
 from mmfmkt.common.processes import unwrapped
-from mmfmkt.inspection import Part
+from mmfmkt.detectors.channels import image_channels
+from mmfmkt.engine.loading.sample_errors import name_samples
+from mmfmkt.engine.loading.seeding import seeded
+from mmfmkt.inspection import Part, inspect
+
+from .data import build_datasets, check_data
+from .evaluation import check_watched, try_metric, try_visualizer
+
+T = TypeVar('T')
 
 
 def rehearse(runner: Runner, parts: Sequence[Part]) -> None:
-    """Try pipeline, metrics, and what reads them, on the first and the last image of every file of val and test.
-
-    Each has one detection of every class. A metric of COCO is computed on these images alone.
+    """Try the pipeline of the training, and the evaluation of the data sets, which are those of the runner's loops.
 
     Raises:
         ValueError: if one of them fails, or if a hook waits for a figure that no metric has.
     """
-    for split in dict.fromkeys(part.split for part in parts if part.split != 'train'):
+    for split in dict.fromkeys(part.split for part in parts):
+        if split == 'train':
+            try_training_data(runner, runner.train_loop.dataloader.dataset)
+            continue
         of_split = [part for part in parts if part.split == split]
-        packed = [sample_of(part, index) for part in of_split for index in dict.fromkeys((0, len(part.dataset) - 1))]
-        samples = [first_of(sample['data_samples']) for sample in packed]
-        samplelist_boxtype2tensor(samples)  # as a detector's preprocessor does
-        with_masks = getattr(unwrapped(runner.model), 'with_mask', False)
-        for sample in samples:
-            sample.pred_instances = made_up(sample, len(of_split[0].classes) or 1, with_masks)
-        metrics = getattr(runner, f'{split}_loop').evaluator.metrics
-        with tempfile.TemporaryDirectory() as folder:
-            figures = [
-                try_metric(metric, packed, samples, folder, of_split)
-                for metric in metrics
-                if not isinstance(metric, DumpResults)  # it writes what it is given
-            ]
-            try_visualizer(runner, samples[0], folder)
-        if split == 'val' and None not in figures:
-            check_watched(runner, {name: value for each in figures for name, value in each.items()})
+        figures = try_evaluation(runner, of_split, getattr(runner, f'{split}_loop').evaluator)
+        if split == 'val' and figures is not None:
+            check_watched(runner, figures)
 
 
-def sample_of(part: Part, index: int) -> dict:
+def rehearse_later_test(runner: Runner, trained_on: Part) -> None:
+    """Warn if the test that a training's config describes, on other data than its validation, would fail or is odd.
+
+    It is no part of the training, which goes on: its data may be on another machine.
+    """
+    cfg = runner.cfg
+    described = cfg.get('test_dataloader'), cfg.get('test_evaluator')
+    if not all(described) or described == (cfg.get('val_dataloader'), cfg.get('val_evaluator')):
+        return
+    try:
+        check_data(cfg, 'test_dataloader')
+        datasets, parts = build_datasets(cfg, 'test')
+        name_samples(datasets['test'])
+        for finding in inspect(parts, trained_on):
+            print_log(finding.text, 'current', logging.WARNING)
+        evaluator = runner.build_evaluator(cfg.test_evaluator)
+        evaluator.dataset_meta = datasets['test'].metainfo
+        try_evaluation(runner, parts, evaluator)
+    except Exception as error:
+        print_log(f'a test with this config would fail: {message(error)}', 'current', logging.WARNING)
+
+
+def try_training_data(runner: Runner, dataset: Dataset) -> None:
+    """Make the first and the last image of a training ready; its state and its random numbers stay as they are."""
+    trial = with_own_pipelines(dataset)
+    with seeded(0):
+        for index in ends(trial):
+            packed_by(trial, index, 'train', runner)
+
+
+def try_evaluation(runner: Runner, parts: Sequence[Part], evaluator: Evaluator) -> dict[str, float] | None:
+    """Try pipeline, metrics and visualizer on the first and the last image of every file of a split.
+
+    Each has one detection of every class. A metric of COCO is computed on these images alone.
+
+    Returns:
+        The figures that the metrics have; None if one of them cannot be tried in this way.
+    """
+    split = parts[0].split
+    packed = [packed_by(part.dataset, index, split, runner) for part in parts for index in ends(part.dataset)]
+    if not packed:
+        raise ValueError(f'{split} must have images, but there is none in {" and ".join(part.file for part in parts)}')
+    samples = [first_of(sample['data_samples']) for sample in packed]
+    samplelist_boxtype2tensor(samples)  # as a detector's preprocessor does
+    with_masks = getattr(unwrapped(runner.model), 'with_mask', False)
+    for sample in samples:
+        sample.pred_instances = made_up(sample, len(parts[0].classes) or 1, with_masks)
+    with tempfile.TemporaryDirectory() as folder:
+        figures = [
+            try_metric(metric, packed, samples, folder, parts)
+            for metric in evaluator.metrics
+            if not isinstance(metric, DumpResults)  # it writes what it is given
+        ]
+        try_visualizer(runner, samples[0], folder)
+    return None if None in figures else {name: value for each in figures for name, value in each.items()}
+
+
+def with_own_pipelines(dataset: Dataset) -> Dataset:
+    """The same data set with copies of its transforms, inside any wrapper: some keep the images that they have seen."""
+    trial = copy.copy(dataset)
+    for name, inner in list(vars(dataset).items()):
+        if name == 'pipeline':
+            trial.pipeline = copy.deepcopy(inner)
+        elif name == 'dataset':
+            trial.dataset = with_own_pipelines(inner)
+        elif name == 'datasets':
+            trial.datasets = [with_own_pipelines(each) for each in inner]
+    return trial
+
+
+def ends(dataset: Dataset) -> list[int]:
+    """The indices of the first and the last image; of no image none."""
+    return list(dict.fromkeys((0, len(dataset) - 1))) if len(dataset) else []
+
+
+def packed_by(dataset: Dataset, index: int, split: str, runner: Runner) -> dict[str, Any]:
     """An image as the pipeline makes it, whose errors name it."""
-    if not len(part.dataset):
-        raise ValueError(f'{part.split} must have images, but there is none in {part.file}')
-    sample = part.dataset[index]
-    if not isinstance(sample, dict) or 'data_samples' not in sample:
+    packed = dataset[index]
+    if not isinstance(packed, dict) or 'data_samples' not in packed:
         raise ValueError(
-            f'the pipeline of `{part.split}_dataloader` must end with PackDetInputs, but it returns '
-            f'{type(sample).__name__} without data_samples'
+            f'the pipeline of `{split}_dataloader` must end with PackDetInputs, but it returns '
+            f'{type(packed).__name__} without data_samples'
         )
-    return sample
+    image = first_of(packed['inputs'])
+    model = unwrapped(runner.model)
+    channels = image_channels(getattr(model, 'architecture', model))
+    if image.ndim == 3 and len(image) != channels:
+        raise ValueError(
+            f'the pipeline of `{split}_dataloader` must make images of as many channels as the detector reads, '
+            f'{channels}, but they have {len(image)}; set `color_type` of LoadImageFromFile, or `backbone.in_channels` '
+            'and the statistics of `data_preprocessor`'
+        )
+    return packed
 
 
-def first_of(samples: DetDataSample | list[DetDataSample]) -> DetDataSample:
-    """The sample of an image; test-time augmentation makes several."""
-    return samples[0] if isinstance(samples, list) else samples
+def first_of(versions: T | list[T]) -> T:
+    """The first version of an image or its sample, of which test-time augmentation makes several."""
+    return versions[0] if isinstance(versions, list) else versions
 
 
 def made_up(sample: DetDataSample, num_classes: int, with_masks: bool) -> InstanceData:
@@ -85,91 +156,3 @@ def made_up(sample: DetDataSample, num_classes: int, with_masks: bool) -> Instan
         found.masks = torch.zeros(num_classes, height, width, dtype=torch.bool)
         found.masks[:, : height // 2, : width // 2] = True
     return found
-
-
-def check_crowd(metric: BaseMetric, parts: Sequence[Part]) -> None:
-    """Raise a ValueError if COCO's evaluation would look for `iscrowd` in vain."""
-    for part in parts:
-        if isinstance(metric, CocoMetric) and part.content is not None and part.content.without_crowd:
-            raise ValueError(
-                f'every annotation of {part.file} must have `iscrowd`, which the evaluation of COCO reads, but '
-                f'{part.content.without_crowd} of {len(part.content.boxes)} have none; write "iscrowd": 0'
-            )
-
-
-def try_metric(
-    metric: BaseMetric, packed: Sequence[dict], samples: Sequence[DetDataSample], folder: str, parts: Sequence[Part]
-) -> dict[str, float] | None:
-    """The names and values of the figures that a metric has; the metric itself stays as it is.
-
-    One of MMDetection's for boxes has to work; another may want more than a box, a score and a label, and is reported.
-    """
-    check_crowd(metric, parts)
-    trial = copy.copy(metric)
-    trial.results = []
-    if getattr(trial, 'outfile_prefix', None):
-        trial.outfile_prefix = os.path.join(folder, 'results')
-    if isinstance(trial, CocoMetric) and trial.img_ids is None:
-        trial.img_ids = [sample.img_id for sample in samples]
-    try:
-        with quiet():
-            trial.process(pseudo_collate(packed), [sample.to_dict() for sample in samples])
-            figures = trial.compute_metrics(trial.results)
-    except Exception as error:
-        option = f'{parts[0].split}_evaluator'
-        said = (
-            f'`{option}` must fit the data set and the detector, but {type(metric).__name__} fails on made-up '
-            f'detections: {message(error)}; the images are those of {" and ".join(part.file for part in parts)}: set '
-            f'`ann_file` and `metric` of `{option}` to what belongs to them (--no-rehearsal leaves this out)'
-        )
-        if isinstance(metric, (CocoMetric, VOCMetric)):
-            raise ValueError(said) from error
-        print_log(said, 'current', logging.WARNING)
-        return None
-    return {f'{trial.prefix}/{name}' if trial.prefix else name: value for name, value in figures.items()}
-
-
-def try_visualizer(runner: Runner, sample: DetDataSample, folder: str) -> None:
-    """Draw an image into a folder, if the detections of a validation or test are drawn."""
-    hook = next((hook for hook in runner.hooks if isinstance(hook, DetVisualizationHook)), None)
-    if hook is None or not hook.draw:
-        return
-    try:
-        image = imfrombytes(get(sample.img_path, backend_args=hook.backend_args), channel_order='rgb')
-        runner.visualizer.add_datasample(
-            'rehearsal', image, data_sample=sample, show=False, out_file=os.path.join(folder, 'rehearsal.png')
-        )
-    except Exception as error:
-        raise ValueError(
-            f'`visualizer` must draw detections, because `default_hooks.visualization` asks for it, but it fails: '
-            f'{message(error)}'
-        ) from error
-
-
-def check_watched(runner: Runner, figures: dict[str, float]) -> None:
-    """Raise a ValueError if a hook or a schedule waits for a figure that the validation does not have."""
-    watched = []
-    for hook in runner.hooks:
-        if isinstance(hook, CheckpointHook):
-            names = [hook.save_best] if isinstance(hook.save_best, str) else hook.save_best or ()
-            watched += [('`save_best` of the checkpoint hook', name) for name in names]
-        if isinstance(hook, EarlyStoppingHook):
-            watched.append(('`monitor` of EarlyStoppingHook', hook.monitor))
-    for option, name in watched:
-        if name != 'auto' and name not in figures:
-            raise ValueError(
-                f'{option} must be a figure of the validation, but got {name!r}; there are {", ".join(figures)}'
-            )
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """What a metric says about made-up detections is of no use to anybody."""
-    logger = MMLogger.get_current_instance()
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        with contextlib.redirect_stdout(io.StringIO()):
-            yield
-    finally:
-        logger.setLevel(level)
