@@ -15,7 +15,7 @@ from mmfmkt.deploy.detector import deployed_config, student_weights
 from mmfmkt.models.flows.pyramid_flow import find_flows
 
 from .arguments import load_config
-from .preflight import build_data, check_classes, check_data, in_one_process, inspect_data, rehearse
+from .preflight import check_data, checked_data
 from .runner import build_runner
 
 
@@ -65,11 +65,7 @@ def build_test_runner(cfg: Config, checkpoint: str, rehearsal: bool = True) -> R
         f'the checkpoint {checkpoint}',
         'Give it with the config of its run',
     )
-    parts = build_data(runner, 'test')
-    in_one_process(lambda: inspect_data(parts))
-    check_classes(runner.model, parts)
-    if rehearsal:
-        in_one_process(lambda: rehearse(runner, parts))
+    checked_data(runner, 'test', rehearsal=rehearsal)
     return runner
 
 

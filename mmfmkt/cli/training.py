@@ -7,6 +7,7 @@ from mmengine.runner import Runner
 from torch import Tensor
 
 from mmfmkt.common.checkpoints import read_checkpoint
+from mmfmkt.common.processes import in_one_process
 from mmfmkt.deploy.detector import is_distillation
 from mmfmkt.engine.add_hooks import add_distillation_hooks, make_resumable
 from mmfmkt.engine.checkpoint_files import Resumable, find_resumable, read_resumable
@@ -16,10 +17,8 @@ from mmfmkt.pairing.short_form import is_short, write_out
 
 from .arguments import load_config
 from .preflight import (
-    build_data,
     build_optimizer,
     check_agreement,
-    check_classes,
     check_compile,
     check_data,
     check_evaluation,
@@ -29,9 +28,7 @@ from .preflight import (
     check_sampler,
     check_sharding,
     check_start,
-    in_one_process,
-    inspect_data,
-    rehearse,
+    checked_data,
     rehearse_later_test,
     warn_of_keys,
 )
@@ -76,12 +73,9 @@ def build_training_runner(cfg: Config, args: argparse.Namespace) -> Runner:
     make_resumable(cfg)
     runner = build_runner(cfg)
     check_agreement(resumed)
-    parts = build_data(runner, 'train', 'val')
-    in_one_process(lambda: inspect_data(parts))
-    check_classes(runner.model, parts)
+    parts = checked_data(runner, 'train', 'val', rehearsal=args.rehearsal)
     check_evaluation(runner)
     if args.rehearsal:
-        in_one_process(lambda: rehearse(runner, parts))
         in_one_process(lambda: rehearse_later_test(runner, parts[0]))
     if resumed:
         check_resumable(runner.model, resumed)

@@ -7,6 +7,8 @@ import torch
 from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
+from mmfmkt.common.naming import shorten
+
 
 def read_checkpoint(path: str, option: str) -> tuple[dict[str, Tensor], dict]:
     """The weights in a checkpoint, and the whole of it. Nothing in it is executed.
@@ -45,9 +47,7 @@ def read_checkpoint(path: str, option: str) -> tuple[dict[str, Tensor], dict]:
         or not weights
         or not all(isinstance(key, str) and isinstance(value, Tensor) for key, value in weights.items())
     ):
-        content = (
-            f'a dict with {shorten(list(map(str, loaded)))}' if isinstance(loaded, dict) else type(loaded).__name__
-        )
+        content = f'a dict with {shorten(list(loaded))}' if isinstance(loaded, dict) else type(loaded).__name__
         raise ValueError(
             f'{option} {path} must hold weights, a dict of tensors or one under the key `state_dict`, but it '
             f'holds {content}'
@@ -125,8 +125,3 @@ def reason(error: Exception) -> str:
     """The first sentence of what PyTorch says, or the line that names what it has refused."""
     lines = (str(error).strip() or type(error).__name__).splitlines()
     return next((line.strip() for line in lines if 'WeightsUnpickler error' in line), lines[0]).split('. ')[0]
-
-
-def shorten(names: list[str], most: int = 4) -> str:
-    """The first of some names, for a message."""
-    return ', '.join(names[:most]) + (', ...' if len(names) > most else '')

@@ -4,10 +4,11 @@ Which of them this is, before PyTorch knows; the model that each has wrapped; an
 """
 
 import os
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from mmengine.dist import all_reduce, get_world_size
+from mmengine.dist import all_reduce, broadcast_object_list, get_world_size, is_main_process
 from mmengine.model import is_model_wrapper
 from torch import nn
 
@@ -30,3 +31,16 @@ def any_process(flag: bool) -> bool:
     total = torch.tensor(float(flag), device='cuda' if torch.cuda.is_available() else 'cpu')
     all_reduce(total)
     return total.item() > 0
+
+
+def in_one_process(check: Callable[[], None]) -> None:
+    """Let the first process of a launch check something; all of them raise its ValueError."""
+    said: list[str | None] = [None]
+    if is_main_process():
+        try:
+            check()
+        except ValueError as error:
+            said = [str(error)]
+    broadcast_object_list(said)
+    if said[0] is not None:
+        raise ValueError(said[0])

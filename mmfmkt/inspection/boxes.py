@@ -6,8 +6,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from mmfmkt.common.naming import shorten
+
 from .annotation_file import AnnotationFile
-from .categories import listed
 from .parts import Finding, Part
 
 FEW = 3  # boxes of which nothing can be said about their format
@@ -69,7 +70,7 @@ def check_left(part: Part) -> Iterator[Finding]:
     absent = [name for label, name in enumerate(classes) if not left[label]]
     if absent:
         verb = 'has' if len(absent) == 1 else 'have'
-        yield Finding(f'{part.file}: {listed(absent)} {verb} no box that a detector sees')
+        yield Finding(f'{part.file}: {shorten(absent)} {verb} no box that a detector sees')
     if part.content is not None:
         lost = unusable(part.content)
         if lost.sum() > ODD_SHARE * len(lost):

@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
+from mmfmkt.common.naming import shorten
+
 from .parts import Finding, Part
 
 
@@ -22,7 +24,7 @@ def check_ids(part: Part) -> Iterator[Finding]:
     ):
         if repeated := repeats(ids):
             yield Finding(
-                f'{part.file} must have an `id` of its own for each of its {what}, but {listed(repeated)} '
+                f'{part.file} must have an `id` of its own for each of its {what}, but {shorten(repeated)} '
                 f'{"is" if len(repeated) == 1 else "are"} there more than once; number them anew',
                 is_error=True,
             )
@@ -67,14 +69,14 @@ def check_classes(part: Part, first: Part) -> Iterator[Finding]:
         ids = [number for number, name in part.content.categories if name == twice[0]]
         yield Finding(
             f"every class must be one category of {part.file}, but '{twice[0]}' is the name of {len(ids)} categories, "
-            f'with the ids {listed(ids)}; remove the one that has no annotations, or rename it',
+            f'with the ids {shorten(ids)}; remove the one that has no annotations, or rename it',
             is_error=True,
         )
     elif absent:
         yield Finding(
             f'every class must be a category of the annotation file, but {part.file} has {len(labelled)} of the '
-            f'{len(classes)} classes ({listed(classes)}): {listed(absent)} '
-            f'{"is" if len(absent) == 1 else "are"} none of its categories ({listed(names)}); set '
+            f'{len(classes)} classes ({shorten(classes)}): {shorten(absent)} '
+            f'{"is" if len(absent) == 1 else "are"} none of its categories ({shorten(names)}); set '
             '`metainfo=dict(classes=...)` of the dataset to names of the file',
             is_error=True,
         )
@@ -87,7 +89,7 @@ def out_of_order(part: Part, labelled: Sequence[str], first: Part) -> str:
     of_first = first.labelled()
     if of_first is not None and tuple(of_first) == first.classes:
         where = f'{part.file} and {first.file} have their `categories` in another order'
-        remedy = f'write the `categories` of both in one order, {listed(first.classes)}'
+        remedy = f'write the `categories` of both in one order, {shorten(first.classes)}'
     else:
         where = f'{part.file} has its `categories` in another order than `metainfo.classes`'
         remedy = f'set classes={tuple(labelled)!r}'
@@ -107,8 +109,3 @@ def difference(one: Sequence[str], other: Sequence[str]) -> str:
 
 def repeats(values: Iterable[Any]) -> list[Any]:
     return [value for value, count in Counter(values).items() if count > 1]
-
-
-def listed(values: Sequence[Any], most: int = 5) -> str:
-    """The first of them, as text."""
-    return ', '.join(map(str, values[:most])) + (', ...' if len(values) > most else '')

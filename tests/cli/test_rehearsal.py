@@ -13,7 +13,8 @@ from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
 from mmengine.runner import Runner
 
-from mmfmkt.cli.preflight import build_data, in_one_process, rehearse, rehearse_later_test
+from mmfmkt.cli.preflight import build_data, rehearse, rehearse_later_test
+from mmfmkt.common.processes import in_one_process
 
 
 @pytest.fixture
@@ -252,7 +253,7 @@ def test_an_error_of_one_process_is_that_of_all(monkeypatch):
 
     with pytest.raises(ValueError, match='^wrong$'):
         in_one_process(broken)
-    monkeypatch.setattr('mmfmkt.cli.preflight.inspection.is_main_process', lambda: False)
+    monkeypatch.setattr('mmfmkt.common.processes.is_main_process', lambda: False)
     in_one_process(broken)  # this process does not look, and nobody has told it of an error
 
 

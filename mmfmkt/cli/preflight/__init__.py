@@ -1,6 +1,6 @@
 from .config import check_kinds, check_launcher, check_optimizer, check_sampler, check_sharding
 from .data import build_data, build_datasets, check_classes, check_data, check_evaluation, check_teacher_classes
-from .inspection import in_one_process, inspect_data
+from .inspection import checked_data, inspect_data
 from .model import build_optimizer, check_compile, check_model, warn_of_keys
 from .rehearsal import rehearse, rehearse_later_test
 from .resuming import check_agreement, check_resumable, check_start
@@ -23,7 +23,7 @@ __all__ = [
     'check_sharding',
     'check_start',
     'check_teacher_classes',
-    'in_one_process',
+    'checked_data',
     'inspect_data',
     'rehearse',
     'rehearse_later_test',

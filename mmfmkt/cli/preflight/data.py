@@ -2,10 +2,12 @@
 
 import traceback
 from collections.abc import Iterator, Sequence
+from contextlib import nullcontext
 from pathlib import Path
 
 from mmdet.registry import DATASETS
 from mmengine.config import Config
+from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import Dataset
@@ -76,7 +78,8 @@ def build_data(runner: Runner, *names: str) -> list[Part]:
         FileNotFoundError: if the annotation file of a metric is not there.
     """
     parts: list[Part] = []
-    with remembering() as files:
+    # what is in their files is for the process that looks
+    with remembering() if is_main_process() else nullcontext({}) as files:
         for name in names:
             try:
                 loop = getattr(runner, f'{name}_loop')

@@ -1,12 +1,31 @@
-"""What is odd about the annotations, said before training, once in a launch."""
+"""The data of a run, looked at before it starts."""
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from mmengine.dist import broadcast_object_list, is_main_process
 from mmengine.logging import print_log
+from mmengine.runner import Runner
 
+from mmfmkt.common.processes import in_one_process
 from mmfmkt.inspection import Part, inspect
+
+from .data import build_data, check_classes
+from .rehearsal import rehearse
+
+
+def checked_data(runner: Runner, *splits: str, rehearsal: bool) -> list[Part]:
+    """Build the data of a runner's loops and look at annotations, classes and, if it is wanted, the evaluation.
+
+    Raises:
+        ValueError: if they cannot be read, or would make a wrong detector, or cannot be evaluated.
+        FileNotFoundError: if the annotation file of a metric is not there.
+    """
+    parts = build_data(runner, *splits)
+    in_one_process(lambda: inspect_data(parts))
+    check_classes(runner.model, parts)
+    if rehearsal:
+        in_one_process(lambda: rehearse(runner, parts))
+    return parts
 
 
 def inspect_data(parts: Sequence[Part]) -> None:
@@ -19,16 +38,3 @@ def inspect_data(parts: Sequence[Part]) -> None:
         if finding.is_error:
             raise ValueError(finding.text)
         print_log(finding.text, 'current', logging.WARNING)
-
-
-def in_one_process(check: Callable[[], None]) -> None:
-    """Let the first process of a launch check something; all of them raise its ValueError."""
-    said: list[str | None] = [None]
-    if is_main_process():
-        try:
-            check()
-        except ValueError as error:
-            said = [str(error)]
-    broadcast_object_list(said)
-    if said[0] is not None:
-        raise ValueError(said[0])

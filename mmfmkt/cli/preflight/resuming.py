@@ -4,7 +4,8 @@ from mmengine.dist import all_gather_object
 from mmengine.runner import Runner
 from torch import Tensor, nn
 
-from mmfmkt.common.checkpoints import misshapen, shorten
+from mmfmkt.common.checkpoints import misshapen
+from mmfmkt.common.naming import shorten
 from mmfmkt.common.processes import unwrapped
 from mmfmkt.engine.checkpoint_files import Resumable
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from mmengine.logging import print_log
 from torch import nn
 
-from mmfmkt.common.checkpoints import shorten
+from mmfmkt.common.naming import shorten
 
 PARTS = ('neck', 'head')
 
