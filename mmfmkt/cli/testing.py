@@ -15,7 +15,7 @@ from mmfmkt.deploy.detector import deployed_config, student_weights
 from mmfmkt.models.flows.pyramid_flow import find_flows
 
 from .arguments import load_config
-from .preflight import check_data, checked_data
+from .preflight import check_data, check_tested_classes, checked_data
 from .runner import build_runner
 
 
@@ -57,15 +57,18 @@ def build_test_runner(cfg: Config, checkpoint: str, rehearsal: bool = True) -> R
     check_data(cfg, 'test_dataloader')
     cfg.load_from, cfg.resume = checkpoint, False  # the config that a resumed run leaves says resume = True
     runner = build_runner(cfg)
+    weights, meta = student_weights(checkpoint)
     # `test` loads once more, not strictly, after hooks such as EMA are ready
     model = unwrapped(runner.model)
     load_exactly(
         model.module if isinstance(model, BaseTTAModel) else model,
-        student_weights(checkpoint)[0],
+        weights,
         f'the checkpoint {checkpoint}',
         'Give it with the config of its run',
     )
-    checked_data(runner, 'test', rehearsal=rehearsal)
+    parts = checked_data(runner, 'test', rehearsal=rehearsal)
+    for part in parts:
+        check_tested_classes(meta, part.classes, checkpoint)
     return runner
 
 

@@ -76,7 +76,7 @@ def build_training_runner(cfg: Config, args: argparse.Namespace) -> Runner:
     parts = checked_data(runner, 'train', 'val', rehearsal=args.rehearsal)
     check_evaluation(runner)
     if args.rehearsal:
-        in_one_process(lambda: rehearse_later_test(runner, parts[0]))
+        in_one_process(lambda: rehearse_later_test(runner, parts))
     if resumed:
         check_resumable(runner.model, resumed)
     if start:

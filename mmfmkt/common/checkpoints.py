@@ -125,3 +125,11 @@ def reason(error: Exception) -> str:
     """The first sentence of what PyTorch says, or the line that names what it has refused."""
     lines = (str(error).strip() or type(error).__name__).splitlines()
     return next((line.strip() for line in lines if 'WeightsUnpickler error' in line), lines[0]).split('. ')[0]
+
+
+def trained_classes(checkpoint: dict) -> tuple[str, ...] | None:
+    """The names of the classes that a checkpoint of MMDetection 3 or 2 was trained on, if it says so."""
+    meta = checkpoint.get('meta')
+    meta = meta.get('dataset_meta') or meta if isinstance(meta, dict) else {}
+    classes = meta.get('classes', meta.get('CLASSES')) if isinstance(meta, dict) else None
+    return tuple(classes) if isinstance(classes, (list, tuple)) else None

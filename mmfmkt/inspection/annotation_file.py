@@ -26,7 +26,9 @@ class AnnotationFile:
         images: (A,), the `image_id` of every annotation.
         labels: (A,), its `category_id`.
         boxes: (A, 4), its `bbox`: x, y, width, height; NaN where that is not four numbers.
-        without_crowd: how many annotations have no `iscrowd`.
+        areas: (A,), its `area`; NaN where that is no number.
+        crowds: (A,), whether it stands for a group of objects.
+        ignored: (A,), whether MMDetection is told to leave it out.
     """
 
     categories: tuple[tuple[Any, str], ...]
@@ -36,7 +38,9 @@ class AnnotationFile:
     images: np.ndarray
     labels: np.ndarray
     boxes: np.ndarray
-    without_crowd: int
+    areas: np.ndarray
+    crowds: np.ndarray
+    ignored: np.ndarray
 
     @classmethod
     def of(cls, content: dict) -> AnnotationFile:
@@ -50,7 +54,9 @@ class AnnotationFile:
             values(annotations, 'image_id'),
             values(annotations, 'category_id'),
             rows([annotation.get('bbox') for annotation in annotations], 4),
-            sum('iscrowd' not in annotation for annotation in annotations),
+            rows([[annotation.get('area')] for annotation in annotations], 1)[:, 0],
+            values(annotations, 'iscrowd').astype(bool),
+            values(annotations, 'ignore').astype(bool),
         )
 
     @cached_property

@@ -13,10 +13,12 @@ from .parts import Finding, Part
 
 FEW = 3  # boxes of which nothing can be said about their format
 ODD_SHARE = 0.01  # of the boxes: COCO itself has some that are thinner than a pixel
+MANY_CROWDS = 0.5  # of the boxes: COCO has one in a hundred, and Pascal VOC's difficult objects are one in six
+LARGE = 200  # pixels: images that are larger than this have objects beyond the first hundred
 
 
 def check_format(part: Part) -> Iterator[Finding]:
-    """Boxes in units of the image, or given by two corners."""
+    """Boxes in units of the image or in percent, or given by two corners."""
     content = part.content
     known = known_boxes(content) if content else np.empty((0, 6))
     if len(known) < FEW:
@@ -30,7 +32,13 @@ def check_format(part: Part) -> Iterator[Finding]:
             is_error=True,
         )
         return
-    beyond = (x + width > image_width + 1) | (y + height > image_height + 1)
+    if min(image_width.min(), image_height.min()) > LARGE and max((x + width).max(), (y + height).max()) <= 101:
+        yield Finding(
+            f'{part.file}: all {len(known)} boxes are in the first 100 pixels of their images: are they in percent? '
+            '`bbox` is x, y, width and height in pixels'
+        )
+        return
+    beyond = (x + width > image_width + 1) | (y + height > image_height + 1) | (x < -1) | (y < -1)
     if (width > x).all() and (height > y).all() and beyond.mean() > 0.1 and inside(known).mean() > 0.9:
         yield Finding(
             f'`bbox` in {part.file} must be x, y, width and height, but its {len(known)} boxes look like two corners, '
@@ -75,6 +83,26 @@ def check_left(part: Part) -> Iterator[Finding]:
         lost = unusable(part.content)
         if lost.sum() > ODD_SHARE * len(lost):
             yield Finding(f'{part.file}: {int(lost.sum())} of {len(lost)} boxes are left out{reasons(part)}')
+        if part.content.crowds.sum() > MANY_CROWDS * len(lost):
+            yield Finding(
+                f'{part.file}: {int(part.content.crowds.sum())} of {len(lost)} boxes are crowds (`iscrowd`), which are '
+                'neither trained on nor counted; an object of its own has "iscrowd": 0'
+            )
+
+
+def check_repeats(part: Part) -> Iterator[Finding]:
+    """The same box twice: it weighs double in a training, and can be found only once in a test."""
+    if part.content is None or not len(part.content.boxes):
+        return
+    content = part.content
+    labels = np.unique(content.labels.astype(str), return_inverse=True)[1]
+    objects = np.column_stack([content.image_of_each, labels, content.boxes])
+    repeated = len(objects) - len(np.unique(objects, axis=0))
+    if repeated > ODD_SHARE * len(objects):
+        yield Finding(
+            f'{part.file}: {repeated} of {len(objects)} boxes are there more than once, with the same class; were two '
+            'exports joined?'
+        )
 
 
 def described(part: Part) -> str:
@@ -82,8 +110,8 @@ def described(part: Part) -> str:
 
 
 def unusable(content: AnnotationFile) -> np.ndarray:
-    """(A,), which boxes MMDetection leaves out for their numbers: outside of the image, or thinner than a pixel."""
-    return outside(content) | thin(content)
+    """(A,), which boxes MMDetection leaves out: outside of the image, thinner than a pixel, without area, ignored."""
+    return np.any([left_out(content) for left_out in LEFT_OUT.values()], axis=0)
 
 
 def outside(content: AnnotationFile) -> np.ndarray:
@@ -98,16 +126,20 @@ def thin(content: AnnotationFile) -> np.ndarray:
     return (content.boxes[:, 2:] < 1).any(axis=1)
 
 
+LEFT_OUT = {
+    'are thinner than a pixel': thin,
+    'are outside of their image': outside,
+    'have an `area` of 0': lambda content: content.areas <= 0,
+    'are marked with `ignore`': lambda content: content.ignored,
+}
+
+
 def reasons(part: Part) -> str:
     """Why boxes are missing, as far as it is known."""
     if part.content is None:
         return ''
-    thin_boxes, outside_boxes = int(thin(part.content).sum()), int(outside(part.content).sum())
-    known = [
-        f'{number} are {what}'
-        for number, what in ((thin_boxes, 'thinner than a pixel'), (outside_boxes, 'outside of their image'))
-        if number
-    ]
+    numbers = {why: int(left_out(part.content).sum()) for why, left_out in LEFT_OUT.items()}
+    known = [f'{number} {why}' for why, number in numbers.items() if number]
     if getattr(part.dataset, 'filter_cfg', None):
         known.append(f'`filter_cfg` is {dict(part.dataset.filter_cfg)}')
     return f': {", ".join(known)}' if known else ''

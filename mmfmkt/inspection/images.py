@@ -1,16 +1,50 @@
-"""Images: are they as large as the annotation file says?"""
+"""Images: are they there, in one split alone, and as large as the annotation file says?"""
 
 from __future__ import annotations
 
 import copy
+import os
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from mmcv.transforms import LoadImageFromFile
 
+from mmfmkt.common.naming import shorten
+
 from .parts import Finding, Part
 
 LOOKED_AT = 16  # images of a file, evenly over it
+
+
+def check_there(part: Part) -> Iterator[Finding]:
+    """Files that are not there, where files are read from a disk; a folder is read once."""
+    load = loader_of(part)
+    if load is None or load.file_client_args or load.backend_args or getattr(part.dataset, 'backend_args', None):
+        return
+    there: dict[str, set[str]] = {}
+    missing = []
+    for path in part.images:
+        folder, name = os.path.split(path)
+        if folder not in there:
+            there[folder] = set(os.listdir(folder)) if os.path.isdir(folder) else set()
+        if name not in there[folder] and '://' not in path and not os.path.exists(path):
+            missing.append(path)
+    if missing:
+        yield Finding(
+            f'every image of {part.file} must be there, but {len(missing)} of {len(part.images)} are not: '
+            f'{shorten(missing)}; set `data_prefix` of the dataset, or remove them from the file',
+            is_error=not load.ignore_empty,
+        )
+
+
+def check_apart(part: Part, trained_on: set[str]) -> Iterator[Finding]:
+    """Images that a detector has seen in its training, in a split that it is tested on."""
+    both = [path for path in part.images if path in trained_on]
+    if both:
+        yield Finding(
+            f'{part.file}: {len(both)} of {len(part.images)} images of {part.split} are also images of train, as '
+            f'{both[0]}; detectors are better on what they were trained on'
+        )
 
 
 def check_sizes(part: Part) -> Iterator[Finding]:
@@ -60,6 +94,8 @@ def sizes(about: dict, load: Callable[[dict], Any]) -> tuple[str, tuple[int, int
     try:
         loaded = load(copy.deepcopy(about))
     except Exception:  # an image that cannot be read is named when it is its turn
+        return None
+    if loaded is None:  # it may be empty
         return None
     height, width = loaded['img'].shape[:2]
     return about['img_path'], (about['width'], about['height']), (width, height)

@@ -2,23 +2,27 @@
 
 from collections.abc import Sequence
 
-from .boxes import check_format, check_left
+from .boxes import check_format, check_left, check_repeats
 from .categories import check_classes, check_ids
-from .images import check_sizes
+from .images import check_apart, check_sizes, check_there
 from .parts import Finding, Part
 
 
-def inspect(parts: Sequence[Part], first: Part | None = None) -> list[Finding]:
+def inspect(parts: Sequence[Part], others: Sequence[Part] = ()) -> list[Finding]:
     """Everything that is to be said about them, errors first; nothing about boxes where classes or ids are wrong.
 
     Args:
         parts: what is looked at.
-        first: whose classes all must have; by default the first of them.
+        others: have been looked at, and are compared with them. All must have the classes of the first.
     """
-    first = first or parts[0]
+    if not parts:
+        return []
+    first = [*others, *parts][0]
     findings = [finding for part in parts for finding in (*check_ids(part), *check_classes(part, first))]
     if not any(finding.is_error for finding in findings):
-        findings += [
-            finding for part in parts for finding in (*check_format(part), *check_left(part), *check_sizes(part))
-        ]
+        trained_on = {path for part in (*others, *parts) if part.split == 'train' for path in part.images}
+        for part in parts:
+            findings += [*check_format(part), *check_left(part), *check_repeats(part)]
+            findings += [*check_there(part), *check_sizes(part)]
+            findings += [] if part.split == 'train' else check_apart(part, trained_on)
     return sorted(findings, key=lambda finding: not finding.is_error)

@@ -46,15 +46,24 @@ class Part:
         classes = self.dataset.metainfo.get('classes') or ()
         return classes if isinstance(classes, str) else tuple(classes)
 
-    @cached_property
+    @property
     def boxes(self) -> Counter:
         """Label -> how many boxes the detector sees of it, without crowds."""
-        instances = (
-            instance
-            for index in range(len(self.dataset))
-            for instance in self.dataset.get_data_info(index).get('instances', ())
-        )
-        return Counter(instance['bbox_label'] for instance in instances if not instance.get('ignore_flag'))
+        return self._seen[0]
+
+    @property
+    def images(self) -> list[str]:
+        """The file of every image."""
+        return self._seen[1]
+
+    @cached_property
+    def _seen(self) -> tuple[Counter, list[str]]:
+        boxes, images = Counter(), []
+        for index in range(len(self.dataset)):
+            about = self.dataset.get_data_info(index)
+            boxes.update(each['bbox_label'] for each in about.get('instances', ()) if not each.get('ignore_flag'))
+            images.append(str(about.get('img_path', '')))
+        return boxes, images
 
     def labelled(self) -> list[str] | None:
         """The names of the categories in the order in which MMDetection numbers them; None if that is not known."""

@@ -36,7 +36,7 @@ def packed(file, **settings):
 
 
 def test_data_as_they_should_be_are_counted_and_drawn(inspected, tmp_path):
-    train, val = packed(write(tmp_path, 'train')), packed(write(tmp_path, 'val'))
+    train, val = (packed(write(tmp_path / name, name)) for name in ('train', 'val'))
     repeated = dict(type='RepeatDataset', times=3, dataset=train)
     status, printed = inspected('--num-images', '2', train=repeated, val=val)
     assert status == 0 and 'Nothing is odd.' in printed

@@ -3,6 +3,7 @@ import json
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.logging import MMLogger
 from mmrazor.registry import MODELS
 from torch import nn
 
@@ -16,6 +17,7 @@ from mmfmkt.cli.preflight import (
     check_sampler,
     check_start,
     check_teacher_classes,
+    check_tested_classes,
 )
 from mmfmkt.detectors.class_count import class_counts
 from mmfmkt.engine.checkpoint_files import read_resumable
@@ -104,6 +106,25 @@ def test_a_teacher_of_other_classes_or_of_another_order_is_refused(distillation,
 def test_a_teacher_of_more_classes_is_refused(distillation):
     with pytest.raises(ValueError, match='names 3 .* and the data set 2'):
         check_teacher_classes(distillation(CLASSES=('cat', 'dog', 'bird')), ('cat', 'dog'))
+
+
+@pytest.mark.parametrize(
+    'meta', [{}, dict(dataset_meta=dict(classes=('Cat', 'hot-dog'))), dict(CLASSES=['cat', 'hot dog'])]
+)
+def test_a_checkpoint_of_the_tested_classes_or_of_unknown_ones_passes(meta, caplog):
+    check_tested_classes(meta, ('cat', 'hot dog'), 'a.pth')
+
+
+def test_a_checkpoint_of_the_tested_classes_in_another_order_is_refused():
+    meta = dict(dataset_meta=dict(classes=('dog', 'cat')))
+    with pytest.raises(ValueError, match='that a.pth was trained on, in their order, dog, cat, but are cat, dog;'):
+        check_tested_classes(meta, ('cat', 'dog'), 'a.pth')
+
+
+def test_a_checkpoint_of_other_classes_than_are_tested_is_told(caplog):
+    MMLogger.get_current_instance().addHandler(caplog.handler)
+    check_tested_classes(dict(dataset_meta=dict(classes=('bird', 'cat'))), ('cat', 'dog'), 'a.pth')
+    assert 'a.pth was trained on, in their order, bird, cat, but are cat, dog' in caplog.text
 
 
 def test_learning_rates_that_decay_by_layer_are_refused():

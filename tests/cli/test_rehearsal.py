@@ -103,6 +103,20 @@ def test_an_evaluator_of_one_of_several_files_is_named(prepared, scenes):
         rehearse(*prepared(**{'val_dataloader.dataset': joined}))
 
 
+def test_an_evaluator_whose_file_has_another_order_is_named(prepared, scenes):
+    file = other_file(scenes, lambda content: content['categories'].reverse())
+    with pytest.raises(ValueError, match='`ann_file` of CocoMetric must have its categories in the order.*9, 8, 7, 6'):
+        rehearse(*prepared(**{'val_evaluator.ann_file': str(scenes / file)}))
+
+
+def test_an_evaluator_that_reads_the_objects_of_the_data_set_needs_no_iscrowd(prepared, scenes):
+    change(scenes / 'annotations/val.json', lambda content: [each.pop('iscrowd') for each in content['annotations']])
+    pipeline = Config.fromfile(ROOT / 'configs/demo/retinanet_r18.py').val_dataloader.dataset.pipeline
+    keys = ('img_id', 'img_path', 'ori_shape', 'img_shape', 'scale_factor', 'instances')
+    pipeline[-1].meta_keys = keys
+    rehearse(*prepared(**{'val_evaluator.ann_file': None, 'val_dataloader.dataset.pipeline': pipeline}))
+
+
 def test_an_evaluator_whose_file_lacks_a_class_is_named(prepared, scenes):
     file = other_file(scenes, lambda content: content['categories'].pop())
     with pytest.raises(ValueError, match='`val_evaluator` must fit the data set and the detector.*IndexError'):
@@ -172,7 +186,7 @@ def said_of_a_later_test(prepared, scenes, caplog, **changes):
     evaluator = dict(cfg.val_evaluator, ann_file=f'{scenes}/annotations/val.json', **changes)
     runner, parts = prepared(**{'test_dataloader': loader, 'test_evaluator': evaluator, 'test_cfg': {}})
     runner.logger.addHandler(caplog.handler)
-    rehearse_later_test(runner, parts[0])
+    rehearse_later_test(runner, parts)
     return [record.getMessage() for record in caplog.records if record.levelname == 'WARNING']
 
 

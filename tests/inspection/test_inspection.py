@@ -34,7 +34,7 @@ def only(texts, *said):
 
 @pytest.mark.parametrize('wrap', WRAPPERS.values(), ids=WRAPPERS)
 def test_clean_files_have_no_findings(tmp_path, wrap):
-    train, val = (dataset(write(tmp_path, name)) for name in ('train', 'val'))
+    train, val = (dataset(write(tmp_path / name, name)) for name in ('train', 'val'))
     assert findings(train=wrap(dict(train, **FILTERED)), val=val) == []
 
 
@@ -160,6 +160,47 @@ def test_boxes_that_end_outside_of_their_image_are_counted(tmp_path):
     only(warnings(findings(train=dataset(file))), '1 of 12 boxes end outside of their image')
 
 
+def test_boxes_that_begin_outside_of_their_image_are_counted(tmp_path):
+    file = write(tmp_path, 'train', lambda content: content['annotations'][0].update(bbox=[-6, 6, 20, 16]))
+    only(warnings(findings(train=dataset(file))), '1 of 12 boxes end outside of their image')
+
+
+def test_boxes_without_an_area_are_counted_with_the_reason(tmp_path):
+    file = write(tmp_path, 'train', lambda content: content['annotations'][0].update(area=0))
+    only(warnings(findings(train=dataset(file))), '1 of 12 boxes are left out: 1 have an `area` of 0')
+    none = write(tmp_path, 'train', lambda content: [each.update(area=0) for each in content['annotations']])
+    only(errors(findings(train=dataset(none))), 'none is left for 6 images: 12 have an `area` of 0')
+
+
+def test_boxes_that_are_marked_to_be_ignored_are_counted_with_the_reason(tmp_path):
+    file = write(tmp_path, 'train', lambda content: content['annotations'][0].update(ignore=1))
+    only(warnings(findings(train=dataset(file))), '1 of 12 boxes are left out: 1 are marked with `ignore`')
+
+
+def test_boxes_in_percent_are_told(tmp_path):
+    def percent(content):
+        for image in content['images']:
+            image.update(width=640, height=480)
+
+    found = warnings(findings(train=dataset(write(tmp_path, 'train', percent))))
+    assert 'are they in percent?' in found[0]
+
+
+def test_crowds_that_are_most_of_the_boxes_are_told(tmp_path):
+    def crowds(content):
+        for annotation in content['annotations'][:7]:
+            annotation['iscrowd'] = 1
+
+    only(warnings(findings(train=dataset(write(tmp_path, 'train', crowds)))), '7 of 12 boxes are crowds')
+
+
+def test_boxes_that_are_there_twice_are_counted(tmp_path):
+    def twice(content):
+        content['annotations'] += [dict(content['annotations'][0], id=99)]
+
+    only(warnings(findings(train=dataset(write(tmp_path, 'train', twice)))), '1 of 13 boxes are there more than once')
+
+
 def test_a_class_without_a_box_is_named(tmp_path):
     def only_cats(content):
         content['annotations'] = [each for each in content['annotations'] if each['category_id'] == 1]
@@ -172,6 +213,22 @@ def test_images_of_a_test_without_annotations_have_no_findings(tmp_path):
 
 
 # images ---------------------------------------------------------------------------------------------------------------
+def test_images_that_are_not_there_are_an_error_unless_they_may_be_empty(tmp_path):
+    train = dataset(write(tmp_path, 'train', lambda content: content['images'][2].update(file_name='gone.png')))
+    only(errors(findings(train=train)), '1 of 6 are not', 'gone.png', '`data_prefix`')
+    may_be_empty = dict(train, pipeline=[dict(type='LoadImageFromFile', ignore_empty=True)])
+    only(warnings(findings(train=may_be_empty)), '1 of 6 are not')
+
+
+def test_images_in_a_training_and_in_a_test_are_told(tmp_path):
+    def some(content):
+        content['images'] = content['images'][:2]
+        content['annotations'] = content['annotations'][:4]
+
+    train, val = write(tmp_path, 'train'), write(tmp_path, 'val', some)
+    only(warnings(findings(train=dataset(train), val=dataset(val))), '2 of 2 images of val are also images of train')
+
+
 def test_exchanged_width_and_height_are_told(tmp_path):
     def exchange(content):
         for image in content['images']:

@@ -1,5 +1,13 @@
 from .config import check_kinds, check_launcher, check_optimizer, check_sampler, check_sharding
-from .data import build_data, build_datasets, check_classes, check_data, check_evaluation, check_teacher_classes
+from .data import (
+    build_data,
+    build_datasets,
+    check_classes,
+    check_data,
+    check_evaluation,
+    check_teacher_classes,
+    check_tested_classes,
+)
 from .inspection import checked_data, inspect_data
 from .model import build_optimizer, check_compile, check_model, warn_of_keys
 from .rehearsal import rehearse, rehearse_later_test
@@ -23,6 +31,7 @@ __all__ = [
     'check_sharding',
     'check_start',
     'check_teacher_classes',
+    'check_tested_classes',
     'checked_data',
     'inspect_data',
     'rehearse',

@@ -1,5 +1,6 @@
 """What can be known to be wrong with the data before training starts."""
 
+import logging
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
@@ -8,11 +9,14 @@ from pathlib import Path
 from mmdet.registry import DATASETS
 from mmengine.config import Config
 from mmengine.dist import is_main_process
+from mmengine.logging import print_log
 from mmengine.runner import Runner
 from torch import nn
 from torch.utils.data import Dataset
 
 from mmfmkt.cli.start import message
+from mmfmkt.common.checkpoints import trained_classes
+from mmfmkt.common.naming import shorten
 from mmfmkt.common.processes import unwrapped
 from mmfmkt.detectors.class_count import class_counts
 from mmfmkt.engine.loading.sample_errors import name_samples
@@ -168,6 +172,27 @@ def check_teacher_classes(model: nn.Module, classes: Sequence[str] | None) -> No
             f'{len(classes)} ({", ".join(classes[:3])}, ...){first}; train the teacher on the data of the '
             'student, or, if the names mean the same, set `check_classes=False` of the model'
         )
+
+
+def check_tested_classes(meta: dict, classes: Sequence[str], checkpoint: str) -> None:
+    """Compare the classes of the data with those that a checkpoint was trained on, if it says so; warn if they differ.
+
+    Raises:
+        ValueError: if they are the same in another order, which is a mistake for certain.
+    """
+    trained = trained_classes(dict(meta=meta))
+    if not trained or not classes:
+        return
+    of_checkpoint, of_data = list(map(spelled, trained)), list(map(spelled, classes))
+    if of_checkpoint == of_data:
+        return
+    said = (
+        f'the classes of the data set must be those that {checkpoint} was trained on, in their order, '
+        f'{shorten(trained)}, but are {shorten(classes)}'
+    )
+    if sorted(of_checkpoint) == sorted(of_data):
+        raise ValueError(f'{said}; write the `categories` of the file, and `classes`, in the order of the training')
+    print_log(said, 'current', logging.WARNING)
 
 
 def spelled(name: str) -> str:

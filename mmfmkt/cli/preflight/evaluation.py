@@ -19,17 +19,34 @@ from mmengine.logging import MMLogger, print_log
 from mmengine.runner import Runner
 
 from mmfmkt.cli.start import message
+from mmfmkt.common.naming import shorten
 from mmfmkt.inspection import Part
 
 
-def check_crowd(metric: BaseMetric, parts: Sequence[Part]) -> None:
-    """Raise a ValueError if COCO's evaluation would look for `iscrowd` in vain."""
-    for part in parts:
-        if isinstance(metric, CocoMetric) and part.content is not None and part.content.without_crowd:
-            raise ValueError(
-                f'every annotation of {part.file} must have `iscrowd`, which the evaluation of COCO reads, but '
-                f'{part.content.without_crowd} of {len(part.content.boxes)} have none; write "iscrowd": 0'
-            )
+def check_annotations(metric: BaseMetric, classes: Sequence[str]) -> None:
+    """Look at what the evaluation of COCO reads: it may be another file than that of the data set.
+
+    Raises:
+        ValueError: if an annotation has no `iscrowd`, or if the categories have another order than the classes.
+    """
+    api = getattr(metric, '_coco_api', None)
+    if not isinstance(metric, CocoMetric) or api is None:
+        return
+    annotations = api.dataset.get('annotations', ())
+    without = sum('iscrowd' not in annotation for annotation in annotations)
+    if without:
+        raise ValueError(
+            f'every annotation must have `iscrowd`, which the evaluation of COCO reads, but {without} of '
+            f'{len(annotations)} in the `ann_file` of {type(metric).__name__} have none; write "iscrowd": 0'
+        )
+    names = {category['id']: category['name'] for category in api.dataset['categories']}
+    numbered = [names[number] for number in api.get_cat_ids(cat_names=list(classes))]
+    if sorted(numbered) == sorted(classes) and numbered != list(classes):
+        raise ValueError(
+            f'the `ann_file` of {type(metric).__name__} must have its categories in the order of the classes, '
+            f'{shorten(classes)}, but has {shorten(numbered)}: detections would be compared with other classes; give '
+            'it the file of the data set'
+        )
 
 
 def try_metric(
@@ -39,7 +56,7 @@ def try_metric(
 
     One of MMDetection's for boxes has to work; another may want more than a box, a score and a label, and is reported.
     """
-    check_crowd(metric, parts)
+    check_annotations(metric, parts[0].classes)
     trial = copy.copy(metric)
     trial.results = []
     if getattr(trial, 'outfile_prefix', None):

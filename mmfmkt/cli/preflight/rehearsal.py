@@ -44,10 +44,14 @@ def rehearse(runner: Runner, parts: Sequence[Part]) -> None:
             check_watched(runner, figures)
 
 
-def rehearse_later_test(runner: Runner, trained_on: Part) -> None:
+def rehearse_later_test(runner: Runner, others: Sequence[Part]) -> None:
     """Warn if the test that a training's config describes, on other data than its validation, would fail or is odd.
 
     It is no part of the training, which goes on: its data may be on another machine.
+
+    Args:
+        runner: of the training.
+        others: the data sets of the training, with which those of the test are compared.
     """
     cfg = runner.cfg
     described = cfg.get('test_dataloader'), cfg.get('test_evaluator')
@@ -57,7 +61,7 @@ def rehearse_later_test(runner: Runner, trained_on: Part) -> None:
         check_data(cfg, 'test_dataloader')
         datasets, parts = build_datasets(cfg, 'test')
         name_samples(datasets['test'])
-        for finding in inspect(parts, trained_on):
+        for finding in inspect(parts, others):
             print_log(finding.text, 'current', logging.WARNING)
         evaluator = runner.build_evaluator(cfg.test_evaluator)
         evaluator.dataset_meta = datasets['test'].metainfo

@@ -9,7 +9,7 @@ from mmengine.logging import print_log
 from torch import Tensor, nn
 
 from mmfmkt.common.building import build_detector
-from mmfmkt.common.checkpoints import load_exactly, read_checkpoint
+from mmfmkt.common.checkpoints import load_exactly, read_checkpoint, trained_classes
 from mmfmkt.common.config_files import read_detector_config
 from mmfmkt.common.memory_layout import channels_last
 from mmfmkt.common.precision import autocast, chosen_dtype
@@ -47,14 +47,6 @@ def load_strictly(detector: nn.Module, checkpoint: str | None) -> dict:
         'current',
     )
     return loaded
-
-
-def trained_classes(checkpoint: dict) -> tuple[str, ...] | None:
-    """The names of the classes that a checkpoint of MMDetection 3 or 2 was trained on, if it says so."""
-    meta = checkpoint.get('meta')
-    meta = meta.get('dataset_meta') or meta if isinstance(meta, dict) else {}
-    classes = meta.get('classes', meta.get('CLASSES')) if isinstance(meta, dict) else None
-    return tuple(classes) if isinstance(classes, (list, tuple)) else None
 
 
 class FrozenTeacher:
