@@ -134,6 +134,7 @@ def test_a_metric_of_what_is_not_detected_is_named(prepared):
         ({'default_hooks.checkpoint.save_best': 'bbox_mAP'}, '`save_best`'),
         ({'default_hooks.checkpoint.save_best': ['coco/bbox_mAP', 'bbox_mAP']}, '`save_best`'),
         ({'custom_hooks': [dict(type='EarlyStoppingHook', monitor='bbox_mAP')]}, '`monitor` of EarlyStoppingHook'),
+        ({'param_scheduler': [dict(type='ReduceOnPlateauLR', monitor='bbox_mAP')]}, '`monitor` of ReduceOnPlateauLR'),
     ],
 )
 def test_a_hook_that_waits_for_a_figure_which_nobody_has_is_named(prepared, settings, option):

@@ -19,6 +19,7 @@ from mmengine.logging import MMLogger, print_log
 from mmengine.runner import Runner
 
 from mmfmkt.cli.start import message
+from mmfmkt.common.config_files import type_name
 from mmfmkt.common.naming import shorten
 from mmfmkt.inspection import Part
 
@@ -107,6 +108,10 @@ def check_watched(runner: Runner, figures: dict[str, float]) -> None:
             watched += [('`save_best` of the checkpoint hook', name) for name in names]
         if isinstance(hook, EarlyStoppingHook):
             watched.append(('`monitor` of EarlyStoppingHook', hook.monitor))
+    schedules = runner.cfg.get('param_scheduler') or []
+    for schedule in schedules if isinstance(schedules, (list, tuple)) else [schedules]:
+        if 'ReduceOnPlateau' in type_name(schedule):  # of which MMEngine would warn, and never reduce
+            watched.append((f'`monitor` of {type_name(schedule)}', schedule.get('monitor', 'loss')))
     for option, name in watched:
         if name != 'auto' and name not in figures:
             raise ValueError(
