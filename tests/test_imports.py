@@ -27,6 +27,7 @@ ORDER = [
     'engine',
     'inspection',
     'cli',
+    'api',
     'lab',
 ]
 FILES = sorted(path for path in PACKAGE.rglob('*.py') if path != PACKAGE / '__init__.py' and '.mim' not in path.parts)

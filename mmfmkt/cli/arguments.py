@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mmengine.config import Config, DictAction
 
-from mmfmkt.common.config_files import read_config, type_name
+from mmfmkt.common.config_files import config_name, read_config, type_name
 from mmfmkt.pairing.method import method_names, read_method
 from mmfmkt.pairing.short_form import SHORT_FORM
 
@@ -97,7 +97,7 @@ def load_config(args: argparse.Namespace) -> Config:
                 f'--method and --cfg-options model.method must not differ, but got {args.method} and '
                 f'{options["model.method"]}; one of them is enough'
             )
-    return apply_options(read_config(args.config, 'the config'), args, name=Path(args.config).stem)
+    return apply_options(read_config(args.config, 'the config'), args, name=config_name(args.config))
 
 
 def apply_options(cfg: Config, args: argparse.Namespace, name: str) -> Config:

@@ -6,7 +6,7 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from mmfmkt.common.config_files import read_config
+from mmfmkt.common.config_files import config_name, read_config
 from mmfmkt.common.processes import is_first_process
 from mmfmkt.engine.add_hooks import import_project
 from mmfmkt.pairing.method import read_method
@@ -34,18 +34,19 @@ def distillation_config(args: argparse.Namespace) -> Config:
     if cfg.get('model'):
         cfg.model = dict(type='mmrazor.FMKTPair', architecture=cfg.model, method=args.method)
         if with_teacher:
-            cfg.model.update(teacher=absolute(args.teacher), teacher_ckpt=absolute(args.teacher_ckpt))
+            teacher = args.teacher.model if isinstance(args.teacher, Config) else absolute(args.teacher)
+            cfg.model.update(teacher=teacher, teacher_ckpt=absolute(args.teacher_ckpt))
         if args.inherit:
             cfg.model.inherit = args.inherit
         if args.evaluate_teacher:
             cfg.model.evaluate_teacher = True
     import_project(cfg)
-    return write_out(apply_options(cfg, args, f'{Path(args.method).stem}_{Path(args.student.split("::")[-1]).stem}'))
+    return write_out(apply_options(cfg, args, f'{Path(args.method).stem}_{config_name(args.student)}'))
 
 
-def absolute(name: str) -> str:
+def absolute(name: str | Path) -> str:
     """The path of a local file from the root, so that a saved config can be used from any folder; other names stay."""
-    return str(Path(name).resolve()) if Path(name).exists() else name
+    return str(Path(name).resolve()) if Path(name).exists() else str(name)
 
 
 def prepare_distillation(args: argparse.Namespace) -> Runner | None:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import re
 from collections.abc import Iterable
+from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 from mmengine.hub import get_config
@@ -12,17 +14,20 @@ from mmengine.hub import get_config
 from .config_paths import moved
 
 
-def read_config(config: str, option: str) -> Config:
+def read_config(config: str | Path | Config, option: str) -> Config:
     """A config file, or a config of an installed package ('mmdet::retinanet/retinanet_r50_fpn_1x_coco.py').
 
     Args:
-        config: path or 'package::path'.
+        config: path or 'package::path', or what was read of one, of which there is a copy.
         option: what the user set it by, for the messages.
 
     Raises:
         FileNotFoundError: if it is not there, or one of its bases; if it has moved, the message says where to.
         ValueError: if it is no config.
     """
+    if isinstance(config, Config):
+        return copy.deepcopy(config)
+    config = str(config)
     try:
         return get_config(config) if '::' in config else Config.fromfile(config)
     except (FileNotFoundError, IsADirectoryError) as error:
@@ -47,6 +52,12 @@ def describe_missing(config: str, option: str, error: OSError) -> str:
     if new_place:
         return f'{option} {config} has a base that is elsewhere: {new_place}'
     return f'{option} {config} must find every file that it needs, but {missing} is not there'
+
+
+def config_name(config: str | Path | Config) -> str:
+    """What a run of a config is called: the name of its file."""
+    path = config.filename or 'config' if isinstance(config, Config) else str(config).split('::')[-1]
+    return Path(path).stem
 
 
 def type_name(config: dict) -> str:

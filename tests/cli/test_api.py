@@ -1,0 +1,53 @@
+"""The tools as functions: the same runs, the same checks."""
+
+import pytest
+from commands import ROOT
+from mmengine.config import Config
+
+import mmfmkt
+from mmfmkt import Trained, distill, evaluate, export, train
+
+TEACHER = ROOT / 'configs/demo/retinanet_r34.py'
+AP = 'coco/bbox_mAP'
+
+
+@pytest.mark.slow
+def test_a_student_is_distilled_evaluated_and_exported(student, named_teacher, tmp_path):
+    work_dir, options = tmp_path / 'run', {'train_cfg.max_epochs': 1}
+    run = distill(student, TEACHER, named_teacher, work_dir=work_dir, cfg_options=options)
+    assert isinstance(run, Trained) and run.checkpoint == work_dir / 'epoch_1.pth'
+    assert run.config.model.type == 'mmrazor.FMKTDistill' and 0 <= run.figures[AP] <= 1
+    measured = evaluate(run.config, run.checkpoint, work_dir=tmp_path / 'test')
+    assert measured[AP] == pytest.approx(run.figures[AP], abs=1e-3)
+    config, checkpoint = export(run.config, run.checkpoint, tmp_path / 'student.pth')
+    assert 'mmfmkt' not in config.read_text()
+    assert evaluate(config, checkpoint, work_dir=tmp_path / 'test')[AP] == measured[AP]
+    resumed = distill(student, TEACHER, named_teacher, work_dir=work_dir, resume=True)  # to the second epoch
+    assert resumed.checkpoint == work_dir / 'epoch_2.pth'
+
+
+@pytest.mark.slow
+def test_configs_that_were_read_are_taken_and_left_as_they_are(student, named_teacher, tmp_path):
+    configs = [Config.fromfile(student), Config.fromfile(TEACHER)]
+    before = [config.pretty_text for config in configs]
+    run = distill(*configs, named_teacher, work_dir=tmp_path, cfg_options={'train_cfg.max_epochs': 1}, method='pkd')
+    assert run.checkpoint.exists() and [config.pretty_text for config in configs] == before
+
+
+def test_what_is_wrong_is_an_error_before_the_training_and_not_the_end_of_the_program(student, tmp_path):
+    with pytest.raises(FileNotFoundError, match='the teacher.*nowhere.pth|`teacher_ckpt`.*nowhere.pth'):
+        distill(student, TEACHER, 'nowhere.pth', work_dir=tmp_path)
+    with pytest.raises(ValueError, match='must be given the config of a teacher'):
+        distill(student, work_dir=tmp_path)
+    with pytest.raises(FileNotFoundError, match='the config must be a config file.*nowhere.py'):
+        train('nowhere.py')
+    with pytest.raises(FileNotFoundError, match='nowhere.pth'):
+        evaluate(student, 'nowhere.pth', work_dir=tmp_path)
+    with pytest.raises(ValueError, match='--method must be given with a pair'):
+        export(student, 'nowhere.pth', tmp_path / 'out.pth', method='fmkt')
+
+
+def test_every_name_is_there_and_another_is_not():
+    assert all(hasattr(mmfmkt, name) for name in mmfmkt.__all__)
+    with pytest.raises(AttributeError, match="no attribute 'distil'"):
+        mmfmkt.distil  # noqa: B018
