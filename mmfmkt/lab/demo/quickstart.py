@@ -12,7 +12,7 @@ from typing import Any
 from mmengine.config import Config
 
 from mmfmkt.cli.pictures import draw_pictures
-from mmfmkt.common.files import project_folder
+from mmfmkt.common.files import project_folder, write_whole
 from mmfmkt.common.progress import Progress
 from mmfmkt.deploy.export import export_student
 from mmfmkt.lab.study.data import CocoFolder, own_data
@@ -23,6 +23,7 @@ from mmfmkt.lab.study.study import do_study
 from mmfmkt.lab.study.study_file import read_study
 from mmfmkt.lab.study.tables import markdown_table
 from mmfmkt.visualization.detections import draw_detections
+from mmfmkt.visualization.html_page import html_page
 
 from .digit_scenes import SPLITS, make_split
 
@@ -125,7 +126,21 @@ def quickstart(
         )
     draw(study, folder, out / 'detections.png')
     print(f'\ntables and charts: {report}\ndetections: {out / "detections.png"}')
+    pictures = {'Detections': [out / 'detections.png']}
     for name in DEPLOYED:
         run = next(iter(study.runs[name].values()))
-        print(f'flow of {run.title}: {draw_flow(run, out / f"flow_{name}")[0].parent}')
+        pictures[f'The flow of {run.title}'] = drawn = draw_flow(run, out / f'flow_{name}')
+        print(f'flow of {run.title}: {drawn[0].parent}')
         print(f'{run.title} student to deploy: {export(run)} (and its config beside it)')
+    print(f'all of it on one page: {write_page(report, pictures)}')
+
+
+def write_page(report: Path, pictures: dict[str, Sequence[Path]]) -> Path:
+    """Write a page of the report and of more pictures, title -> files."""
+    sections = [
+        f'## {title}\n\n' + '\n\n'.join(f'![{file.stem}]({file.relative_to(report.parent)})' for file in files)
+        for title, files in pictures.items()
+    ]
+    page = report.with_name('results.html')
+    write_whole(page, html_page('\n\n'.join([report.read_text(), *sections]), report.parent))
+    return page

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from mmfmkt.common.files import write_whole
+from mmfmkt.visualization.html_page import html_page
 
 from .charts import draw_costs, draw_table
 from .epochs_chart import draw_epochs
@@ -23,7 +24,7 @@ that take turns, and *inference* the multiply-adds, both over the plain student'
 
 
 def write_report(study: Study, results: Results, out: Path) -> Path:
-    """Write `report.md` and its charts into a folder, and return its path."""
+    """Write `report.md`, its charts, and `report.html`, which holds them, into a folder, and return the first."""
     differences = [
         results.difference(row, table.reference) for table in study.tables for row in table.rows if results.has(row)
     ]
@@ -39,7 +40,9 @@ def write_report(study: Study, results: Results, out: Path) -> Path:
     draw_costs(study, study.tables[0], results, out / 'costs.png')
     lines += ['## Costs', '![AP over training time](costs.png)']
     report = out / 'report.md'
-    write_whole(report, '\n\n'.join(line.strip() for line in lines if line) + '\n')
+    text = '\n\n'.join(line.strip() for line in lines if line) + '\n'
+    write_whole(report, text)
+    write_whole(report.with_suffix('.html'), html_page(text, out))
     return report
 
 

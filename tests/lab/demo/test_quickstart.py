@@ -21,7 +21,13 @@ def test_one_command_makes_table_pictures_and_students(digits, tmp_path):
     for title in ('teacher (R34)', 'plain student (R18)', 'PKD', 'FM-KT', 'FM-KT^Θ', 'FM-KT, bypassed at inference'):
         assert f'| {title} ' in printed
     assert '100%' in printed and 'smoke version' in printed
-    for name in ('report.md', 'detections.png', 'flow_fmkt/errors.png', 'flow_fmkt-theta/detections.png'):
+    for name in (
+        'report.md',
+        'results.html',
+        'detections.png',
+        'flow_fmkt/errors.png',
+        'flow_fmkt-theta/detections.png',
+    ):
         assert (tmp_path / name).stat().st_size > 1000
     rows = [json.loads(line) for line in (tmp_path / 'results.jsonl').read_text().splitlines()]
     assert {row['run']: row['seed'] for row in rows} == {
