@@ -143,12 +143,12 @@ def test_a_hook_that_waits_for_a_figure_which_nobody_has_is_named(prepared, sett
 
 
 def test_a_pipeline_without_an_end_is_named(prepared):
-    with pytest.raises(ValueError, match='the pipeline of `val_dataloader` must end with PackDetInputs'):
+    with pytest.raises(ValueError, match='the pipeline of the val images must end with PackDetInputs'):
         rehearse(*prepared(**{'val_dataloader.dataset.pipeline': [dict(type='LoadImageFromFile')]}))
 
 
 def test_a_pipeline_of_the_training_without_an_end_is_named(prepared):
-    with pytest.raises(ValueError, match='the pipeline of `train_dataloader` must end with PackDetInputs'):
+    with pytest.raises(ValueError, match='the pipeline of the train images must end with PackDetInputs'):
         rehearse(*prepared(**{'train_dataloader.dataset.pipeline': [dict(type='LoadImageFromFile')]}))
 
 
@@ -159,7 +159,7 @@ def test_images_of_other_channels_than_the_detector_reads_are_named(prepared, sp
         dict(type='LoadAnnotations', with_bbox=True),
         dict(type='PackDetInputs'),
     ]
-    with pytest.raises(ValueError, match=f'`{split}_dataloader` must make images of as many.* reads, 3, .* have 1;'):
+    with pytest.raises(ValueError, match=f'the {split} images must make images of as many.* reads, 3, .* have 1;'):
         rehearse(*prepared(**{f'{split}_dataloader.dataset.pipeline': pipeline}))
 
 
@@ -203,7 +203,7 @@ def test_a_later_test_that_is_the_validation_or_works_gives_no_warning(prepared,
     [
         (dict(ann_file='annotations/test.json'), {}, 'annotations/test.json must exist'),
         ({}, dict(metric=['bbox', 'segm']), '`test_evaluator` must fit.*segm'),
-        (dict(pipeline=[dict(type='LoadImageFromFile')]), {}, 'pipeline of `test_dataloader` must end'),
+        (dict(pipeline=[dict(type='LoadImageFromFile')]), {}, 'pipeline of the test images must end'),
     ],
 )
 def test_a_later_test_that_would_fail_gives_a_warning(prepared, scenes, caplog, dataset, evaluator, said):

@@ -18,6 +18,7 @@ from torch.utils.data import Dataset
 from mmfmkt.cli.start import message
 from mmfmkt.common.processes import unwrapped
 from mmfmkt.detectors.channels import image_channels
+from mmfmkt.engine.hooks import UnlabelledHook
 from mmfmkt.engine.loading.sample_errors import name_samples
 from mmfmkt.engine.loading.seeding import seeded
 from mmfmkt.inspection import Part, inspect
@@ -37,6 +38,10 @@ def rehearse(runner: Runner, parts: Sequence[Part]) -> None:
     for split in dict.fromkeys(part.split for part in parts):
         if split == 'train':
             try_training_data(runner, runner.train_loop.dataloader.dataset)
+            for hook in runner.hooks:
+                if isinstance(hook, UnlabelledHook):
+                    hook.check(runner)
+                    try_training_data(runner, hook.dataset, 'unlabelled')
             continue
         of_split = [part for part in parts if part.split == split]
         figures = try_evaluation(runner, of_split, getattr(runner, f'{split}_loop').evaluator)
@@ -70,12 +75,12 @@ def rehearse_later_test(runner: Runner, others: Sequence[Part]) -> None:
         print_log(f'a test with this config would fail: {message(error)}', 'current', logging.WARNING)
 
 
-def try_training_data(runner: Runner, dataset: Dataset) -> None:
+def try_training_data(runner: Runner, dataset: Dataset, split: str = 'train') -> None:
     """Make the first and the last image of a training ready; its state and its random numbers stay as they are."""
     trial = with_own_pipelines(dataset)
     with seeded(0):
         for index in ends(trial):
-            packed_by(trial, index, 'train', runner)
+            packed_by(trial, index, split, runner)
 
 
 def try_evaluation(runner: Runner, parts: Sequence[Part], evaluator: Evaluator) -> dict[str, float] | None:
@@ -128,7 +133,7 @@ def packed_by(dataset: Dataset, index: int, split: str, runner: Runner) -> dict[
     packed = dataset[index]
     if not isinstance(packed, dict) or 'data_samples' not in packed:
         raise ValueError(
-            f'the pipeline of `{split}_dataloader` must end with PackDetInputs, but it returns '
+            f'the pipeline of the {split} images must end with PackDetInputs, but it returns '
             f'{type(packed).__name__} without data_samples'
         )
     image = first_of(packed['inputs'])
@@ -136,7 +141,7 @@ def packed_by(dataset: Dataset, index: int, split: str, runner: Runner) -> dict[
     channels = image_channels(getattr(model, 'architecture', model))
     if image.ndim == 3 and len(image) != channels:
         raise ValueError(
-            f'the pipeline of `{split}_dataloader` must make images of as many channels as the detector reads, '
+            f'the pipeline of the {split} images must make images of as many channels as the detector reads, '
             f'{channels}, but they have {len(image)}; set `color_type` of LoadImageFromFile, or `backbone.in_channels` '
             'and the statistics of `data_preprocessor`'
         )

@@ -8,6 +8,7 @@ from .non_finite_hook import NonFiniteHook
 from .preemption_hook import PreemptionHook
 from .randomness_hook import RandomnessHook
 from .step_warm_up_hook import StepWarmUpHook
+from .unlabelled_hook import UnlabelledHook
 from .weight_schedule_hook import WeightScheduleHook
 
 __all__ = [
@@ -22,5 +23,6 @@ __all__ = [
     'RandomnessHook',
     'SplitDistillerHook',
     'StepWarmUpHook',
+    'UnlabelledHook',
     'WeightScheduleHook',
 ]

@@ -28,6 +28,7 @@ from mmfmkt.models.teacher.settings import TeacherSettings
 from .dry_run import check_fit, check_losses
 from .inherit import check_inherit, inherit
 from .protocols import PreparesFromStudent, PreparesFromTeacher
+from .unlabelled import losses_of_recorded, mappings_without_labels, mean_over_images
 from .weight_schedule import WeightSchedule
 
 ROIS = 'mmfmkt.rois'  # the recorder of the boxes that the student's RoI head is trained on
@@ -55,6 +56,8 @@ class FMKTDistill(BaseAlgorithm):
     Attributes:
         distill_weight: factor of all losses of the distiller, in [0, 1].
         distilling: False after :meth:`stop_distillation`.
+        unlabelled: for the next forward pass, a batch of images without labels as a data loader gives it; the losses
+            of features are then means over all images.
 
     Raises:
         TypeError: if there is no teacher and the distiller records one.
@@ -83,6 +86,7 @@ class FMKTDistill(BaseAlgorithm):
         check_losses_named(self.distiller, log_only)
         self.weight_schedule = WeightSchedule(**weight_schedule or {})
         self.distill_weight, self.distilling = 1.0, True
+        self.unlabelled: dict | None = None
         settings = build_settings(TeacherSettings, teacher, type(self).__name__)
         self.inherits, self.evaluate_teacher, self.check_classes = (
             settings.inherit,
@@ -172,6 +176,8 @@ class FMKTDistill(BaseAlgorithm):
             return {**super().loss(inputs, data_samples), **unused(self.distiller)}
         if self.teacher and not self.teacher_prepared:
             self.prepare_teacher(inputs, data_samples)
+        batch, self.unlabelled = self.unlabelled, None
+        of_unlabelled = self.unlabelled_losses(batch) if batch else {}
         student_recorders = self.distiller.student_recorders
         with self.distiller.teacher_recorders, student_recorders:
             hand_over(student_recorders, data_samples)
@@ -185,9 +191,22 @@ class FMKTDistill(BaseAlgorithm):
         check_recorded(self.distiller)
         distill_losses = self.distiller.compute_distill_losses()
         forget_records(self.distiller)
+        if batch:
+            number = len(batch['inputs'])
+            distill_losses = mean_over_images(distill_losses, of_unlabelled, number / (number + len(inputs)))
         if self.distill_weight != 1:
             distill_losses = {**distill_losses, **scaled(distill_losses, self.distill_weight)}
         return {**losses, **add_prefix(distill_losses, 'distill')}
+
+    def unlabelled_losses(self, batch: dict) -> dict[str, Tensor]:
+        """The losses that compare features, of a batch of images without labels."""
+        data = self.data_preprocessor(batch, True)
+        with self.distiller.teacher_recorders, self.distiller.student_recorders:
+            features = self.teacher.start(data['inputs'], data['data_samples']) if self.teacher else ()
+            self.architecture.extract_feat(data['inputs'])
+            if self.teacher:
+                self.teacher.wait_for(features)
+        return losses_of_recorded(self.distiller, mappings_without_labels(self.distiller))
 
     def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """As MMEngine's, with gradients of NaN if the sum is not finite.

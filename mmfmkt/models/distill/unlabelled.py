@@ -1,0 +1,53 @@
+"""Images that nobody has labelled: the losses that need no labels are computed for them too."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from mmrazor.models.distillers import ConfigurableDistiller
+from mmrazor.models.task_modules import ModuleOutputsRecorder
+from torch import Tensor
+
+from mmfmkt.compat import replaced
+from mmfmkt.models.recorders.recorded_heads import forget_records
+
+
+def mappings_without_labels(distiller: ConfigurableDistiller) -> dict[str, Mapping]:
+    """The mappings of the losses that read only what backbone and neck return.
+
+    A head returns predictions for images with labels only, so that losses which compare predictions are not among them.
+
+    Raises:
+        ValueError: if there is none.
+    """
+    managers = {True: distiller.student_recorders, False: distiller.teacher_recorders}
+
+    def of_features(record: Mapping) -> bool:
+        recorder = managers[record['from_student']].recorders[record['recorder']]
+        return isinstance(recorder, ModuleOutputsRecorder) and recorder.source.split('.')[0] in ('backbone', 'neck')
+
+    mappings = {
+        name: mapping
+        for name, mapping in distiller.loss_forward_mappings.items()
+        if all(map(of_features, mapping.values()))
+    }
+    if not mappings:
+        raise ValueError(
+            'images without labels must be used with a method that compares features and reads no boxes, as fmkt-theta '
+            f'or pkd, but the losses of this one are {", ".join(distiller.loss_forward_mappings)}'
+        )
+    return mappings
+
+
+def losses_of_recorded(distiller: ConfigurableDistiller, mappings: dict[str, Mapping]) -> dict[str, Tensor]:
+    """The losses of these mappings, of what was recorded last; it is forgotten then."""
+    with replaced(distiller, 'loss_forward_mappings', mappings):
+        losses = distiller.compute_distill_losses()
+    forget_records(distiller)
+    return losses
+
+
+def mean_over_images(labelled: dict, unlabelled: dict, share: float) -> dict:
+    """Losses that are means over images, where `share` of the images is without labels; others stay."""
+    both = {name: (1 - share) * labelled[name] + share * loss for name, loss in unlabelled.items()}
+    return {**labelled, **both}
