@@ -36,7 +36,7 @@ def dataset(folder):
     return dict(type='mmrazor.UnlabelledImages', data_root=str(folder), pipeline=PIPELINE)
 
 
-# the loss --------------------------------------------------------------------------------------------------------------
+# the loss -------------------------------------------------------------------------------------------------------------
 @pytest.fixture(params=['fmkt', 'theta'])
 def config(request):
     return request.getfixturevalue(request.param)
