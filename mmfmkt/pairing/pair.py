@@ -37,6 +37,7 @@ from .fill import (
     with_flow_neck,
 )
 from .method import DEFAULT, Method, check_fit, kind_of, method_names, read_method
+from .several_teachers import add_teacher, in_common, weighted, weighted_teachers
 
 # further arguments of the algorithms
 SETTINGS = (
@@ -54,7 +55,7 @@ SETTINGS = (
 
 def pair_config(
     architecture: dict,
-    teacher: str | dict | None = None,
+    teacher: str | dict | list[dict] | None = None,
     teacher_ckpt: str | None = None,
     method: str = DEFAULT,
     flow: dict | None = None,
@@ -72,7 +73,9 @@ def pair_config(
 
     Args:
         architecture: config of the student detector.
-        teacher: config file, 'package::' config or config dict of the teacher; not read by methods without one.
+        teacher: config file, 'package::' config or config dict of the teacher; not read by methods without one. Several
+            are a list of dict(teacher=..., teacher_ckpt=..., weight=1.0): the loss is the mean of those towards each,
+            weighted. The method must compare features; settings that are about the teacher are about the first.
         teacher_ckpt: file or address of its weights.
         method: a file of `configs/_base_/methods`, as 'fmkt' or 'pkd', or a .py file like those.
         flow: settings of the flow that differ from the method's, as `num_steps`; `levels` chooses levels of the
@@ -98,23 +101,26 @@ def pair_config(
     changes = {'flow': flow, 'head_flow': head_flow}
     check_flows(chosen, changes)
     student, pyramid = build_with_pyramid(architecture, 'student')
-    matched: Matched = match_levels(pyramid, pyramid)
+    matched: list[Matched] = [match_levels(pyramid, pyramid)]
+    shares = [1.0]
     parts = copy.deepcopy(chosen.distiller)
     if chosen.reads_teacher:
-        detector, of_teacher = build_with_pyramid(read_detector_config(teacher), 'teacher')
-        check_fit(chosen, student, detector)
-        matched = match_levels(pyramid, of_teacher)
-        fill_sources(parts['teacher_recorders'], detector)
-        others.update(teacher=to_dict(teacher), teacher_ckpt=teacher_ckpt)
+        teachers, shares = weighted_teachers(teacher, teacher_ckpt)
+        built = [build_with_pyramid(read_detector_config(each['teacher']), 'teacher') for each in teachers]
+        for detector, _ in built:
+            check_fit(chosen, student, detector)
+        matched = in_common([match_levels(pyramid, of_teacher) for _, of_teacher in built])
+        fill_sources(parts['teacher_recorders'], built[0][0])
+        others.update(to_dict(teachers[0] if len(teachers) == 1 else dict(teacher=teachers)))
     fill_sources(parts.get('student_recorders'), student)
-    matched = fill_losses(chosen, parts, student, loss, matched, (flow or {}).get('levels'))
+    matched = fill_losses(chosen, parts, student, loss, matched, shares, (flow or {}).get('levels'))
     if auxiliary_head is not None:
         add_auxiliary_head(parts, student, to_dict(auxiliary_head))
-    flows = fill_flows(chosen, changes, student, [level for level, _ in matched])
+    flows = fill_flows(chosen, changes, student, [level for level, _ in matched[0]])
     if 'connector' in flows:
         parts['connectors']['flow']['flow'] = flows['connector']
     if is_first_process() and on_pyramid(chosen):
-        print(describe_matched(matched))
+        print(*map(describe_matched, matched), sep='\n')
     architecture = with_flows(architecture, flows)
     return dict(type=chosen.algorithm, architecture=architecture, distiller=merge(parts, distiller), **others)
 
@@ -170,8 +176,14 @@ def on_pyramid(method: Method) -> bool:
 
 
 def fill_losses(
-    method: Method, parts: dict, student: BaseModel, changes: dict | None, matched: Matched, levels: list[int] | None
-) -> Matched:
+    method: Method,
+    parts: dict,
+    student: BaseModel,
+    changes: dict | None,
+    matched: list[Matched],
+    shares: list[float],
+    levels: list[int] | None,
+) -> list[Matched]:
     """Fill in the losses of a method for a student.
 
     Args:
@@ -179,11 +191,15 @@ def fill_losses(
         parts: its distiller, which is filled in.
         student: the student detector.
         changes: settings of the first loss that differ.
-        matched: the levels that student and teacher have in common.
+        matched: the levels that the student has in common with each teacher.
+        shares: that of each teacher in the first loss.
         levels: those of the student that a flow transports, if the user has said so.
 
     Returns:
-        The levels that the first loss compares.
+        The levels that the first loss compares, for each teacher.
+
+    Raises:
+        ValueError: if there are several teachers, and the method does not compare features.
     """
     losses = parts['distill_losses']
     for name, settings in losses.items():
@@ -191,11 +207,23 @@ def fill_losses(
     first = next(iter(losses))
     loss = with_new_names(merge(merge(losses[first], method.for_students.get(kind_of(student))), changes))
     check_arguments(loss)
-    if on_pyramid(method):
-        matched = choose(matched, loss.get('levels') if levels is None else levels)
-        loss = fill_loss(loss, matched)
-    losses[first] = loss
+    if not on_pyramid(method):
+        if len(matched) > 1:
+            raise ValueError(
+                f'several teachers must be used with a method that compares features, as fmkt-theta or pkd, but got '
+                f'{method.name}'
+            )
+        losses[first] = loss
+        read_boxes(parts, first)
+        return matched
+    matched = [choose(pairs, loss.get('levels') if levels is None else levels) for pairs in matched]
+    losses[first], *further = (
+        weighted(fill_loss(loss, pairs), share) if len(matched) > 1 else fill_loss(loss, pairs)
+        for pairs, share in zip(matched, shares)
+    )
     read_boxes(parts, first)
+    for number, of_teacher in enumerate(further, 1):
+        add_teacher(parts, first, number, of_teacher)
     return matched
 
 

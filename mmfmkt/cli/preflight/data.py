@@ -21,6 +21,7 @@ from mmfmkt.common.processes import unwrapped
 from mmfmkt.detectors.class_count import class_counts
 from mmfmkt.engine.loading.sample_errors import name_samples
 from mmfmkt.inspection import AnnotationFile, Part, parts_of, remembering
+from mmfmkt.models.distill.fmkt_distill import FMKTDistill
 from mmfmkt.models.teacher.frozen_teacher import FrozenTeacher
 
 
@@ -160,10 +161,14 @@ def check_classes(model: nn.Module, parts: Sequence[Part]) -> None:
 def check_teacher_classes(model: nn.Module, classes: Sequence[str] | None) -> None:
     """Raise a ValueError if the classes of the teacher's checkpoint or their order are not those of the data set."""
     model = unwrapped(model)
-    teacher = getattr(model, 'teacher', None)
-    if not classes or not isinstance(teacher, FrozenTeacher) or not teacher.classes or not model.check_classes:
+    if not classes or not isinstance(model, FMKTDistill) or not model.check_classes:
         return
-    if list(map(spelled, teacher.classes)) != list(map(spelled, classes)):
+    for teacher in model.teachers():
+        check_classes_of_teacher(teacher, classes)
+
+
+def check_classes_of_teacher(teacher: FrozenTeacher, classes: Sequence[str]) -> None:
+    if teacher.classes and list(map(spelled, teacher.classes)) != list(map(spelled, classes)):
         wrong = next((pair for pair in zip(teacher.classes, classes) if spelled(pair[0]) != spelled(pair[1])), None)
         first = f'; the first that differ are {wrong[0]} and {wrong[1]}' if wrong else ''
         raise ValueError(

@@ -15,7 +15,7 @@ from mmfmkt.common.progress import with_progress
 
 @HOOKS.register_module()
 class EvaluateTeacherHook(Hook):
-    """Measures the teacher on the validation data, if the algorithm says `evaluate_teacher`, and prints what comes out.
+    """Measures the teacher, or each of several, on the validation data, if the algorithm says `evaluate_teacher`.
 
     It sees the images as its own preprocessor makes them. A resumed run does not measure it again. A metric that asks
     for what the teacher does not predict, masks say, is reported, and training goes on.
@@ -25,12 +25,15 @@ class EvaluateTeacherHook(Hook):
         model = unwrapped(runner.model)
         if not model.evaluate_teacher or runner.iter > 0:
             return
-        try:
-            metrics = self.measure(runner, model.teacher.detector)
-        except KeyError as error:
-            print_log(f'the teacher was not measured: {error.args[0]}', runner.logger, logging.WARNING)
-        else:
-            print_log('teacher: ' + ', '.join(f'{name} {value:.4f}' for name, value in metrics.items()), runner.logger)
+        for number, teacher in enumerate(model.teachers(), 1):
+            name = f'teacher {number}' if len(model.teachers()) > 1 else 'teacher'
+            try:
+                metrics = self.measure(runner, teacher.detector)
+            except KeyError as error:
+                print_log(f'the {name} was not measured: {error.args[0]}', runner.logger, logging.WARNING)
+            else:
+                said = ', '.join(f'{figure} {value:.4f}' for figure, value in metrics.items())
+                print_log(f'{name}: {said}', runner.logger)
 
     @torch.no_grad()
     def measure(self, runner: Runner, teacher: torch.nn.Module) -> dict[str, float]:

@@ -22,6 +22,7 @@ from mmfmkt.models.losses.logit_loss import LogitLoss
 from mmfmkt.models.recorders.recorded_heads import HEADS, forget_records, hand_over, parts_of, run_heads
 from mmfmkt.models.recorders.recorder_sources import recorder_of
 from mmfmkt.models.teacher.frozen_teacher import FrozenTeacher
+from mmfmkt.models.teacher.further_teachers import FurtherTeachers
 
 from .protocols import KnowsWhatFits
 
@@ -37,7 +38,11 @@ def check_fit(distiller: ConfigurableDistiller, student: BaseModel, teacher: Bas
 
 
 def check_losses(
-    distiller: ConfigurableDistiller, student: BaseModel, teacher: FrozenTeacher | None, teacher_heads: list[str]
+    distiller: ConfigurableDistiller,
+    student: BaseModel,
+    teacher: FrozenTeacher | None,
+    teacher_heads: list[str],
+    further: FurtherTeachers,
 ) -> None:
     """Compute the losses of this project on an empty image, which finds channels, strides or anchors that do not agree.
 
@@ -49,6 +54,7 @@ def check_losses(
         student: the student detector.
         teacher: the teacher, if there is one.
         teacher_heads: those of its heads that the recorders listen to.
+        further: the teachers after the first.
 
     Raises:
         ValueError: if a loss cannot compare the two, in which case the message has the shapes of both, or if a part of
@@ -64,7 +70,7 @@ def check_losses(
     with evaluating(student), evaluating(distiller), distiller.student_recorders, distiller.teacher_recorders:
         try:
             on_empty_image(
-                lambda images: run_detectors(distiller, losses, student, teacher, teacher_heads, images),
+                lambda images: run_detectors(distiller, losses, student, teacher, teacher_heads, further, images),
                 image_channels(student),
             )
         except RuntimeError as error:  # an operator without a CPU version, say; training will tell whether it matters
@@ -125,6 +131,7 @@ def run_detectors(
     student: BaseModel,
     teacher: FrozenTeacher | None,
     teacher_heads: list[str],
+    further: FurtherTeachers,
     images: Tensor,
 ) -> None:
     """Run what these losses read of student and teacher."""
@@ -139,6 +146,7 @@ def run_detectors(
     run_heads(student, [head for head in HEADS if head in parts], student.extract_feat(images), rois)
     if teacher:
         teacher.run_heads(teacher_heads, teacher.extract_features(images), rois)
+    further.hand_over(distiller.teacher_recorders, further.start(images))
 
 
 def nothing_on(images: Tensor) -> DetDataSample:

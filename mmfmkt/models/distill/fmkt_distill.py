@@ -23,6 +23,7 @@ from mmfmkt.detectors.pyramid import find_source
 from mmfmkt.models.recorders.recorded_heads import forget_records, hand_over, reads_inside, recorded_heads
 from mmfmkt.models.recorders.recorder_sources import check_distiller, check_losses_named, check_recorded, check_sources
 from mmfmkt.models.teacher.frozen_teacher import FrozenTeacher
+from mmfmkt.models.teacher.further_teachers import FurtherTeachers, check_pyramids, listed_teachers
 from mmfmkt.models.teacher.settings import TeacherSettings
 
 from .dry_run import check_fit, check_losses
@@ -54,6 +55,7 @@ class FMKTDistill(BaseAlgorithm):
         teacher: the settings of :class:`~mmfmkt.models.teacher.settings.TeacherSettings`, each by its name.
 
     Attributes:
+        further: the teachers after the first.
         distill_weight: factor of all losses of the distiller, in [0, 1].
         distilling: False after :meth:`stop_distillation`.
         unlabelled: for the next forward pass, a batch of images without labels as a data loader gives it; the losses
@@ -94,19 +96,22 @@ class FMKTDistill(BaseAlgorithm):
             settings.check_classes,
         )
         self.teacher: FrozenTeacher | None = None
+        self.further = FurtherTeachers((), self.architecture, None)
         self.teacher_heads: list[str] = []
         self.teacher_prepared = False
         if settings.teacher is not None or self.distiller.teacher_recorders.recorders:
+            first, *others = listed_teachers(settings.teacher, settings.teacher_ckpt)
             self.teacher = FrozenTeacher(
-                settings.teacher, settings.teacher_ckpt, self.data_preprocessor, settings.teacher_inference
+                first['teacher'], first['teacher_ckpt'], self.data_preprocessor, settings.teacher_inference
             )
+            self.further = FurtherTeachers(others, self.architecture, settings.teacher_inference)
             self.prepare_from_teacher(self.teacher.detector)
         elif self.inherits or self.evaluate_teacher:
             raise ValueError(
                 '`inherit` and `evaluate_teacher` must be used with a teacher, but there is none; set `teacher`'
             )
         self.prepare_from_student()
-        check_losses(self.distiller, self.architecture, self.teacher, self.teacher_heads)
+        check_losses(self.distiller, self.architecture, self.teacher, self.teacher_heads, self.further)
         keep_strides_of_gradients(self)
         show_child_as_own(self, 'architecture')
 
@@ -117,6 +122,7 @@ class FMKTDistill(BaseAlgorithm):
         check_channels(self.architecture, teacher)
         check_inherit(self.architecture, teacher, self.inherits)
         check_sources(recorders, teacher, 'teacher')
+        check_pyramids(recorders, self.further)
         if self.teacher.inference.cache and reads_inside(recorders, teacher):
             raise ValueError(
                 '`teacher_inference.cache` must be used with recorders of the whole pyramid, '
@@ -133,10 +139,15 @@ class FMKTDistill(BaseAlgorithm):
         """With the first batch of a training: nobody looks at the whole teacher any more."""
         assert self.teacher is not None
         self.teacher_prepared = True
+        self.further.prepare(inputs, data_samples)
         if not reads_inside(self.distiller.teacher_recorders, self.teacher.detector):
             self.teacher.prepare(inputs, data_samples)
         if not any(isinstance(loss, PreparesFromTeacher) for loss in self.distiller.distill_losses.values()):
             self.teacher.drop_heads(self.teacher_heads)
+
+    def teachers(self) -> list[FrozenTeacher]:
+        """All teachers, in their order."""
+        return [self.teacher, *self.further] if self.teacher else []
 
     def parts_of_distiller(self) -> list[nn.Module]:
         """Its connectors and losses, and what is in them."""
@@ -182,7 +193,9 @@ class FMKTDistill(BaseAlgorithm):
         with self.distiller.teacher_recorders, student_recorders:
             hand_over(student_recorders, data_samples)
             features = self.teacher.start(inputs, data_samples) if self.teacher else ()
+            of_further = self.further.start(inputs, data_samples)
             losses = super().loss(inputs, data_samples)
+            self.further.hand_over(self.distiller.teacher_recorders, of_further)
             if self.teacher:
                 self.teacher.wait_for(features)
                 if self.teacher_heads:
@@ -202,8 +215,11 @@ class FMKTDistill(BaseAlgorithm):
         """The losses that compare features, of a batch of images without labels."""
         data = self.data_preprocessor(batch, True)
         with self.distiller.teacher_recorders, self.distiller.student_recorders:
-            features = self.teacher.start(data['inputs'], data['data_samples']) if self.teacher else ()
+            images = data['inputs'], data['data_samples']
+            features = self.teacher.start(*images) if self.teacher else ()
+            of_further = self.further.start(*images)
             self.architecture.extract_feat(data['inputs'])
+            self.further.hand_over(self.distiller.teacher_recorders, of_further)
             if self.teacher:
                 self.teacher.wait_for(features)
         return losses_of_recorded(self.distiller, mappings_without_labels(self.distiller))
@@ -219,10 +235,12 @@ class FMKTDistill(BaseAlgorithm):
     def stop_distillation(self) -> None:
         """From now on the losses are the student's alone, and the teacher is freed."""
         self.distilling, self.teacher = False, None
+        self.further = FurtherTeachers((), self.architecture, None)
 
     def _apply(self, fn: Callable, *args: Any, **kwargs: Any) -> FMKTDistill:
         if self.teacher:  # .to(device) and the like move the teacher too
             self.teacher.apply_to_tensors(fn)
+            self.further.apply_to_tensors(fn)
         return super()._apply(fn, *args, **kwargs)
 
 

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from mmfmkt.compat import replaced
 from mmfmkt.models.recorders.recorded_heads import forget_records
+from mmfmkt.models.recorders.recorders import TeacherPyramidRecorder
 
 
 def mappings_without_labels(distiller: ConfigurableDistiller) -> dict[str, Mapping]:
@@ -24,7 +25,8 @@ def mappings_without_labels(distiller: ConfigurableDistiller) -> dict[str, Mappi
 
     def of_features(record: Mapping) -> bool:
         recorder = managers[record['from_student']].recorders[record['recorder']]
-        return isinstance(recorder, ModuleOutputsRecorder) and recorder.source.split('.')[0] in ('backbone', 'neck')
+        part = recorder.source.split('.')[0] if isinstance(recorder, ModuleOutputsRecorder) else None
+        return part in ('backbone', 'neck') or isinstance(recorder, TeacherPyramidRecorder)
 
     mappings = {
         name: mapping

@@ -3,6 +3,7 @@ from .recorders import (
     EveryModuleCallRecorder,
     EveryModuleInputsRecorder,
     EveryModuleOutputsRecorder,
+    TeacherPyramidRecorder,
     TowerInputsRecorder,
 )
 
@@ -11,5 +12,6 @@ __all__ = [
     'EveryModuleCallRecorder',
     'EveryModuleInputsRecorder',
     'EveryModuleOutputsRecorder',
+    'TeacherPyramidRecorder',
     'TowerInputsRecorder',
 ]

@@ -86,15 +86,32 @@ class TowerInputsRecorder(EveryModuleInputsRecorder):
         return last_layers(modules[head], tower)
 
 
+class HandedOverRecorder(BaseRecorder):
+    """What the algorithm hands over in every iteration."""
+
+    def prepare_from_model(self, model: nn.Module | None = None) -> None:
+        """There is nothing to listen to."""
+
+    def record(self, data: Any) -> None:
+        self._data_buffer = [data]
+
+
 @TASK_UTILS.register_module()
-class DataSamplesRecorder(BaseRecorder):
+class DataSamplesRecorder(HandedOverRecorder):
     """The data samples of a batch, with the ground truth (`type='mmrazor.DataSamples'` in a config)."""
 
     def __init__(self) -> None:
         super().__init__('data_samples')
 
-    def prepare_from_model(self, model: nn.Module | None = None) -> None:
-        """There is nothing to listen to: the algorithm hands them over."""
 
-    def record(self, data_samples: list) -> None:
-        self._data_buffer = [data_samples]
+@TASK_UTILS.register_module()
+class TeacherPyramidRecorder(HandedOverRecorder):
+    """The pyramid of a further teacher (`type='mmrazor.TeacherPyramid'` in a config).
+
+    Args:
+        teacher: its number; the first of several has recorders of modules, the second is 1.
+    """
+
+    def __init__(self, teacher: int) -> None:
+        super().__init__(f'teacher {teacher}')
+        self.teacher = teacher

@@ -10,7 +10,8 @@ class TeacherSettings:
 
     Args:
         teacher: config file, 'package::' config or config dict of the teacher detector. Without a teacher (OFM-KT) no
-            loss may read one.
+            loss may read one. Several are a list of dict(teacher=..., teacher_ckpt=...): all that is said of the
+            teacher is the first, and recorders of the type 'mmrazor.TeacherPyramid' have the pyramids of the others.
         teacher_ckpt: file or address of the teacher's weights, which are loaded strictly.
         inherit: 'neck', 'head' or both: parts of the student that start with the teacher's weights, as far as they fit.
             A checkpoint that is loaded into the student comes after it.
@@ -21,7 +22,7 @@ class TeacherSettings:
             recorded.
     """
 
-    teacher: str | dict | None = None
+    teacher: str | dict | Sequence[dict] | None = None
     teacher_ckpt: str | None = None
     inherit: str | Sequence[str] = ()
     evaluate_teacher: bool = False
