@@ -37,6 +37,7 @@ class Run:
         seed: of all random numbers.
         data: what it trains on, instead of the data of the config.
         teacher: the run whose detector is the teacher.
+        further: those of further teachers.
         weights: the checkpoint of a detector that has been trained already.
     """
 
@@ -48,6 +49,7 @@ class Run:
     seed: int = 0
     data: CocoFolder | None = None
     teacher: Run | None = None
+    further: tuple[Run, ...] = ()
     weights: str | None = None
 
     @property
@@ -79,9 +81,11 @@ class Run:
         cfg = read_config(self.config, f'the config of {self.name}')
         settings = {**self.options, 'randomness.seed': self.seed}
         if self.needs_teacher(cfg):
-            settings.update(
-                {'model.teacher': str(self.teacher.source), 'model.teacher_ckpt': str(self.teacher.checkpoint)}
-            )
+            teachers = [
+                dict(teacher=str(run.source), teacher_ckpt=str(run.checkpoint)) for run in (self.teacher, *self.further)
+            ]
+            single = teachers[0] if len(teachers) == 1 else dict(teacher=teachers, teacher_ckpt=None)
+            settings.update({f'model.{name}': value for name, value in single.items()})
         try:
             cfg.merge_from_dict(settings)
         except (KeyError, TypeError, AttributeError) as error:
@@ -101,7 +105,7 @@ class Run:
     @property
     def ready(self) -> bool:
         """Is everything there that the training needs?"""
-        return not self.needs_teacher(self.cfg) or self.teacher.trained
+        return not self.needs_teacher(self.cfg) or all(run.trained for run in (self.teacher, *self.further))
 
     @property
     def length(self) -> int:

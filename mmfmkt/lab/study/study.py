@@ -89,7 +89,8 @@ def choose(runs: Sequence[Run], names: Sequence[str]) -> list[Run]:
     if unknown := set(names) - set(known):
         raise ValueError(f'--runs must be of {", ".join(known)}, but got {", ".join(sorted(unknown))}')
     chosen = [run for run in students if {method_of(run.name), run.name} & set(names)]
-    return [*dict.fromkeys(run.teacher for run in chosen if run.teacher), *chosen]
+    teachers = [teacher for run in chosen for teacher in (run.teacher, *run.further) if teacher]
+    return [*dict.fromkeys(teachers), *chosen]
 
 
 def rows_file(out: Path) -> Path:

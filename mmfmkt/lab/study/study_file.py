@@ -19,8 +19,8 @@ NAME = re.compile(r'[\w-]+')  # a dot separates it from its schedule
 INFERENCE = re.compile(r'bypassed|N=\d+')
 KEYS = ('title', 'config', 'data', 'options', 'seeds', 'schedules', 'teachers', 'runs', 'plain', 'tables', 'curves')
 SCHEDULE_KEYS = ('title', 'options')
-RUN_KEYS = ('title', 'config', 'method', 'options', 'teacher', 'seeds', 'schedules')
-TEACHER_KEYS = ('title', 'config', 'options', 'checkpoint')
+RUN_KEYS = ('title', 'config', 'method', 'options', 'teacher', 'more_teachers', 'seeds', 'schedules')
+TEACHER_KEYS = ('title', 'config', 'options', 'seed', 'checkpoint')
 TABLE_KEYS = ('title', 'note', 'reference', 'rows', 'schedules')
 
 
@@ -59,7 +59,9 @@ def read_study(
     for name, entry in entries(study, 'runs'):
         check_keys(entry, RUN_KEYS, (), f'the run {name}')
         teacher = entry.get('teacher', next(iter(teachers)))
-        check_member(teacher, teachers, f'the teacher of {name}')
+        for each in (teacher, *entry.get('more_teachers', ())):
+            check_member(each, teachers, f'a teacher of {name}')
+        further = tuple(teachers[each] for each in entry.get('more_teachers', ()))
         config = find_config(entry.get('config', study.get('config')), f'the run {name}')
         method = {'model.method': find_shipped(entry['method'])} if 'method' in entry else {}
         for schedule in chosen_schedules(entry, schedules, f'the run {name}'):
@@ -67,7 +69,9 @@ def read_study(
             settings = {key: value for part in parts for key, value in (part or {}).items()}
             of_schedule = scheduled(name, schedule)
             about = of_schedule, str(entry.get('title', name)), config, settings, out
-            runs[of_schedule] = {seed: Run(*about, seed, data, teachers[teacher]) for seed in entry.get('seeds', seeds)}
+            runs[of_schedule] = {
+                seed: Run(*about, seed, data, teachers[teacher], further) for seed in entry.get('seeds', seeds)
+            }
     check_member(study['plain'], study['runs'], '`plain`')
     curves = tuple(study.get('curves') or ())
     for name in curves:
@@ -126,7 +130,7 @@ def entries(study: dict, key: str) -> list[tuple[str, dict]]:
 def read_teacher(
     name: str, entry: dict, out: Path, data: CocoFolder | None, options: Mapping[str, Any] | None, train: bool
 ) -> Run:
-    """A teacher: trained with seed 0, unless it has a checkpoint and need not be trained."""
+    """A teacher: trained with its seed or 0, unless it has a checkpoint and need not be trained."""
     check_keys(entry, TEACHER_KEYS, ('config',), f'the teacher {name}')
     checkpoint = None if train else entry.get('checkpoint')
     return Run(
@@ -135,7 +139,7 @@ def read_teacher(
         find_config(entry['config'], f'the teacher {name}'),
         {**(entry.get('options') or {}), **(options or {})},
         out,
-        0,
+        entry.get('seed', 0),
         data,
         weights=checkpoint and find_shipped(checkpoint),
     )

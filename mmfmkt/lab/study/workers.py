@@ -106,8 +106,8 @@ def do_all(runs: Sequence[Run], free: Sequence[Place]) -> None:
             place = available.get()
             try:
                 while not stopping.is_set() and not run.finished:
-                    if not run.ready and run.teacher.id in failed:
-                        raise RuntimeError(f'{run.id} has no teacher, because {run.teacher.id} has failed')
+                    if not run.ready and (broken := failed.keys() & {each.id for each in (run.teacher, *run.further)}):
+                        raise RuntimeError(f'{run.id} has no teacher, because {", ".join(broken)} has failed')
                     with claimed(run) as mine:
                         if mine and run.ready:
                             progress.follow(

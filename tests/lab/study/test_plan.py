@@ -129,7 +129,7 @@ def test_a_teacher_with_a_checkpoint_is_not_trained(write, tmp_path):
         (dict(plain='pkd'), "`plain` must be one of student, fmkt, once, but got 'pkd'"),
         (
             dict(runs=dict(student=dict(method='student', teacher='small'))),
-            "the teacher of student must be one of large, but got 'small'",
+            "a teacher of student must be one of large, but got 'small'",
         ),
         (dict(tables=[dict(title='A', reference='student', rows=['studnet'])]), "a row of 'A' must be one of student"),
         (
@@ -161,3 +161,19 @@ def test_files_that_cannot_be_read_are_refused(tmp_path):
 def test_options_that_do_not_fit_into_the_config_are_refused(write, tmp_path, options):
     with pytest.raises(ValueError, match='the options of student must fit into'):
         _ = read_study(write(options=options), tmp_path).runs['student'][3].cfg
+
+
+def test_a_run_may_have_further_teachers_which_come_before_it(write, tmp_path):
+    large = STUDY['teachers']['large']
+    runs = dict(student=dict(method='student'), two=dict(method='pkd', seeds=[3], more_teachers=['other']))
+    tables = [dict(title='Methods', reference='student', rows=['student', 'two'])]
+    study = read_study(write(teachers=dict(large=large, other=dict(large, seed=4)), runs=runs, tables=tables), tmp_path)
+    assert [run.id for run in study.all_runs()][:2] == ['large_seed0', 'other_seed4']
+    run = study.runs['two'][3]
+    assert [each.teacher for each in run.cfg.model.teacher] == [
+        str(each.source) for each in (run.teacher, *run.further)
+    ]
+    assert run.cfg.model.teacher_ckpt is None and not run.ready
+    (tmp_path / 'large_seed0').mkdir()
+    (tmp_path / 'large_seed0/last_checkpoint').write_text('epoch_12.pth')
+    assert not run.ready  # the other is missing

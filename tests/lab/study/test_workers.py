@@ -15,6 +15,7 @@ class Work:
     id: str
     work_dir: Path
     teacher: 'Work | None' = None
+    further: tuple = ()
     finished: bool = False
     title: str = 'title'
     seed: int = 0
