@@ -14,6 +14,7 @@ STACKS = dict(
     openmmlab='python_version < "3.13"', onedl='python_version >= "3.13"'
 )  # name -> its marker in requirements.txt
 ONNX = ['onnx', 'onnxruntime']
+FASTER_COCO = ['faster-coco-eval']
 LINT = ['ruff==0.17.6', 'mypy==2.4.1']  # other versions find other things; .pre-commit-config.yaml has them too
 
 
@@ -70,8 +71,9 @@ setup(
         demo=['scikit-learn'],
         docs=['sphinx>=8', 'myst-parser>=4', 'furo', 'sphinx-copybutton', 'sphinx-design'],
         lint=LINT,
+        **{'faster-coco': FASTER_COCO},
         onnx=ONNX,
-        tests=['pytest', 'pytest-xdist', 'scikit-learn', *ONNX],
+        tests=['pytest', 'pytest-xdist', 'scikit-learn', *ONNX, *FASTER_COCO],
     ),
     cmdclass=dict(build_py=BuildWithMim),
 )

@@ -1,3 +1,3 @@
-from . import checkpoint_files, hooks, loading, mixed_precision, sharding  # registers everything
+from . import checkpoint_files, faster_coco_metric, hooks, loading, mixed_precision, sharding  # registers everything
 
-__all__ = ['checkpoint_files', 'hooks', 'loading', 'mixed_precision', 'sharding']
+__all__ = ['checkpoint_files', 'faster_coco_metric', 'hooks', 'loading', 'mixed_precision', 'sharding']
