@@ -67,7 +67,9 @@ def main() -> None:
         seconds[name], figures[name] = time.perf_counter() - start, evaluation.stats[:12]
         print(f'{name}: {seconds[name]:.1f} s, AP {100 * figures[name][0]:.2f}')
     one, other = figures.values()
-    print(f'{seconds["pycocotools"] / seconds["faster-coco-eval"]:.1f} x, figures differ by {np.abs(one - other).max()}')
+    print(
+        f'{seconds["pycocotools"] / seconds["faster-coco-eval"]:.1f} x, figures differ by {np.abs(one - other).max()}'
+    )
 
 
 if __name__ == '__main__':
