@@ -74,6 +74,7 @@ def test_features_are_compared_in_all_images_and_the_students_own_losses_stay(co
             assert torch.equal(torch.stack(both[name]), torch.stack(value)), name
     expected = 2 / 8 * alone['distill.loss_fmkt'] + 6 / 8 * of_others
     assert both['distill.loss_fmkt'].item() == pytest.approx(expected.item(), rel=1e-4)
+    assert both['distill.unlabelled_share'] == 0.75
     assert model.unlabelled is None  # and none with the next batch
     assert losses_of(model, batch)['distill.loss_fmkt'].item() == pytest.approx(alone['distill.loss_fmkt'].item())
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import torch
 from mmrazor.models.distillers import ConfigurableDistiller
 from mmrazor.models.task_modules import ModuleOutputsRecorder
 from torch import Tensor
@@ -50,6 +51,9 @@ def losses_of_recorded(distiller: ConfigurableDistiller, mappings: dict[str, Map
 
 
 def mean_over_images(labelled: dict, unlabelled: dict, share: float) -> dict:
-    """Losses that are means over images, where `share` of the images is without labels; others stay."""
+    """Losses that are means over images, where `share` of the images is without labels; others stay.
+
+    The share is beside them, for the log.
+    """
     both = {name: (1 - share) * labelled[name] + share * loss for name, loss in unlabelled.items()}
-    return {**labelled, **both}
+    return {**labelled, **both, 'unlabelled_share': torch.tensor(share)}
