@@ -24,12 +24,8 @@ RENAMED: dict[str, tuple[str, dict]] = dict(
 )
 # a setting of an FMKTLoss -> that of its target
 OF_TARGET = dict(keep_pairs='keep_pairs', teacher_levels='levels')
-# a setting that is gone, by its type -> the value that changes nothing, and what to use for another
-GONE = {
-    ('FMKTLoss', 'student_target'): ('flow', "type='mmrazor.StudentTargetLoss'"),
-    ('FlowConnector', 'detach'): (False, "type='mmrazor.DetachedFlowConnector' and a loss 'mmrazor.StudentTargetLoss'"),
-}
-EXTENSION = 'mmfmkt.lab.study.student_targets'
+# a setting that is gone, by its type -> the value that changes nothing
+GONE = {('FMKTLoss', 'student_target'): 'flow', ('FlowConnector', 'detach'): False}
 
 
 @cache
@@ -42,7 +38,7 @@ def with_new_names(config: Any) -> Any:
     """A config, or a part of one, with the names of today; what has none of the old ones is returned as it is.
 
     Raises:
-        ValueError: if it has a setting that is gone; the message says what takes its place.
+        ValueError: if it has a setting that is gone.
     """
     if not has_old_names(config):
         return config
@@ -66,14 +62,14 @@ def renamed(config: dict) -> dict:
     """One part of a config with its new type and settings."""
     old = type_name(config)
     name, settings = RENAMED.get(old, (old, {}))
-    for (kind, setting), (default, remedy) in GONE.items():
+    for (kind, setting), default in GONE.items():
         if kind == name and config.get(setting) == default:
             del config[setting]
             warn(f'`{setting}` of {old} is no setting any more')
         elif kind == name and setting in config:
             raise ValueError(
-                f'`{setting}` of {old} is no setting any more, but got {config[setting]!r}; use {remedy}, '
-                f"which custom_imports = dict(imports=['{EXTENSION}']) registers"
+                f'`{setting}` of {old} is no setting any more, but got {config[setting]!r}; leave it out: students '
+                'learned no more with it'
             )
     if old in RENAMED:
         config['type'] = f'mmrazor.{name}'

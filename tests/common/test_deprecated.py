@@ -86,16 +86,14 @@ def test_a_metric_in_a_loss_may_have_its_old_name():
 
 
 @pytest.mark.parametrize(
-    'config, remedy',
+    'config',
     [
-        (dict(type='mmrazor.FMKTThetaLoss', student_target='teacher'), 'StudentTargetLoss'),
-        (dict(type='mmrazor.FlowConnector', flow={}, detach=True), 'DetachedFlowConnector'),
+        dict(type='mmrazor.FMKTThetaLoss', student_target='teacher'),
+        dict(type='mmrazor.FlowConnector', flow={}, detach=True),
     ],
 )
-def test_a_setting_that_is_gone_is_refused_with_what_takes_its_place(config, remedy):
-    with pytest.raises(
-        ValueError, match=f'is no setting any more, but got .*{remedy}.*mmfmkt.lab.study.student_targets'
-    ):
+def test_a_setting_that_is_gone_is_refused(config):
+    with pytest.raises(ValueError, match='is no setting any more, but got .*; leave it out'):
         with_new_names(config)
 
 
