@@ -81,6 +81,7 @@ def distill(
     teacher: ConfigLike | None = None,
     teacher_ckpt: str | Path | None = None,
     *,
+    another_teacher: Sequence[tuple[ConfigLike, str | Path]] = (),
     method: str = DEFAULT,
     inherit: Sequence[str] = (),
     evaluate_teacher: bool = False,
@@ -97,6 +98,7 @@ def distill(
         student: config of the student, whose data set, schedule and hooks are used.
         teacher: config of the teacher; only a method without a teacher does without one.
         teacher_ckpt: file or address of the trained teacher.
+        another_teacher: config and checkpoint of every further teacher.
         method: name of a method, or a .py file.
         inherit: 'neck', 'head': the parts of the teacher with whose weights the student starts.
         evaluate_teacher: measure the teacher before the training.
@@ -115,6 +117,7 @@ def distill(
         student=student,
         teacher=teacher,
         teacher_ckpt=teacher_ckpt and str(teacher_ckpt),
+        another_teacher=list(another_teacher),
         method=method,
         inherit=list(inherit),
         evaluate_teacher=evaluate_teacher,

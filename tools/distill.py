@@ -19,6 +19,14 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument('teacher', nargs='?', help="config of the teacher: a file or 'mmdet::...'")
     parser.add_argument('teacher_ckpt', nargs='?', help='file or address of the trained teacher')
     parser.add_argument(
+        '--another-teacher',
+        nargs=2,
+        action='append',
+        default=[],
+        metavar=('CONFIG', 'CKPT'),
+        help='one more teacher; may be given several times',
+    )
+    parser.add_argument(
         '--method',
         default=DEFAULT,
         metavar='NAME',

@@ -34,8 +34,14 @@ def distillation_config(args: argparse.Namespace) -> Config:
     if cfg.get('model'):
         cfg.model = dict(type='mmrazor.FMKTPair', architecture=cfg.model, method=args.method)
         if with_teacher:
-            teacher = args.teacher.model if isinstance(args.teacher, Config) else absolute(args.teacher)
-            cfg.model.update(teacher=teacher, teacher_ckpt=absolute(args.teacher_ckpt))
+            teachers = [
+                dict(
+                    teacher=each.model if isinstance(each, Config) else absolute(each),
+                    teacher_ckpt=absolute(checkpoint),
+                )
+                for each, checkpoint in ((args.teacher, args.teacher_ckpt), *args.another_teacher)
+            ]
+            cfg.model.update(teachers[0] if len(teachers) == 1 else dict(teacher=teachers))
         if args.inherit:
             cfg.model.inherit = args.inherit
         if args.evaluate_teacher:

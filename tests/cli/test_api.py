@@ -2,10 +2,12 @@
 
 import pytest
 from commands import ROOT
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 
 import mmfmkt
 from mmfmkt import Trained, distill, evaluate, export, train
+from mmfmkt.api import options
+from mmfmkt.cli.distill import distillation_config
 
 TEACHER = ROOT / 'configs/demo/retinanet_r34.py'
 AP = 'coco/bbox_mAP'
@@ -51,3 +53,12 @@ def test_every_name_is_there_and_another_is_not():
     assert all(hasattr(mmfmkt, name) for name in mmfmkt.__all__)
     with pytest.raises(AttributeError, match="no attribute 'distil'"):
         mmfmkt.distil  # noqa: B018
+
+
+def test_every_further_teacher_is_in_the_config(student, named_teacher, tmp_path):
+    further = [(TEACHER, named_teacher), (Config.fromfile(TEACHER), named_teacher)]
+    given = dict(student=student, teacher=TEACHER, teacher_ckpt=str(named_teacher), another_teacher=further)
+    rest = dict(method='pkd', inherit=[], evaluate_teacher=False, save=None, work_dir=tmp_path, cfg_options=None)
+    cfg = distillation_config(options(**given, **rest))
+    assert [type(each.teacher) for each in cfg.model.teacher] == [str, str, ConfigDict]
+    assert list(cfg.model.distiller.distill_losses) == ['loss_feature', 'loss_feature_1', 'loss_feature_2']
