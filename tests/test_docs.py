@@ -136,10 +136,10 @@ def test_every_path_and_type_in_code_exists(page):
 def folder(tmp_path_factory):
     """A folder with the files that the examples name."""
     folder = tmp_path_factory.mktemp('examples')
-    for name, width in (('my_detector', 8), ('my_large_detector', 16)):
+    for name, width in (('my_detector', 8), ('my_large_detector', 16), ('another_detector', 12)):
         (folder / f'{name}.py').write_text(DETECTOR.format(width=width))
-    teacher = DETECTORS.build(Config.fromfile(folder / 'my_large_detector.py').model)
-    torch.save(dict(state_dict=teacher.state_dict()), folder / 'my_large_detector.pth')
+        detector = DETECTORS.build(Config.fromfile(folder / f'{name}.py').model)
+        torch.save(dict(state_dict=detector.state_dict()), folder / f'{name}.pth')
     return folder
 
 
