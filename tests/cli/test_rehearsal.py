@@ -163,8 +163,9 @@ def test_images_of_other_channels_than_the_detector_reads_are_named(prepared, sp
         rehearse(*prepared(**{f'{split}_dataloader.dataset.pipeline': pipeline}))
 
 
-def test_transforms_of_the_training_that_keep_images_stay_as_they_were(prepared):
+def test_transforms_of_the_training_that_keep_images_stay_as_they_were(prepared, scenes):
     inner = dict(Config.fromfile(ROOT / 'configs/demo/retinanet_r18.py').train_dataloader.dataset)
+    inner['data_root'] = f'{scenes}/'
     with_cache = dict(
         _delete_=True,
         type='MultiImageMixDataset',
