@@ -143,7 +143,7 @@ def packed_by(dataset: Dataset, index: int, split: str, runner: Runner) -> dict[
         raise ValueError(
             f'the pipeline of the {split} images must make images of as many channels as the detector reads, '
             f'{channels}, but they have {len(image)}; set `color_type` of LoadImageFromFile, or `backbone.in_channels` '
-            'and the statistics of `data_preprocessor`'
+            'and the statistics of `data_preprocessor` (--no-rehearsal leaves this out)'
         )
     return packed
 
