@@ -17,7 +17,6 @@ from .seeding import derived_seed
 from .workers import start_worker
 
 SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
-UNLABELLED = 2  # tells the random numbers of these images from those of the labelled ones
 
 
 @DATASETS.register_module()
@@ -69,7 +68,8 @@ class EndlessBatches:
     def __iter__(self) -> Iterator[SeededBatch]:
         iteration = self.first
         while True:
-            yield SeededBatch(self.indices(iteration), self.seed, get_rank(), UNLABELLED, iteration)
+            # one number less than the batches of labelled images have, whose states are others then
+            yield SeededBatch(self.indices(iteration), self.seed, get_rank(), iteration)
             iteration += 1
 
     def indices(self, iteration: int) -> list[int]:
@@ -80,7 +80,7 @@ class EndlessBatches:
 
     def order(self, number: int) -> list[int]:
         """The order of the images in a pass."""
-        generator = torch.Generator().manual_seed(derived_seed(self.seed, UNLABELLED, number))
+        generator = torch.Generator().manual_seed(derived_seed(self.seed, number))
         return torch.randperm(self.length, generator=generator).tolist()
 
 
