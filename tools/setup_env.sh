@@ -4,6 +4,8 @@
 #                                           the originals, which Python 3.10 to 3.12 have by default
 #   PYTHON=python3.12 tools/setup_env.sh    uses that Python
 #   MMFMKT_CPU=1 tools/setup_env.sh         ignores an NVIDIA GPU
+#   MMFMKT_CUDA=1 tools/setup_env.sh        installs for NVIDIA GPUs that this machine need not have, as where a
+#                                           container is made; TORCH_CUDA_ARCH_LIST="8.0;9.0" says for which
 set -euo pipefail
 cd "$(dirname "$0")/.."
 

@@ -20,6 +20,7 @@ from mmfmkt.detectors.comparable_heads import find_head, strides_of
 from mmfmkt.detectors.pyramid import Level, describe_matched, find_pyramid, match_levels
 from mmfmkt.models.losses.level_loss import LevelLoss
 
+from .auto_weight import balance_of, without_auto
 from .fill import (
     Matched,
     add_auxiliary_head,
@@ -46,6 +47,7 @@ SETTINGS = (
     'log_only',
     'check_classes',
     'weight_schedule',
+    'balance',
     'task_weight',
     'teacher_inference',
     'data_preprocessor',
@@ -80,8 +82,8 @@ def pair_config(
         method: a file of `configs/_base_/methods`, as 'fmkt' or 'pkd', or a .py file like those.
         flow: settings of the flow that differ from the method's, as `num_steps`; `levels` chooses levels of the
             student.
-        loss: settings of the first loss that differ from the method's, as `loss_weight`; `levels` for methods without a
-            flow.
+        loss: settings of the first loss that differ from the method's, as `loss_weight`, a number or 'auto'; `levels`
+            for methods without a flow.
         distiller: settings of the distiller that differ, as further recorders, connectors, losses and mappings.
         head_flow: settings of the second flow of a method that has one in the neck and one in the head.
         auxiliary_head: settings of an :class:`~mmfmkt.models.losses.auxiliary_head_loss.AuxiliaryHeadLoss` beside the
@@ -100,6 +102,7 @@ def pair_config(
         return architecture
     changes = {'flow': flow, 'head_flow': head_flow}
     check_flows(chosen, changes)
+    loss, auto = without_auto(loss, others.get('balance'))
     student, pyramid = build_with_pyramid(architecture, 'student')
     matched: list[Matched] = [match_levels(pyramid, pyramid)]
     shares = [1.0]
@@ -114,6 +117,8 @@ def pair_config(
         others.update(to_dict(teachers[0] if len(teachers) == 1 else dict(teacher=teachers)))
     fill_sources(parts.get('student_recorders'), student)
     matched = fill_losses(chosen, parts, student, loss, matched, shares, (flow or {}).get('levels'))
+    if auto:
+        others['balance'] = balance_of(others.get('balance'), next(iter(parts['distill_losses'])), len(shares))
     if auxiliary_head is not None:
         add_auxiliary_head(parts, student, to_dict(auxiliary_head))
     flows = fill_flows(chosen, changes, student, [level for level, _ in matched[0]])

@@ -13,7 +13,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from console import explain, fail, follow, say
-from machine import CPU_INDEX, check_nvcc, check_room, check_tools, cpu_index_answers, find_torch, has_gpu, output_of
+from machine import (
+    CPU_INDEX,
+    check_nvcc,
+    check_room,
+    check_tools,
+    cpu_index_answers,
+    find_torch,
+    for_another_machine,
+    has_gpu,
+    output_of,
+)
 from operators import MMCV, find_or_build_mmcv
 from places import LOG, PIP, PYTHON, ROOT, TEMPORARY, VENV
 
@@ -169,7 +179,8 @@ def install_torch(stack: str, gpu: bool, env: dict[str, str]) -> None:
         size = 'about 0.3 GB to download' if source else 'about 2.8 GB to download, CUDA libraries included'
         change(f'1/3 installing torch, {size}', [*INSTALL, *source, TORCH, *BUILD_TOOLS], env)
     CONSTRAINTS.write_text(f'torch=={version_of_torch()}\n')
-    if gpu and output_of(str(PYTHON), '-c', 'import torch; print(torch.cuda.is_available())') != 'True':
+    there = gpu and not for_another_machine()
+    if there and output_of(str(PYTHON), '-c', 'import torch; print(torch.cuda.is_available())') != 'True':
         fail(
             f'torch {version_of_torch()} (CUDA {cuda_of_torch()}) does not run on the GPU of this machine; update its '
             'driver, or activate an environment with a PyTorch that does, remove .venv and start again, or ignore the '

@@ -79,12 +79,19 @@ def check_room(folder: Path, gigabytes: float, what: str) -> None:
 
 
 def has_gpu() -> bool:
-    """Is there an NVIDIA GPU that is not to be ignored?"""
-    return not os.environ.get('MMFMKT_CPU') and 'GPU' in output_of('nvidia-smi', '-L')
+    """Is there an NVIDIA GPU that is not to be ignored, or shall the environment be for one elsewhere?"""
+    return not os.environ.get('MMFMKT_CPU') and (for_another_machine() or 'GPU' in output_of('nvidia-smi', '-L'))
+
+
+def for_another_machine() -> bool:
+    """Is the environment for GPUs that this machine need not have, as where a container is made?"""
+    return bool(os.environ.get('MMFMKT_CUDA'))
 
 
 def gpu_architectures() -> str:
-    """The compute capabilities of the GPUs, as 80_90."""
+    """The compute capabilities of the GPUs, or those that PyTorch is told to compile for, as 80_90."""
+    if chosen := os.environ.get('TORCH_CUDA_ARCH_LIST'):
+        return '_'.join(re.split(r'[;, ]+', chosen.strip('; ').replace('.', '')))
     lines = output_of('nvidia-smi', '--query-gpu=compute_cap', '--format=csv,noheader').split()
     return '_'.join(sorted({line.replace('.', '') for line in lines}))
 

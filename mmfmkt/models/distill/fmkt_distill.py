@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, cast
+from typing import Any
 
 import torch
 from mmengine.model import BaseModel
@@ -27,7 +27,9 @@ from mmfmkt.models.teacher.further_teachers import FurtherTeachers, check_pyrami
 from mmfmkt.models.teacher.settings import TeacherSettings
 
 from .dry_run import check_fit, check_losses
+from .gradient_balance import build_balance
 from .inherit import check_inherit, inherit
+from .loss_dicts import scaled, unused
 from .protocols import PreparesFromStudent, PreparesFromTeacher
 from .unlabelled import losses_of_recorded, mappings_without_labels, mean_over_images
 from .weight_schedule import WeightSchedule
@@ -50,6 +52,7 @@ class FMKTDistill(BaseAlgorithm):
         log_only: names of losses of the distiller that are computed and logged, and not trained; these alone may lack
             "loss" in their name.
         weight_schedule: arguments of a :class:`WeightSchedule`, by which `WeightScheduleHook` sets `distill_weight`.
+        balance: arguments of a :class:`~mmfmkt.models.distill.gradient_balance.GradientBalance`, which weighs some of the distiller's losses.
         data_preprocessor: that of a config which states it beside the model; the student's own comes first.
         init_cfg: see MMEngine's `BaseModule`.
         teacher: the settings of :class:`~mmfmkt.models.teacher.settings.TeacherSettings`, each by its name.
@@ -76,6 +79,7 @@ class FMKTDistill(BaseAlgorithm):
         distiller: dict,
         log_only: Sequence[str] = (),
         weight_schedule: dict | None = None,
+        balance: dict | None = None,
         data_preprocessor: dict | None = None,
         init_cfg: dict | None = None,
         **teacher: Any,
@@ -88,6 +92,7 @@ class FMKTDistill(BaseAlgorithm):
         check_losses_named(self.distiller, log_only)
         self.weight_schedule = WeightSchedule(**weight_schedule or {})
         self.distill_weight, self.distilling = 1.0, True
+        self.distiller.balance = build_balance(balance, self.distiller, self.architecture)
         self.unlabelled: dict | None = None
         settings = build_settings(TeacherSettings, teacher, type(self).__name__)
         self.inherits, self.evaluate_teacher, self.check_classes = (
@@ -204,9 +209,13 @@ class FMKTDistill(BaseAlgorithm):
         check_recorded(self.distiller)
         distill_losses = self.distiller.compute_distill_losses()
         forget_records(self.distiller)
+        if self.distiller.balance:
+            self.distiller.balance.measure(losses, distill_losses)
         if batch:
             number = len(batch['inputs'])
             distill_losses = mean_over_images(distill_losses, of_unlabelled, number / (number + len(inputs)))
+        if self.distiller.balance:
+            distill_losses = self.distiller.balance(distill_losses)
         if self.distill_weight != 1:
             distill_losses = {**distill_losses, **scaled(distill_losses, self.distill_weight)}
         return {**losses, **add_prefix(distill_losses, 'distill')}
@@ -242,20 +251,3 @@ class FMKTDistill(BaseAlgorithm):
             self.teacher.apply_to_tensors(fn)
             self.further.apply_to_tensors(fn)
         return super()._apply(fn, *args, **kwargs)
-
-
-def scaled(losses: dict, weight: float) -> dict:
-    """The losses that are trained, times a weight."""
-    return {
-        name: [weight * part for part in value] if isinstance(value, list) else weight * value
-        for name, value in losses.items()
-        if 'loss' in name
-    }
-
-
-def unused(distiller: nn.Module) -> dict[str, Tensor]:
-    """A loss of 0 that reads all parameters of a distiller, because each process must compute a gradient for each."""
-    parameters = [parameter for parameter in distiller.parameters() if parameter.requires_grad]
-    if not parameters:
-        return {}
-    return {'distill.loss_stopped': cast(Tensor, sum(0 * parameter.sum() for parameter in parameters))}

@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from mmfmkt.flow import Trajectory
 from mmfmkt.models.flows.pyramid_flow import replace_levels
 
-from .fmkt_distill import FMKTDistill, scaled
+from .fmkt_distill import FMKTDistill
+from .loss_dicts import scaled
 
 
 @MODELS.register_module()

@@ -1,0 +1,132 @@
+"""A weight for a loss whose scale nobody knows: from the size of its gradient."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from mmengine.dist import all_reduce
+from mmengine.logging import MessageHub
+from mmengine.model import BaseModel
+from mmrazor.models.distillers import ConfigurableDistiller
+from torch import Tensor, nn
+
+from mmfmkt.detectors.pyramid import find_source
+from mmfmkt.models.flows.flow_neck import FlowNeck
+
+from .loss_dicts import scaled, total
+
+SCALE = 2.0**12  # gradients in float16 may be too small for it; it cancels out
+
+
+class GradientBalance(nn.Module):
+    r"""Weighs losses so that their gradient is a fixed multiple of that of the detector's own losses.
+
+    With `X` the pyramid that the student's neck returns, before a flow, and `r` the ratio,
+
+    .. math:: w = r \, \frac{\|\partial L_{\mathrm{detector}} / \partial X\|_2}{\|\partial L / \partial X\|_2}
+
+    Both norms are over all levels and images, and means over all processes. They are measured in every `interval`-th
+    iteration, which costs two passes back through what stands behind the neck. In between the weight stays. A new
+    measurement moves its logarithm by `MOMENTUM` of the way, so that single batches do not shake it.
+
+    Args:
+        losses: names of the losses of the distiller that are weighed, with one factor for all.
+        ratio: r, above 0; weights of methods that were set by hand make 8 to 28 of it on the demo.
+        interval: iterations from one measurement to the next, at least 1.
+
+    Attributes:
+        weight: w, a scalar; 0 before the first measurement.
+
+    Raises:
+        ValueError: if there is no loss, if `ratio` is not above 0, or if `interval` is less than 1.
+    """
+
+    MOMENTUM = 0.2
+    weight: Tensor
+
+    def __init__(self, losses: Sequence[str], ratio: float = 10.0, interval: int = 20) -> None:
+        super().__init__()
+        numbers = isinstance(ratio, (int, float)) and isinstance(interval, int)
+        if not losses or not numbers or not ratio > 0 or interval < 1:
+            raise ValueError(
+                '`balance` must have the names of `losses`, a `ratio` above 0 and an `interval` of at least 1, but got '
+                f'losses={list(losses)}, ratio={ratio!r} and interval={interval!r}'
+            )
+        self.losses, self.ratio, self.interval = tuple(losses), ratio, interval
+        self.register_buffer('weight', torch.zeros(()))
+        self.features: list[Tensor] = []
+
+    def watch(self, student: BaseModel) -> None:
+        """See the features that a student's neck returns."""
+        source = student.get_submodule(find_source(student))
+        (source.neck if isinstance(source, FlowNeck) else source).register_forward_hook(self.keep)
+
+    def keep(self, module: nn.Module, args: Any, pyramid: Tensor | Sequence[Tensor]) -> None:
+        if module.training and self.is_due():
+            self.features = [pyramid] if isinstance(pyramid, Tensor) else list(pyramid)
+
+    def is_due(self) -> bool:
+        """Is this an iteration that measures? Without a runner each is."""
+        return MessageHub.get_current_instance().get_info('iter', 0) % self.interval == 0
+
+    def measure(self, of_detector: dict, of_distiller: dict) -> None:
+        """In an iteration that measures, set the weight.
+
+        Args:
+            of_detector: the detector's losses, name -> loss.
+            of_distiller: those of the distiller, the weighed ones among them.
+
+        Raises:
+            ValueError: if no loss is weighed that reads the features.
+        """
+        if not self.is_due():
+            return
+        features, self.features = [feature for feature in self.features if feature.requires_grad], []
+        if not features:
+            raise ValueError(
+                '`balance` must be used with a student whose backbone or neck is trained, but the features that its neck '
+                'returns have no gradient; set `loss_weight` to a number'
+            )
+        both = total(of_detector), total({name: of_distiller[name] for name in self.losses})
+        norms = torch.stack([norm_of_gradient(loss, features) for loss in both])
+        all_reduce(norms, 'mean')
+        measured = self.ratio * norms[0] / norms[1]
+        smooth = self.weight ** (1 - self.MOMENTUM) * measured**self.MOMENTUM
+        measured = torch.where(self.weight > 0, smooth, measured)
+        self.weight.copy_(torch.where(measured.isfinite() & (measured > 0), measured, self.weight))
+
+    def forward(self, losses: dict) -> dict:
+        """The losses, those that are weighed times the weight, which is logged as `balance`."""
+        weighed = scaled({name: losses[name] for name in self.losses}, self.weight.clone())
+        return {**losses, **weighed, 'balance': self.weight.clone()}
+
+
+def build_balance(
+    settings: dict | None, distiller: ConfigurableDistiller, student: BaseModel
+) -> GradientBalance | None:
+    """The balance of a distiller, if there are settings for one, which watches the student.
+
+    Raises:
+        ValueError: if it shall weigh a loss that the distiller does not have, and as :class:`GradientBalance`.
+    """
+    if settings is None:
+        return None
+    balance, known = GradientBalance(**settings), list(distiller.distill_losses)
+    if not set(balance.losses) <= set(known):
+        raise ValueError(
+            f'`losses` of `balance` must be losses of the distiller, {", ".join(known)}, but got '
+            f'{", ".join(balance.losses)}'
+        )
+    balance.watch(student)
+    return balance
+
+
+def norm_of_gradient(loss: Tensor, features: Sequence[Tensor]) -> Tensor:
+    """The L2 norm of a gradient, a scalar in float32, times `SCALE`; 0 if the loss does not read the features."""
+    if not loss.requires_grad:
+        return features[0].new_zeros((), dtype=torch.float32)
+    gradients = torch.autograd.grad(SCALE * loss, features, retain_graph=True, allow_unused=True)
+    norms = [gradient.float().norm() for gradient in gradients if gradient is not None]
+    return torch.stack(norms).norm() if norms else features[0].new_zeros((), dtype=torch.float32)
