@@ -52,7 +52,8 @@ class FMKTDistill(BaseAlgorithm):
         log_only: names of losses of the distiller that are computed and logged, and not trained; these alone may lack
             "loss" in their name.
         weight_schedule: arguments of a :class:`WeightSchedule`, by which `WeightScheduleHook` sets `distill_weight`.
-        balance: arguments of a :class:`~mmfmkt.models.distill.gradient_balance.GradientBalance`, which weighs some of the distiller's losses.
+        balance: arguments of a :class:`~mmfmkt.models.distill.gradient_balance.GradientBalance`, which weighs some of
+            the distiller's losses.
         data_preprocessor: that of a config which states it beside the model; the student's own comes first.
         init_cfg: see MMEngine's `BaseModule`.
         teacher: the settings of :class:`~mmfmkt.models.teacher.settings.TeacherSettings`, each by its name.

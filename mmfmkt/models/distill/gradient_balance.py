@@ -86,8 +86,8 @@ class GradientBalance(nn.Module):
         features, self.features = [feature for feature in self.features if feature.requires_grad], []
         if not features:
             raise ValueError(
-                '`balance` must be used with a student whose backbone or neck is trained, but the features that its neck '
-                'returns have no gradient; set `loss_weight` to a number'
+                '`balance` must be used with a student whose backbone or neck is trained, but the features that its '
+                'neck returns have no gradient; set `loss_weight` to a number'
             )
         both = total(of_detector), total({name: of_distiller[name] for name in self.losses})
         norms = torch.stack([norm_of_gradient(loss, features) for loss in both])
