@@ -48,6 +48,7 @@ SETTINGS = (
     'check_classes',
     'weight_schedule',
     'balance',
+    'in_turn',
     'task_weight',
     'teacher_inference',
     'data_preprocessor',
@@ -108,7 +109,7 @@ def pair_config(
     shares = [1.0]
     parts = copy.deepcopy(chosen.distiller)
     if chosen.reads_teacher:
-        teachers, shares = weighted_teachers(teacher, teacher_ckpt)
+        teachers, shares = weighted_teachers(teacher, teacher_ckpt, others.get('in_turn', False))
         built = [build_with_pyramid(read_detector_config(each['teacher']), 'teacher') for each in teachers]
         for detector, _ in built:
             check_fit(chosen, student, detector)

@@ -11,14 +11,16 @@ from mmfmkt.models.teacher.further_teachers import KEYS, listed_teachers
 from .fill import Matched, read_boxes
 
 
-def weighted_teachers(teacher: Any, checkpoint: Any) -> tuple[list[dict], list[float]]:
-    """The teachers of a pair, and the share of each in the loss.
+def weighted_teachers(teacher: Any, checkpoint: Any, in_turn: bool) -> tuple[list[dict], list[float]]:
+    """The teachers of a pair, and the share of each in the loss; in turn, each has that of all in its iterations.
 
     Raises:
-        ValueError: if there is none, if an entry has other keys than teacher, teacher_ckpt and weight, or if a weight
-            is not above 0.
+        ValueError: if there is none, if one alone shall take turns, if an entry has other keys than teacher,
+            teacher_ckpt and weight, or if a weight is not above 0.
     """
     teachers = listed_teachers(teacher, checkpoint)
+    if in_turn and len(teachers) == 1:
+        raise ValueError('`in_turn` must be used with several teachers, but got one')
     unknown = {key for each in teachers for key in each} - {*KEYS, 'weight'}
     if unknown:
         raise ValueError(
@@ -28,7 +30,8 @@ def weighted_teachers(teacher: Any, checkpoint: Any) -> tuple[list[dict], list[f
     weights = [each.pop('weight', 1.0) for each in teachers]
     if not all(isinstance(weight, (int, float)) and weight > 0 for weight in weights):
         raise ValueError(f'`weight` of a teacher must be a number above 0, but got {weights}')
-    return teachers, [weight / sum(weights) for weight in weights]
+    whole = sum(weights) / len(weights) if in_turn else sum(weights)
+    return teachers, [weight / whole for weight in weights]
 
 
 def in_common(matched: Sequence[Matched]) -> list[Matched]:

@@ -89,7 +89,7 @@ def test_labels_of_these_images_are_not_read(theta, batch):
 def test_after_the_distillation_they_are_not_looked_at(theta, batch):
     model = MODELS.build(theta).train()
     model.stop_distillation()
-    assert losses_of(model, batch, dict(inputs='never read'))['distill.loss_stopped'] == 0
+    assert losses_of(model, batch, dict(inputs='never read'))['distill.loss_unused'] == 0
 
 
 @pytest.mark.parametrize('method, fits', [('pkd', True), ('fmkt-theta', True), ('crosskd', False), ('fgd', False)])

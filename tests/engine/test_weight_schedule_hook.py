@@ -103,7 +103,7 @@ def test_a_stopped_distillation_still_gives_every_parameter_a_gradient_for_other
     model.stop_distillation()
     losses = model.loss(*batch)
     total(losses).backward()
-    assert losses['distill.loss_stopped'] == 0
+    assert losses['distill.loss_unused'] == 0
     assert all(parameter.grad is not None and not parameter.grad.any() for parameter in model.distiller.parameters())
 
 

@@ -87,6 +87,41 @@ def test_the_same_teacher_twice_is_that_teacher_once(teachers, method):
         assert torch.allclose(two_gradients[name], gradient, rtol=1e-3, atol=1e-5 * largest.item()), name
 
 
+@pytest.mark.parametrize('method', ['pkd', 'fmkt-theta'])
+def test_in_turn_each_iteration_has_one_teacher(teachers, method):
+    model = built(pair_config(tiny('retinanet'), teachers(*FAMILIES), method=method, in_turn=True))
+    first, batch, hub = next(iter(model.distiller.distill_losses)), batch_for(model), MessageHub.get_current_instance()
+    hub.update_info('iter', 0)
+    model.prepare_teacher(*batch)  # which runs each of them
+    ran = []
+    for number, teacher in enumerate(model.teachers()):
+        teacher.detector.neck.register_forward_hook(lambda *args, number=number: ran.append(number))
+    for iteration in range(4):
+        hub.update_info('iter', iteration)
+        losses, turn = model.loss(*copy.deepcopy(batch)), iteration % 3
+        expected = f'distill.{first}' + (f'_{turn}' if turn else '')
+        assert [name for name in losses if name.startswith(f'distill.{first}')] == [expected]
+        assert losses[expected] > 0 and ran == [turn]
+        gradient = torch.autograd.grad(total(losses), model.distiller.distill_losses.parameters())
+        assert all(each is not None for each in gradient)  # of the projections of the others too, where it is 0
+        ran.clear()
+    hub.update_info('iter', 0)
+
+
+def test_in_turn_the_loss_of_a_teacher_weighs_as_much_as_that_of_all(teachers):
+    one, two = teachers('fcos', 'fcos')
+    pair = pair_config(tiny('retinanet'), [dict(one, weight=3.0), two], method='pkd', in_turn=True)
+    losses = pair['distiller']['distill_losses']
+    assert [losses[name]['loss_weight'] for name in ('loss_feature', 'loss_feature_1')] == [15.0, 5.0]
+    assert pair['in_turn']
+
+
+def test_one_teacher_takes_no_turns(teachers):
+    (one,) = teachers('fcos')
+    with pytest.raises(ValueError, match='`in_turn` must be used with several teachers, but got one'):
+        pair_config(tiny('retinanet'), one['teacher'], one['teacher_ckpt'], 'pkd', in_turn=True)
+
+
 def test_weights_are_shares_of_the_loss(teachers):
     one, two = teachers('fcos', 'fcos')
     losses = pair_config(tiny('retinanet'), [dict(one, weight=3.0), two], method='pkd')['distiller']['distill_losses']

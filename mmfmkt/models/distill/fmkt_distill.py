@@ -20,8 +20,8 @@ from mmfmkt.common.transparent import show_child_as_own
 from mmfmkt.detectors.channels import check_channels
 from mmfmkt.detectors.class_count import check_class_counts
 from mmfmkt.detectors.pyramid import find_source
-from mmfmkt.models.recorders.recorded_heads import forget_records, hand_over, reads_inside, recorded_heads
-from mmfmkt.models.recorders.recorder_sources import check_distiller, check_losses_named, check_recorded, check_sources
+from mmfmkt.models.recorders.recorded_heads import hand_over, reads_inside, recorded_heads
+from mmfmkt.models.recorders.recorder_sources import check_distiller, check_losses_named, check_sources
 from mmfmkt.models.teacher.frozen_teacher import FrozenTeacher
 from mmfmkt.models.teacher.further_teachers import FurtherTeachers, check_pyramids, listed_teachers
 from mmfmkt.models.teacher.settings import TeacherSettings
@@ -31,7 +31,8 @@ from .gradient_balance import build_balance
 from .inherit import check_inherit, inherit
 from .loss_dicts import scaled, unused
 from .protocols import PreparesFromStudent, PreparesFromTeacher
-from .unlabelled import losses_of_recorded, mappings_without_labels, mean_over_images
+from .recorded_losses import losses_of_recorded, mappings_of_turn, turn_of
+from .unlabelled import mappings_without_labels, mean_over_images
 from .weight_schedule import WeightSchedule
 
 ROIS = 'mmfmkt.rois'  # the recorder of the boxes that the student's RoI head is trained on
@@ -96,10 +97,11 @@ class FMKTDistill(BaseAlgorithm):
         self.distiller.balance = build_balance(balance, self.distiller, self.architecture)
         self.unlabelled: dict | None = None
         settings = build_settings(TeacherSettings, teacher, type(self).__name__)
-        self.inherits, self.evaluate_teacher, self.check_classes = (
+        self.inherits, self.evaluate_teacher, self.check_classes, self.in_turn = (
             settings.inherit,
             settings.evaluate_teacher,
             settings.check_classes,
+            settings.in_turn,
         )
         self.teacher: FrozenTeacher | None = None
         self.further = FurtherTeachers((), self.architecture, None)
@@ -198,18 +200,16 @@ class FMKTDistill(BaseAlgorithm):
         student_recorders = self.distiller.student_recorders
         with self.distiller.teacher_recorders, student_recorders:
             hand_over(student_recorders, data_samples)
-            features = self.teacher.start(inputs, data_samples) if self.teacher else ()
-            of_further = self.further.start(inputs, data_samples)
+            features, of_further = self.start_teachers(inputs, data_samples)
             losses = super().loss(inputs, data_samples)
             self.further.hand_over(self.distiller.teacher_recorders, of_further)
-            if self.teacher:
+            if self.teacher and features:
                 self.teacher.wait_for(features)
                 if self.teacher_heads:
                     boxes = student_recorders.recorders.get(ROIS)
                     self.teacher.run_heads(self.teacher_heads, features, boxes and boxes.get_record_data(0, 1))
-        check_recorded(self.distiller)
-        distill_losses = self.distiller.compute_distill_losses()
-        forget_records(self.distiller)
+        mappings = mappings_of_turn(self.distiller, self.turn())
+        distill_losses = losses_of_recorded(self.distiller, mappings)
         if self.distiller.balance:
             self.distiller.balance.measure(losses, distill_losses)
         if batch:
@@ -219,20 +219,32 @@ class FMKTDistill(BaseAlgorithm):
             distill_losses = self.distiller.balance(distill_losses)
         if self.distill_weight != 1:
             distill_losses = {**distill_losses, **scaled(distill_losses, self.distill_weight)}
-        return {**losses, **add_prefix(distill_losses, 'distill')}
+        left_out = [loss for name, loss in self.distiller.distill_losses.items() if name not in mappings]
+        return {**losses, **add_prefix(distill_losses, 'distill'), **unused(*left_out)}
 
     def unlabelled_losses(self, batch: dict) -> dict[str, Tensor]:
         """The losses that compare features, of a batch of images without labels."""
         data = self.data_preprocessor(batch, True)
         with self.distiller.teacher_recorders, self.distiller.student_recorders:
             images = data['inputs'], data['data_samples']
-            features = self.teacher.start(*images) if self.teacher else ()
-            of_further = self.further.start(*images)
+            features, of_further = self.start_teachers(*images)
             self.architecture.extract_feat(data['inputs'])
             self.further.hand_over(self.distiller.teacher_recorders, of_further)
-            if self.teacher:
+            if self.teacher and features:
                 self.teacher.wait_for(features)
-        return losses_of_recorded(self.distiller, mappings_without_labels(self.distiller))
+        of_turn = mappings_of_turn(self.distiller, self.turn())
+        without = mappings_without_labels(self.distiller)
+        return losses_of_recorded(self.distiller, {name: without[name] for name in without if name in of_turn})
+
+    def turn(self) -> int | None:
+        """The number of the teacher that this iteration has, or None if it has all."""
+        return turn_of(len(self.teachers())) if self.in_turn and self.teacher else None
+
+    def start_teachers(self, inputs: Tensor, data_samples: list) -> tuple[tuple[Tensor, ...], dict]:
+        """The pyramid of the first teacher, if it runs, and those of the further ones that do, by their number."""
+        turn = self.turn()
+        features = self.teacher.start(inputs, data_samples) if self.teacher and not turn else ()
+        return features, self.further.start(inputs, data_samples, turn)
 
     def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """As MMEngine's, with gradients of NaN if the sum is not finite.

@@ -89,7 +89,7 @@ class GradientBalance(nn.Module):
                 '`balance` must be used with a student whose backbone or neck is trained, but the features that its '
                 'neck returns have no gradient; set `loss_weight` to a number'
             )
-        both = total(of_detector), total({name: of_distiller[name] for name in self.losses})
+        both = total(of_detector), total(self.weighed(of_distiller))
         norms = torch.stack([norm_of_gradient(loss, features) for loss in both])
         all_reduce(norms, 'mean')
         measured = self.ratio * norms[0] / norms[1]
@@ -97,9 +97,13 @@ class GradientBalance(nn.Module):
         measured = torch.where(self.weight > 0, smooth, measured)
         self.weight.copy_(torch.where(measured.isfinite() & (measured > 0), measured, self.weight))
 
+    def weighed(self, losses: dict) -> dict:
+        """Those that are weighed, of the losses of an iteration."""
+        return {name: loss for name, loss in losses.items() if name in self.losses}
+
     def forward(self, losses: dict) -> dict:
         """The losses, those that are weighed times the weight, which is logged as `balance`."""
-        weighed = scaled({name: losses[name] for name in self.losses}, self.weight.clone())
+        weighed = scaled(self.weighed(losses), self.weight.clone())
         return {**losses, **weighed, 'balance': self.weight.clone()}
 
 

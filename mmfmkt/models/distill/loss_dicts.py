@@ -20,9 +20,9 @@ def total(losses: dict) -> Tensor:
     return cast(Tensor, sum(part.mean() for value in parts for part in value))
 
 
-def unused(distiller: nn.Module) -> dict[str, Tensor]:
-    """A loss of 0 that reads all parameters of a distiller, because each process must compute a gradient for each."""
-    parameters = [parameter for parameter in distiller.parameters() if parameter.requires_grad]
+def unused(*modules: nn.Module) -> dict[str, Tensor]:
+    """A loss of 0 that reads all parameters of modules, because each process must compute a gradient for each."""
+    parameters = [parameter for module in modules for parameter in module.parameters() if parameter.requires_grad]
     if not parameters:
         return {}
-    return {'distill.loss_stopped': cast(Tensor, sum(0 * parameter.sum() for parameter in parameters))}
+    return {'distill.loss_unused': cast(Tensor, sum(0 * parameter.sum() for parameter in parameters))}

@@ -7,10 +7,7 @@ from collections.abc import Mapping
 import torch
 from mmrazor.models.distillers import ConfigurableDistiller
 from mmrazor.models.task_modules import ModuleOutputsRecorder
-from torch import Tensor
 
-from mmfmkt.compat import replaced
-from mmfmkt.models.recorders.recorded_heads import forget_records
 from mmfmkt.models.recorders.recorders import TeacherPyramidRecorder
 
 
@@ -40,14 +37,6 @@ def mappings_without_labels(distiller: ConfigurableDistiller) -> dict[str, Mappi
             f'or pkd, but the losses of this one are {", ".join(distiller.loss_forward_mappings)}'
         )
     return mappings
-
-
-def losses_of_recorded(distiller: ConfigurableDistiller, mappings: dict[str, Mapping]) -> dict[str, Tensor]:
-    """The losses of these mappings, of what was recorded last; it is forgotten then."""
-    with replaced(distiller, 'loss_forward_mappings', mappings):
-        losses = distiller.compute_distill_losses()
-    forget_records(distiller)
-    return losses
 
 
 def mean_over_images(labelled: dict, unlabelled: dict, share: float) -> dict:

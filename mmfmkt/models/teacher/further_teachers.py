@@ -78,17 +78,23 @@ class FurtherTeachers:
             teacher.prepare(images, data_samples)
             teacher.drop_heads([])
 
-    def start(self, images: Tensor, data_samples: list | None = None) -> list[tuple[Tensor, ...]]:
-        """The pyramid of each; nobody must read them before :meth:`hand_over`."""
-        return [teacher.start(images, data_samples) for teacher in self.teachers]
+    def start(
+        self, images: Tensor, data_samples: list | None = None, turn: int | None = None
+    ) -> dict[int, tuple[Tensor, ...]]:
+        """Number -> pyramid, of each or of one alone; nobody must read them before :meth:`hand_over`."""
+        return {
+            number: teacher.start(images, data_samples)
+            for number, teacher in enumerate(self.teachers, 1)
+            if turn in (None, number)
+        }
 
-    def hand_over(self, recorders: RecorderManager, pyramids: Sequence[tuple[Tensor, ...]]) -> None:
+    def hand_over(self, recorders: RecorderManager, pyramids: dict[int, tuple[Tensor, ...]]) -> None:
         """Give their pyramids to those who record them."""
-        for teacher, pyramid in zip(self.teachers, pyramids):
-            teacher.wait_for(pyramid)
+        for number, pyramid in pyramids.items():
+            self.teachers[number - 1].wait_for(pyramid)
         for recorder in recorders.recorders.values():
-            if isinstance(recorder, TeacherPyramidRecorder):
-                recorder.record(pyramids[recorder.teacher - 1])
+            if isinstance(recorder, TeacherPyramidRecorder) and recorder.teacher in pyramids:
+                recorder.record(pyramids[recorder.teacher])
 
 
 def check_pyramids(recorders: RecorderManager, further: Sequence[nn.Module] | FurtherTeachers) -> None:

@@ -20,6 +20,7 @@ class TeacherSettings:
         teacher_inference: arguments of :class:`~mmfmkt.models.teacher.teacher_inference.TeacherInference`: precision
             and preparation of the teacher's backbone and neck. They run as they are if something inside them is
             recorded.
+        in_turn: each iteration has one of several teachers, in their order; the others do not run.
     """
 
     teacher: str | dict | Sequence[dict] | None = None
@@ -28,3 +29,4 @@ class TeacherSettings:
     evaluate_teacher: bool = False
     check_classes: bool = True
     teacher_inference: dict | None = None
+    in_turn: bool = False
