@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TypeAlias
 
 import torch
 from mmdet.models.dense_heads import FCOSHead, RepPointsHead, VFNetHead
@@ -16,7 +17,7 @@ from mmfmkt.models.metrics.row_metrics import location_rows
 from .level_metric import fit_size
 
 KNOWN = (AnchorHead, FCOSHead, RepPointsHead)
-BoxHead = AnchorHead | FCOSHead | RepPointsHead
+BoxHead: TypeAlias = AnchorHead | FCOSHead | RepPointsHead
 Rows = tuple[Tensor, Tensor]  # logits (n, K) and what boxes are predicted by (n, L), of n anchors or points
 
 
@@ -44,10 +45,11 @@ def rows_of(head: BoxHead, outputs: Sequence[Sequence[Tensor]], sized_as: Sequen
         sized_as: maps of the levels of another head, whose height and width these get if they differ by rounding.
     """
     refined = head.training and isinstance(head, (VFNetHead, RepPointsHead))
-    levels = outputs[0], outputs[2 if refined else 1]
-    if sized_as is not None:
-        levels = tuple([fit_size(own, other) for own, other in zip(maps, sized_as)] for maps in levels)
-    return to_rows(levels[0], head.cls_out_channels), to_rows(levels[1], box_length(head))
+    logits, boxes = (
+        [fit_size(level, other) for level, other in zip(levels, sized_as or levels)]
+        for levels in (outputs[0], outputs[2 if refined else 1])
+    )
+    return to_rows(logits, head.cls_out_channels), to_rows(boxes, box_length(head))
 
 
 def to_rows(levels: Sequence[Tensor], length: int) -> Tensor:
