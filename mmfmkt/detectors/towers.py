@@ -16,10 +16,10 @@ def last_layers(head: nn.Module, tower: str) -> list[nn.Module]:
     return [of_level[-1] for of_level in (of_levels if len(of_levels) == len(layers) else [layers]) if len(of_level)]
 
 
-def widths(head: nn.Module) -> list[int]:
-    """The channels that the last layers of the two towers read, in their order; none for a head without towers."""
-    found = [layer for tower in TOWERS for layer in last_layers(head, tower)]
+def widths(head: nn.Module, tower: str) -> list[int]:
+    """The channels that the last layers of a tower read, in their order: one number where those of all levels agree."""
     convolutions: list[Any] = [
-        next((part for part in layer.modules() if hasattr(part, 'in_channels')), None) for layer in found
+        next((part for part in layer.modules() if hasattr(part, 'in_channels')), None)
+        for layer in last_layers(head, tower)
     ]
     return sorted({convolution.in_channels for convolution in convolutions if convolution is not None})

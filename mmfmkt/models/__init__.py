@@ -6,6 +6,7 @@ from .distill import FMKTDistill, OFMKTThetaDistill
 from .flows import FlowConnector, FlowNeck, PyramidFlow, StudentClassifier, flow_head
 from .losses import (
     AuxiliaryHeadLoss,
+    BoxLoss,
     CrossHeadLoss,
     FeatureLoss,
     FMKTLoss,
@@ -22,7 +23,18 @@ from .meta_encoders import (
     MLPMetaEncoder,
     SwinMetaEncoder,
 )
-from .metrics import BinaryKDMetric, DiffKDMetric, FGDMetric, PerChannelMetric, PerPixelMetric, PKDMetric
+from .metrics import (
+    BinaryKDMetric,
+    BoxMetric,
+    DiffKDMetric,
+    FGDMetric,
+    IoUMetric,
+    LDMetric,
+    PerChannelMetric,
+    PerPixelMetric,
+    PKDMetric,
+    QualityFocalMetric,
+)
 from .recorders import (
     DataSamplesRecorder,
     EveryModuleCallRecorder,
@@ -34,6 +46,8 @@ from .recorders import (
 __all__ = [
     'AuxiliaryHeadLoss',
     'BinaryKDMetric',
+    'BoxLoss',
+    'BoxMetric',
     'ConvMetaEncoder',
     'ConvNeXtMetaEncoder',
     'CrossHeadLoss',
@@ -48,6 +62,8 @@ __all__ = [
     'FeatureLoss',
     'FlowConnector',
     'FlowNeck',
+    'IoUMetric',
+    'LDMetric',
     'LightMetaEncoder',
     'LogitLoss',
     'MLPMetaEncoder',
@@ -58,6 +74,7 @@ __all__ = [
     'PerChannelMetric',
     'PerPixelMetric',
     'PyramidFlow',
+    'QualityFocalMetric',
     'StepTaskLoss',
     'StudentClassifier',
     'SwinMetaEncoder',

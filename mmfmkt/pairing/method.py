@@ -87,8 +87,15 @@ class Method:
             return None
         if self.of_logits:
             return self.misfit_of_logits(student, teacher)
-        loss = MODELS.get(self.loss['type'])
-        return loss.misfit(student, teacher) if isinstance(loss, KnowsWhatFits) else None
+        kinds = [MODELS.get(part['type']) for part in self.compared_by()]
+        reasons = (kind.misfit(student, teacher) for kind in kinds if isinstance(kind, KnowsWhatFits))
+        return next(filter(None, reasons), None)
+
+    def compared_by(self) -> list[dict]:
+        """Its losses, each followed by its metric."""
+        losses = (self.distiller or {}).get('distill_losses', {}).values()
+        parts = [part for loss in losses for part in (loss, loss.get('metric'))]
+        return [part for part in parts if isinstance(part, dict)]
 
     def misfit_of_logits(self, student: BaseModel, teacher: BaseModel) -> str | None:
         """Why a flow before the student's classifier cannot lead to the teacher's logits; None if it can."""

@@ -19,20 +19,29 @@ OTHER_HEADS = (
     'retinanet_fcos-x101_r50_1x',
     'retinanet_mask-rcnn-swin-s_r50',
 )
+TWO_STAGE = ('faster-rcnn_r101_r50', 'faster-rcnn_r101_r50_1x')
+NO_DISTRIBUTIONS = (
+    'fcos_r101_r50',
+    'reppoints_x101-dcn_r50',
+    'retinanet_r101_r50',
+    'retinanet_r101_r50_1x',
+    'retinanet_r50_r18_1x',
+    'retinanet_x101_r50',
+    'rtmdet_l_s_300e',
+)
 NOT_FITTING = {
     'kd': OTHER_HEADS,
     'dist': OTHER_HEADS,
+    'bckd': (*OTHER_HEADS, *TWO_STAGE),
+    'ld': (*OTHER_HEADS, *TWO_STAGE, *NO_DISTRIBUTIONS),
     'fmkt-logit': (*OTHER_HEADS, 'rtmdet_l_s_300e'),
     'fmkt-feature-logit': (*OTHER_HEADS, 'rtmdet_l_s_300e'),
     'fmkt-logit-theta': (*OTHER_HEADS, 'rtmdet_l_s_300e'),
     'crosskd': (
         'dino_swin-l_r50_12e',
         'faster-rcnn_cascade-mask-x101_r50',
-        'faster-rcnn_r101_r50',
-        'faster-rcnn_r101_r50_1x',
-        'reppoints_x101-dcn_r50',
         'retinanet_mask-rcnn-swin-s_r50',
-        'rtmdet_l_s_300e',
+        *TWO_STAGE,
     ),
 }
 

@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from mmfmkt.detectors.channels import image_channels
 from mmfmkt.detectors.evaluating import evaluating, on_empty_image
+from mmfmkt.models.losses.box_loss import BoxLoss
 from mmfmkt.models.losses.cross_head_loss import CrossHeadLoss
 from mmfmkt.models.losses.level_loss import LevelLoss, matched_features
 from mmfmkt.models.losses.logit_loss import LogitLoss
@@ -30,11 +31,12 @@ ROIS = ((0, 0, 0, 64, 64), (0, 32, 32, 128, 128))
 
 
 def check_fit(distiller: ConfigurableDistiller, student: BaseModel, teacher: BaseModel) -> None:
-    """Raise a ValueError if a loss says that it cannot compare the two."""
+    """Raise a ValueError if a loss, or its metric, says that it cannot compare the two."""
     for name, loss in distiller.distill_losses.items():
-        reason = loss.misfit(student, teacher) if isinstance(loss, KnowsWhatFits) else None
-        if reason:
-            raise ValueError(f'{name} ({type(loss).__name__}) must fit student and teacher, but {reason}')
+        for part in loss.modules():
+            reason = part.misfit(student, teacher) if isinstance(part, KnowsWhatFits) else None
+            if reason:
+                raise ValueError(f'{name} ({type(part).__name__}) must fit student and teacher, but {reason}')
 
 
 def check_losses(
@@ -63,7 +65,7 @@ def check_losses(
     losses = {
         name: loss
         for name, loss in distiller.distill_losses.items()
-        if isinstance(loss, (LevelLoss, LogitLoss, CrossHeadLoss)) and name in distiller.loss_forward_mappings
+        if isinstance(loss, (LevelLoss, LogitLoss, BoxLoss, CrossHeadLoss)) and name in distiller.loss_forward_mappings
     }
     if not losses:
         return

@@ -26,7 +26,7 @@ class PreparesFromTeacher(Protocol):
 
 @runtime_checkable
 class KnowsWhatFits(Protocol):
-    """A loss that knows which detectors it can compare, so that others are refused with the reason."""
+    """A loss or metric that knows which detectors it can compare, so that others are refused with the reason."""
 
     @staticmethod
     def misfit(student: BaseModel, teacher: BaseModel) -> str | None:

@@ -1,4 +1,5 @@
 from .auxiliary_head_loss import AuxiliaryHeadLoss
+from .box_loss import BoxLoss
 from .cross_head_loss import CrossHeadLoss
 from .feature_loss import FeatureLoss
 from .fmkt_loss import FMKTLoss
@@ -8,6 +9,7 @@ from .targets import OwnOutput, TeacherTarget
 
 __all__ = [
     'AuxiliaryHeadLoss',
+    'BoxLoss',
     'CrossHeadLoss',
     'FMKTLoss',
     'FeatureLoss',

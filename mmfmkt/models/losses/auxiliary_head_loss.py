@@ -13,7 +13,8 @@ from torch import Tensor, nn
 from mmfmkt.flow import Trajectory
 from mmfmkt.models.flows.pyramid_flow import replace_levels
 
-from .predictions import Predictions, rows_of, why_no_boxes
+from .head_rows import rows_of, why_no_boxes
+from .predictions import Predictions
 
 
 @MODELS.register_module()

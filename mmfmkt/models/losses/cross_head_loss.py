@@ -15,8 +15,9 @@ from torch import Tensor, nn
 from mmfmkt.detectors.comparable_heads import name_of, strides_of
 from mmfmkt.detectors.towers import TOWERS, last_layers, widths
 
+from .head_rows import box_length, to_rows, why_no_boxes
 from .level_metric import fit_size
-from .predictions import Predictions, box_length, to_rows, why_no_boxes
+from .predictions import Predictions
 
 
 @MODELS.register_module()
@@ -36,7 +37,8 @@ class CrossHeadLoss(nn.Module):
     towards the teacher where the ground truth says otherwise, because its own predictions have no part in it.
 
     The teacher's head runs once: from its last tower layer on, the student's features stand behind its own in the
-    batch.
+    batch. Where the student's towers have other channels, a 1x1 convolution for each tower brings them to those of the
+    teacher. It is trained along, belongs to the distiller, and is not deployed.
 
     Differs from the authors' code: they give the student's features the teacher's mean and deviation in every channel,
     divide by the positives of the student's assigner, leave out what it ignores, and have settings for each head (FCOS
@@ -62,6 +64,7 @@ class CrossHeadLoss(nn.Module):
                 f'{cls_weight}, {box_weight}, {beta} and {loss_weight}'
             )
         self.cls_weight, self.box_weight, self.beta, self.loss_weight = cls_weight, box_weight, beta, loss_weight
+        self.projections = nn.ModuleDict()  # of the towers whose channels differ
 
     @staticmethod
     def misfit(student: BaseModel, teacher: BaseModel) -> str | None:
@@ -72,15 +75,27 @@ class CrossHeadLoss(nn.Module):
                 return f'the {side} has no dense head with towers of convolutions, but {name_of(head)}'
             if last_layers(head, TOWERS[0])[0] is last_layers(head, TOWERS[1])[0]:
                 return f'the two towers of a {name_of(head)} are one'
+            if any(len(widths(head, tower)) != 1 for tower in TOWERS):
+                return f"the towers of the {side}'s {name_of(head)} have other channels at other levels"
         reason = why_no_boxes(heads[1], 'teacher')
         if not reason and strides_of(heads[0]) != strides_of(heads[1]):
             reason = f'the heads have different strides, {strides_of(heads[0])} and {strides_of(heads[1])}'
-        if not reason and widths(heads[0]) != widths(heads[1]):
-            reason = f'the towers of the heads have different channels, {widths(heads[0])} and {widths(heads[1])}'
         return reason
 
     def prepare_from_teacher(self, teacher: BaseModel) -> None:
         self.teacher_head = weakref.ref(teacher.bbox_head)  # neither a child, nor kept when the teacher is freed
+
+    def prepare_from_student(self, student: BaseModel) -> None:
+        head = self.teacher_head()
+        assert head is not None  # the teacher comes first
+        for tower in TOWERS:
+            (own,), (other,) = widths(student.bbox_head, tower), widths(head, tower)
+            if own != other:
+                self.projections[tower] = nn.Conv2d(own, other, 1)
+
+    def project(self, tower: str, levels: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Features of the student's tower, with the channels of the teacher's."""
+        return [self.projections[tower](level) for level in levels] if tower in self.projections else levels
 
     def forward(
         self, cls_features: Sequence[Tensor], reg_features: Sequence[Tensor], teacher_features: Sequence[Tensor]
@@ -95,7 +110,8 @@ class CrossHeadLoss(nn.Module):
         """
         head, num_images = self.teacher_head(), len(teacher_features[0])
         assert head is not None  # it is freed with the teacher, and then there is no distillation
-        with joined(head, dict(zip(TOWERS, (cls_features, reg_features)))):
+        features = {tower: self.project(tower, levels) for tower, levels in zip(TOWERS, (cls_features, reg_features))}
+        with joined(head, features):
             cls_scores, box_predictions = head(tuple(teacher_features))[:2]
         (target, logits), (of_teacher, boxes) = (
             split(levels, num_images, length)
@@ -108,7 +124,7 @@ class CrossHeadLoss(nn.Module):
 
 
 def split(levels: Sequence[Tensor], num_images: int, length: int) -> tuple[Tensor, Tensor]:
-    """Predictions (2 B, A length, H_l, W_l) of the two halves of a batch, each as rows (n, length) in float32."""
+    """Predictions (2 B, A length, H_l, W_l) of the halves of a batch, each as rows (n, length) in float32 at least."""
     halves = zip(*((level[:num_images], level[num_images:]) for level in levels))
     first, second = (to_rows(half, length) for half in halves)
     return first.detach(), second

@@ -10,7 +10,7 @@ from mmrazor.registry import MODELS
 from torch import Tensor, nn
 
 from mmfmkt.detectors.comparable_heads import find_head, why_logits_differ
-from mmfmkt.models.metrics.binary_kd import BinaryKDMetric
+from mmfmkt.models.metrics.binary_kd import BinaryKDMetric, QualityFocalMetric
 from mmfmkt.models.metrics.row_metrics import location_rows
 
 from .level_metric import LevelMetric, fit_size
@@ -24,7 +24,7 @@ class LogitLoss(nn.Module):
 
     With the n anchors of all levels and images of a dense head, or the n proposals of the student for box heads. With
     `BinaryKDMetric`, or `KLDivergence` for softmax logits, this is knowledge distillation (arXiv:1503.02531); with
-    `DISTLoss` it is DIST (arXiv:2205.10536).
+    `DISTLoss` it is DIST (arXiv:2205.10536); with `QualityFocalMetric` the classification of BCKD (arXiv:2308.14286).
 
     Args:
         metric: config of a loss of two (n, K).
@@ -51,7 +51,7 @@ class LogitLoss(nn.Module):
 
     def check_classes(self) -> None:
         """Raise a ValueError if the metric compares distributions over classes and there is one class."""
-        if self.num_classes == 1 and not isinstance(self.metric.metric, BinaryKDMetric):
+        if self.num_classes == 1 and not isinstance(self.metric.metric, (BinaryKDMetric, QualityFocalMetric)):
             raise ValueError(
                 'the metric of LogitLoss must be a BinaryKDMetric for a dense head of one class, whose softmax is '
                 f'always 1, but got {type(self.metric.metric).__name__}; take the method kd, or one that compares '

@@ -1,4 +1,4 @@
-"""The metric for sigmoid logits."""
+"""Metrics for sigmoid logits."""
 
 import torch.nn.functional as F
 from mmrazor.registry import MODELS
@@ -55,3 +55,38 @@ class BinaryKDMetric(nn.Module):
         if self.reduction == 'objects':
             return divergence.sum() / confidence(teacher.sigmoid().amax(1))
         return divergence.mean()
+
+
+@MODELS.register_module()
+class QualityFocalMetric(nn.Module):
+    r"""The quality focal loss with the teacher's scores as labels: what BCKD (arXiv:2308.14286) compares classes by.
+
+    .. math:: L = \frac{\sum_{r,k} |\sigma(t_{rk}) - \sigma(s_{rk})|^\beta \mathrm{BCE}(s_{rk}, \sigma(t_{rk}))}
+        {\max(1, \sum_{r: p_r > 0.05} p_r)}, \quad p_r = \max_k \sigma(t_{rk})
+
+    It is 0 where the two agree, and fades faster than :class:`BinaryKDMetric` when they nearly do. BCKD divides by the
+    number of positives of the student instead, which :func:`confidence` is about.
+
+    Args:
+        beta: at least 0; 1 in BCKD.
+
+    Raises:
+        ValueError: if `beta` is negative.
+    """
+
+    def __init__(self, beta: float = 1.0) -> None:
+        super().__init__()
+        if beta < 0:
+            raise ValueError(f'`beta` of QualityFocalMetric must be at least 0, but got {beta}')
+        self.beta = beta
+
+    def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
+        """Logits (B, A K, H, W) or (R, K) of student and teacher -> scalar, at least 0."""
+        scores = teacher.sigmoid()
+        return quality_focal(student, scores, self.beta).sum() / confidence(scores.amax(1))
+
+
+def quality_focal(logits: Tensor, scores: Tensor, beta: float) -> Tensor:
+    """The quality focal loss (arXiv:2006.04388, equation 5) of logits for scores in [0, 1], without reduction."""
+    crossed = F.binary_cross_entropy_with_logits(logits, scores, reduction='none')
+    return (scores - logits.sigmoid()).abs().pow(beta) * crossed

@@ -5,11 +5,13 @@ import copy
 import pytest
 import torch
 from commands import ROOT
+from detectors import batch_for, tiny
 from mmdet.registry import MODELS as DETECTORS
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 from mmrazor.registry import MODELS
 
 from mmfmkt.models import AuxiliaryHeadLoss
+from mmfmkt.pairing.pair import pair_config
 
 
 @pytest.fixture
@@ -105,6 +107,20 @@ def test_a_student_without_anchors_takes_it(pair, batch):
     total, _ = algorithm.parse_losses(algorithm.loss(*batch))
     total.backward()
     assert total.isfinite()
+
+
+@pytest.mark.parametrize('family, second', [('reppoints', 'reppoints_pts_refine_out'), ('vfnet', 'vfnet_reg_refine')])
+def test_a_student_whose_head_has_two_stages_follows_the_second(family, second, tmp_path):
+    """It is 0 for equal heads, which predict more in training than at inference."""
+    checkpoint = tmp_path / 'teacher.pth'
+    torch.save(DETECTORS.build(tiny(family)).state_dict(), checkpoint)
+    config = pair_config(tiny(family), tiny(family), str(checkpoint), 'pkd', auxiliary_head=dict(task_weight=0.0))
+    algorithm = MODELS.build(ConfigDict(config)).train()
+    student = algorithm.architecture.bbox_head
+    auxiliary(algorithm).head.load_state_dict(student.state_dict())
+    assert algorithm.loss(*batch_for(family))['distill.loss_auxiliary'].item() == pytest.approx(0, abs=1e-6)
+    torch.nn.init.normal_(auxiliary(algorithm).head.get_submodule(second).weight)
+    assert algorithm.loss(*batch_for(family))['distill.loss_auxiliary'] > 0.01
 
 
 def test_the_checkpoint_of_the_student_has_no_trace_of_it(pair, retinanet):

@@ -6,17 +6,22 @@ import re
 
 import pytest
 import torch
-from detectors import tiny
+from detectors import batch_for, tiny
+from helpers import gradients, total
+from mmdet.models.dense_heads import RepPointsHead
 from mmdet.registry import MODELS as DETECTORS
 from mmdet.structures.bbox import bbox_overlaps
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
+from mmrazor.registry import MODELS
 
 from mmfmkt.detectors.towers import TOWERS, last_layers, widths
 from mmfmkt.models import CrossHeadLoss
 from mmfmkt.models.losses.cross_head_loss import joined, split
-from mmfmkt.models.losses.predictions import at_least_a_point, box_length, quality_focal
+from mmfmkt.models.losses.head_rows import box_length
+from mmfmkt.models.metrics.binary_kd import quality_focal
+from mmfmkt.pairing.pair import pair_config
 
-FAMILIES = ['demo', 'retinanet', 'fcos', 'gfl', 'atss', 'rtmdet']
+FAMILIES = ['demo', 'retinanet', 'fcos', 'gfl', 'atss', 'rtmdet', 'reppoints', 'vfnet']
 
 
 def detector(family, root, seed=0):
@@ -75,6 +80,13 @@ def test_a_student_with_the_teachers_towers_has_no_loss(teacher):
     assert loss_of(teacher)(*tower_inputs(teacher, pyramid)[0], pyramid).abs() < 1e-4
 
 
+def decode(head, priors, rows, level):
+    """Boxes in pixels; RepPoints has corners, seen from a location, in strides."""
+    if isinstance(head, RepPointsHead):
+        return torch.cat([priors, priors], 1) + head.point_strides[level] * rows
+    return head.bbox_coder.decode(priors, rows)
+
+
 def test_the_loss_is_that_of_the_two_predictions(teacher):
     """Each of the two terms from the outputs of the head, one image and one location after the other."""
     own, other = pyramid_of(teacher), pyramid_of(teacher, seed=1)
@@ -93,7 +105,7 @@ def test_the_loss_is_that_of_the_two_predictions(teacher):
                 p, q = (rows.reshape(len(rows), 4, -1).softmax(2) for rows in boxes)
                 distance = (p * (p / q).log()).sum(2).mean(1)
             else:
-                decoded = [head.bbox_coder.decode(priors[of_level], rows) for rows in boxes]
+                decoded = [decode(head, priors[of_level], rows, of_level) for rows in boxes]
                 distance = 1 - bbox_overlaps(*decoded, mode='giou', is_aligned=True)
             weight = scores.max(1).values
             box, confidence = box + (weight * distance).sum(), confidence + weight[weight > 0.05].sum()
@@ -122,18 +134,11 @@ def test_the_gradient_goes_to_the_students_features_alone(teacher):
     assert all(parameter.grad is None for parameter in teacher.parameters())
 
 
-def test_boxes_of_negative_sides_have_a_bounded_distance():
-    """RTMDet and FCOS may predict them."""
-    boxes = at_least_a_point(torch.tensor([[5.0, 5.0, 3.0, 9.0], [5.0, 5.0, 8.0, 9.0]]))
-    assert boxes.tolist() == [[5.0, 5.0, pytest.approx(5.01), 9.0], [5.0, 5.0, 8.0, 9.0]]
-    assert bbox_overlaps(boxes, boxes, mode='giou', is_aligned=True).tolist() == pytest.approx([1.0, 1.0])
-
-
 @pytest.mark.parametrize('family', FAMILIES)
 def test_towers_of_one_layer_for_all_levels_or_of_one_for_each(family, root):
     head = detector(family, root).bbox_head
     count = dict(demo=3, rtmdet=3).get(family, 1)
-    assert all(len(last_layers(head, tower)) == count for tower in TOWERS) and len(widths(head)) == 1
+    assert all(len(last_layers(head, tower)) == count and len(widths(head, tower)) == 1 for tower in TOWERS)
 
 
 @pytest.mark.parametrize(
@@ -142,7 +147,9 @@ def test_towers_of_one_layer_for_all_levels_or_of_one_for_each(family, root):
         ('faster_rcnn', 'retinanet', 'the student has no dense head with towers of convolutions, but none'),
         ('retinanet', 'dino', 'the teacher has no dense head with towers of convolutions, but DINOHead'),
         ('retinanet', 'tood', 'the teacher has no dense head with towers of convolutions, but TOODHead'),
-        ('retinanet', 'reppoints', 'the boxes of a RepPointsHead are not known here'),
+        ('retinanet', 'foveabox', 'the boxes of a FoveaHead are not known here'),
+        ('retinanet', 'reppoints', None),
+        ('rtmdet', 'rtmdet', None),
         ('retinanet', 'rtmdet', r'the heads have different strides, \[8, 16, 32, 64, 128\] and \[8, 16, 32\]'),
         ('retinanet', 'demo', r'the heads have different strides'),
         ('rtmdet', 'rtmdet_ins', 'the two towers of a RTMDetInsSepBNHead are one'),
@@ -175,3 +182,74 @@ def test_a_negative_weight_is_refused():
 
 def test_boxes_are_four_numbers_or_four_distributions(root):
     assert box_length(detector('gfl', root).bbox_head) == 4 * 17 and box_length(detector('fcos', root).bbox_head) == 4
+
+
+def wider(family, channels=24):
+    """The config of a student whose towers have other channels."""
+    config = tiny(family)
+    config.bbox_head.feat_channels = channels
+    config.bbox_head.stacked_convs = 2  # so that the last layer reads them
+    if 'norm_cfg' in config.bbox_head and config.bbox_head.norm_cfg.type == 'GN':
+        config.bbox_head.norm_cfg.num_groups = 4
+    return config
+
+
+@pytest.mark.parametrize('family', ['retinanet', 'gfl', 'rtmdet', 'reppoints'])
+def test_towers_of_another_width_are_projected_and_student_and_projection_learn(family, root):
+    """The teacher gets no gradient."""
+    teacher = detector(family, root)
+    student = DETECTORS.build(wider(family))
+    assert CrossHeadLoss.misfit(student, teacher) is None
+    loss = loss_of(teacher)
+    loss.prepare_from_student(student)
+    assert {name: tuple(value.shape) for name, value in loss.named_parameters() if name.endswith('weight')} == {
+        f'projections.{tower}.weight': (16 if family != 'rtmdet' else 8, 24, 1, 1) for tower in TOWERS
+    }
+    features, _ = tower_inputs(student, pyramid_of(student))
+    loss(*features, pyramid_of(teacher)).backward()
+    assert all(parameter.grad.abs().sum() > 0 for parameter in loss.parameters())
+    first = [getattr(student.bbox_head, tower)[0] for tower in TOWERS]
+    assert all(next(layer.parameters()).grad.abs().sum() > 0 for layer in first)
+    assert all(parameter.grad is None for parameter in teacher.parameters())
+
+
+def test_projections_by_the_identity_change_nothing(teacher):
+    loss, own = loss_of(teacher), pyramid_of(teacher)
+    features, _ = tower_inputs(teacher, pyramid_of(teacher, seed=1))
+    expected = loss(*features, own)
+    for tower in TOWERS:
+        (width,) = widths(teacher.bbox_head, tower)
+        loss.projections[tower] = torch.nn.Conv2d(width, width, 1)
+        torch.nn.init.dirac_(loss.projections[tower].weight)
+        torch.nn.init.zeros_(loss.projections[tower].bias)
+    torch.testing.assert_close(loss(*features, own), expected)
+
+
+def test_towers_of_one_width_are_not_projected(teacher):
+    loss = loss_of(teacher)
+    loss.prepare_from_student(teacher)
+    assert not loss.state_dict()
+
+
+def test_a_tower_of_another_width_at_another_level_is_refused(root):
+    student = detector('rtmdet', root)
+    student.bbox_head.cls_convs[0][-1] = torch.nn.Conv2d(12, 8, 3)
+    found = CrossHeadLoss.misfit(student, detector('rtmdet', root))
+    assert found == "the towers of the student's RTMDetSepBNHead have other channels at other levels"
+
+
+def test_the_projections_are_trained_and_saved_with_the_distiller_and_are_not_deployed(tmp_path):
+    """The optimizer gets them; the part of a checkpoint that is the student has no trace of them."""
+    checkpoint = tmp_path / 'teacher.pth'
+    torch.save(DETECTORS.build(tiny('gfl')).state_dict(), checkpoint)
+    pair = pair_config(wider('gfl'), tiny('gfl'), str(checkpoint), 'crosskd')
+    model = MODELS.build(ConfigDict(pair)).train()
+    kept = {key for key in model.state_dict() if key.startswith('distiller.')}
+    assert kept == {
+        f'distiller.distill_losses.loss_crosskd.projections.{tower}.{name}'
+        for tower in TOWERS
+        for name in ('weight', 'bias')
+    }
+    assert set(model.state_dict()) - kept == set(DETECTORS.build(wider('gfl')).state_dict())
+    found = gradients(model, total(model.loss(*batch_for('gfl'))))
+    assert kept <= set(found)
