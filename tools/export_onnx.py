@@ -1,4 +1,4 @@
-"""Write the deployed detector, up to the outputs of its dense head, as an ONNX graph."""
+"""Write the deployed detector as an ONNX graph: up to the outputs of its dense head, or with its boxes."""
 
 import argparse
 
@@ -20,13 +20,16 @@ def parse_args() -> argparse.Namespace:
         metavar=('H', 'W'),
         help='fix height and width of the images, rounded up to the padding divisor (default: any size)',
     )
+    parser.add_argument(
+        '--boxes', action='store_true', help='decode boxes and apply the NMS in the graph; tools/predict.py reads it'
+    )
     add_method_argument(parser)
     parser.add_argument('--debug', action='store_true', help='show the traceback of an error')
     return parser.parse_args()
 
 
 def export(args: argparse.Namespace) -> tuple[dict, float]:
-    return export_onnx(read_with_method(args), args.checkpoint, args.out, args.shape)
+    return export_onnx(read_with_method(args), args.checkpoint, args.out, args.shape, args.boxes)
 
 
 if __name__ == '__main__':
@@ -34,4 +37,5 @@ if __name__ == '__main__':
     shapes, deviation = set_up(export, args)
     for name, shape in shapes.items():
         print(f'{"input" if name == "images" else "output"}  {name}: {", ".join(map(str, shape))}')
-    print(f"wrote {args.out}; the largest deviation from PyTorch is {deviation:.0e} of an output's largest value")
+    of = "the images' longer side" if args.boxes else "an output's largest value"
+    print(f'wrote {args.out}; the largest deviation from PyTorch is {deviation:.0e} of {of}')

@@ -13,9 +13,12 @@ from mmfmkt.deploy.detector import deployed_config, student_weights
 from mmfmkt.deploy.export import load_detector
 from mmfmkt.detectors.channels import image_channels
 
+from .boxes import box_outputs
+from .metadata import metadata_of, write_metadata
 from .outputs import dense_outputs
 from .trace import trace
 from .verify import verify
+from .verify_boxes import verify_boxes
 
 if TYPE_CHECKING:  # an option of the installation
     from onnx import ModelProto
@@ -25,47 +28,59 @@ FREE_SIZE = (192, 256)  # what is traced if H and W are free; its pyramid has ro
 LARGER = 160  # pixels by which the size is larger that is tried then: even a level of stride 128 grows
 
 
-def export_onnx(cfg: Config, checkpoint: str, out: str, shape: Sequence[int] | None = None) -> tuple[dict, float]:
+def export_onnx(
+    cfg: Config, checkpoint: str, out: str, shape: Sequence[int] | None = None, boxes: bool = False
+) -> tuple[dict, float]:
     """Write the deployed detector as an ONNX graph, once onnxruntime has computed with it what PyTorch computes.
 
     The input is `images`, (B, C, H, W), float32, normalised and padded as the data preprocessor does; B is free. The
-    outputs are those of :func:`~mmfmkt.deploy.onnx.outputs.dense_outputs`.
+    outputs are those of :func:`~mmfmkt.deploy.onnx.outputs.dense_outputs`, or with `boxes` those of
+    :func:`~mmfmkt.deploy.onnx.boxes.box_outputs`; the file then says itself how images become inputs, see
+    :func:`~mmfmkt.deploy.onnx.metadata.metadata_of`.
 
     Args:
         cfg: config of a distillation run, whose student is taken, or of a detector.
         checkpoint: a checkpoint of it.
         out: the file to write.
         shape: H and W, rounded up to a multiple of what the data preprocessor pads to. By default they are free.
+        boxes: whether the graph decodes boxes and has the NMS in it.
 
     Returns:
-        Name -> shape of the input and of the outputs, with names for the free axes, and the largest deviation found.
+        Name -> shape of the input and of the outputs, with names for the free axes, and the largest deviation found: a
+        share of the largest value of an output, or, of boxes, of the longer side of the images.
 
     Raises:
         ImportError: if onnx or onnxruntime is missing.
         FileNotFoundError: if the checkpoint is not there.
-        ValueError: if the detector has no dense head, or if `shape` is not positive.
+        ValueError: if the detector has no dense head, if its boxes or its test pipeline cannot be in a graph, or if
+            `shape` is not positive.
         RuntimeError: if the checkpoint's weights are not exactly those of the detector, if an operator cannot be
             exported, or if the graph does not run or deviates.
     """
     require_onnx()
     if shape and min(shape) < 1:
         raise ValueError(f'`shape` must be a height and a width of at least 1, but got {tuple(shape)}')
-    detector = load_detector(deployed_config(cfg, checkpoint).model, student_weights(checkpoint)[0])
+    deployed = deployed_config(cfg, checkpoint)
+    detector = load_detector(deployed.model, student_weights(checkpoint)[0])
+    metadata = metadata_of(deployed, detector) if boxes else {}
     padding = getattr(detector.data_preprocessor, 'pad_size_divisor', 1)
     traced, other = draw_batches(shape, padding, image_channels(detector))
     free = {0: 'batch'} if shape else {0: 'batch', 2: 'height', 3: 'width'}
+    compute, compare = (box_outputs, verify_boxes) if boxes else (dense_outputs, verify)
     with torch.no_grad():
-        outputs, other_outputs = dense_outputs(detector, traced), dense_outputs(detector, other)
-        model = trace(detector, traced, free, list(outputs))
+        outputs, other_outputs = compute(detector, traced), compute(detector, other)
+        model = trace(detector, compute, traced, free, list(outputs))
         shapes = dict(
             images=[free.get(axis, size) for axis, size in enumerate(traced.shape)], **free_axes(outputs, other_outputs)
         )
         state_shapes(model, shapes)
         try:
-            largest = verify(detector, model, other)
+            largest = compare(detector, model, other)
         except RuntimeError as error:
             advice = '' if shape else '; fixed height and width (--shape H W) may help'
             raise RuntimeError(f'{error}; nothing was written{advice}') from error
+    if boxes:
+        write_metadata(model, metadata)
     Path(out).parent.mkdir(parents=True, exist_ok=True)
     Path(out).write_bytes(model.SerializeToString())
     return shapes, largest

@@ -1,7 +1,7 @@
 """What the graph computes: the dense part of a detector, before boxes are decoded."""
 
 import inspect
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain, count, takewhile
 from typing import Any
 
@@ -9,17 +9,19 @@ from mmdet.models import BaseDetector, DetectionTransformer, TwoStageDetector
 from mmdet.structures import DetDataSample
 from torch import Tensor, nn
 
+Outputs = Callable[[BaseDetector, Tensor], dict[str, Tensor]]  # of images (B, 3, H, W), name -> tensor
 
-class DenseOutputs(nn.Module):
-    """A detector in eval mode, from images (B, 3, H, W) to a tuple of its dense outputs."""
 
-    def __init__(self, detector: BaseDetector) -> None:
+class TracedDetector(nn.Module):
+    """A detector in eval mode, from images (B, 3, H, W) to a tuple of what the graph shall have."""
+
+    def __init__(self, detector: BaseDetector, outputs: Outputs) -> None:
         super().__init__()
-        self.detector = detector
+        self.detector, self.outputs = detector, outputs
         self.eval()  # the exporter gives the whole detector the mode that it finds here
 
     def forward(self, images: Tensor) -> tuple[Tensor, ...]:
-        return tuple(dense_outputs(self.detector, images).values())
+        return tuple(self.outputs(self.detector, images).values())
 
 
 def dense_outputs(detector: BaseDetector, images: Tensor) -> dict[str, Tensor]:

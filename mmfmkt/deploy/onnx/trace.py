@@ -17,7 +17,7 @@ from torch import Tensor
 
 from mmfmkt.compat import tracing_exporter
 
-from .outputs import DenseOutputs
+from .outputs import Outputs, TracedDetector
 from .verify import first_sentence
 
 if TYPE_CHECKING:  # an option of the installation
@@ -26,8 +26,10 @@ if TYPE_CHECKING:  # an option of the installation
 OPSET = 17
 
 
-def trace(detector: BaseDetector, images: Tensor, free: dict[int, str], names: list[str]) -> 'ModelProto':
-    """The graph of a detector, with the names of the free axes of the images and of the outputs.
+def trace(
+    detector: BaseDetector, outputs: Outputs, images: Tensor, free: dict[int, str], names: list[str]
+) -> 'ModelProto':
+    """The graph of what a detector makes of images, with the names of their free axes and of the outputs.
 
     Of PyTorch's exporters it is the older one, which traces. The newer one fails on Deformable DETR and DINO, and is
     slower.
@@ -41,7 +43,7 @@ def trace(detector: BaseDetector, images: Tensor, free: dict[int, str], names: l
     try:
         with quietly(), mock.patch.object(ShiftWindowMSA, 'window_reverse', join_windows):
             torch.onnx.export(
-                DenseOutputs(detector),
+                TracedDetector(detector, outputs),
                 (images,),
                 file,
                 opset_version=OPSET,
