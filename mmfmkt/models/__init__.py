@@ -30,6 +30,7 @@ from .recorders import (
     EveryModuleOutputsRecorder,
     TowerInputsRecorder,
 )
+from .teacher.timm_teacher import TimmTeacher
 
 __all__ = [
     'AuxiliaryHeadLoss',
@@ -62,6 +63,7 @@ __all__ = [
     'StudentClassifier',
     'SwinMetaEncoder',
     'TeacherTarget',
+    'TimmTeacher',
     'TowerInputsRecorder',
     'flow_head',
 ]

@@ -10,6 +10,7 @@ from mmengine.model import BaseModel
 from mmrazor.registry import MODELS
 from torch import Tensor, nn
 
+from mmfmkt.detectors.comparable_heads import heads_of
 from mmfmkt.flow import Trajectory
 from mmfmkt.models.flows.pyramid_flow import replace_levels
 
@@ -53,6 +54,8 @@ class AuxiliaryHeadLoss(nn.Module):
     @staticmethod
     def misfit(student: BaseModel, teacher: BaseModel) -> str | None:
         """Why there can be no auxiliary head; None if there can."""
+        if not heads_of(teacher):
+            return f'the teacher {type(teacher).__name__} has no heads, and an auxiliary head starts as one of them'
         return why_no_boxes(getattr(student, 'bbox_head', None), 'student')
 
     def prepare_from_teacher(self, teacher: BaseModel) -> None:
