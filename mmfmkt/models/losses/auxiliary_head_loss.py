@@ -54,9 +54,10 @@ class AuxiliaryHeadLoss(nn.Module):
     @staticmethod
     def misfit(student: BaseModel, teacher: BaseModel) -> str | None:
         """Why there can be no auxiliary head; None if there can."""
-        if not heads_of(teacher):
-            return f'the teacher {type(teacher).__name__} has no heads, and an auxiliary head starts as one of them'
-        return why_no_boxes(getattr(student, 'bbox_head', None), 'student')
+        reason = why_no_boxes(getattr(student, 'bbox_head', None), 'student')
+        if reason or heads_of(teacher):
+            return reason
+        return f'it starts as the head of the teacher, and {type(teacher).__name__} has none'
 
     def prepare_from_teacher(self, teacher: BaseModel) -> None:
         self.start = getattr(teacher, 'bbox_head', nn.Module()).state_dict()

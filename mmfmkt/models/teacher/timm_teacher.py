@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 import torch.nn.functional as F
 from mmdet.models import DetDataPreprocessor
 from mmengine.logging import print_log
@@ -116,9 +117,14 @@ class TimmBackbone(nn.Module):
         if self.scale != 1:
             size = [round(length * self.scale) for length in images.shape[2:]]
             images = F.interpolate(images, size=size, mode='bilinear', antialias=True)
-        return self.network.forward_intermediates(
+        maps = self.network.forward_intermediates(
             images, indices=self.indices, norm=self.norm, output_fmt='NCHW', intermediates_only=True
         )
+        device = images.device.type
+        if not torch.is_autocast_enabled(device):
+            return maps
+        dtype = torch.get_autocast_dtype(device)  # a last norm leaves float32, convolutions this
+        return [feature.to(dtype) for feature in maps]
 
     def prune(self) -> None:
         """Free the layers that no map depends on."""
