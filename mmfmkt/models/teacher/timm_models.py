@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from torch import Tensor
 from mmfmkt.common.checkpoints import read_checkpoint
 
 OWN = 'timm'  # the `teacher_ckpt` that stands for the weights which timm itself names and fetches
+CPU_INDEX = 'https://download.pytorch.org/whl/cpu'  # of builds for machines without CUDA
 
 
 def import_timm() -> Any:
@@ -26,9 +28,14 @@ def import_timm() -> Any:
     except Exception as error:  # a torchvision for another PyTorch fails with a RuntimeError
         raise ImportError(
             f'a TimmTeacher must find timm, and the torchvision that belongs to torch {torch.__version__}, but got '
-            f"{type(error).__name__}: {error}; install both: pip install -e '.[timm]', and with a PyTorch for CPUs "
-            'as docs/teachers_without_heads.md says'
+            f'{type(error).__name__}: {error}; install both: {how_to_install()}'
         ) from error
+
+
+def how_to_install() -> str:
+    """A command that installs timm, and the torchvision of the PyTorch that is there; it leaves that as it is."""
+    index = '' if torch.version.cuda else f' --extra-index-url {CPU_INDEX}'
+    return f'pip install timm torch=={version("torch")}{index}'
 
 
 def check_name(timm: Any, name: str) -> None:

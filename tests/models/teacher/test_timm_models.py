@@ -2,6 +2,7 @@
 
 import importlib
 import sys
+from importlib.metadata import version
 
 import pytest
 import torch
@@ -144,10 +145,13 @@ def test_weights_that_cannot_be_fetched_or_do_not_exist_are_refused(timm, monkey
         loaded('densenet264d', 'timm')
 
 
-def test_without_timm_the_error_says_how_to_install_it(monkeypatch):
+@pytest.mark.parametrize('cuda, index', [(None, f' --extra-index-url {timm_models.CPU_INDEX}'), ('13.0', '')])
+def test_without_timm_the_error_has_the_command_that_leaves_pytorch_as_it_is(monkeypatch, cuda, index):
     monkeypatch.setitem(sys.modules, 'timm', None)
-    with pytest.raises(ImportError, match=r"must find timm, .* ModuleNotFoundError: .* pip install -e '.\[timm\]'"):
+    monkeypatch.setattr(torch.version, 'cuda', cuda)
+    with pytest.raises(ImportError, match='must find timm, .* but got ModuleNotFoundError') as error:
         TimmTeacher(VIT)
+    assert str(error.value).endswith(f'pip install timm torch=={version("torch")}{index}')
 
 
 def test_a_torchvision_of_another_pytorch_is_told_with_the_remedy(monkeypatch, tmp_path):
