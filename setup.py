@@ -15,6 +15,7 @@ STACKS = dict(
 )  # name -> its marker in requirements.txt
 ONNX = ['onnx', 'onnxruntime']
 FASTER_COCO = ['faster-coco-eval']
+TIMM = ['timm>=1.0.31']  # not for the tests: a torchvision of another build than PyTorch's stops every training
 LINT = [
     'ruff==0.17.6',
     'mypy==2.4.1',
@@ -77,6 +78,7 @@ setup(
         lint=LINT,
         **{'faster-coco': FASTER_COCO},
         onnx=ONNX,
+        timm=TIMM,
         tests=['pytest', 'pytest-xdist', 'scikit-learn', *ONNX, *FASTER_COCO],
     ),
     cmdclass=dict(build_py=BuildWithMim),

@@ -16,7 +16,7 @@ from mmengine.structures import InstanceData
 import mmfmkt  # noqa: F401 (registers everything)
 from mmfmkt.lab.demo.digit_scenes import SPLITS, make_split
 
-pytest_plugins = ['runners']
+pytest_plugins = ['runners', 'stand_in_timm']
 ROOT = Path(__file__).parents[1]
 CHANNELS = 16
 

@@ -80,7 +80,8 @@ def read_detector_config(config: str | dict | None, option: str = '`teacher`') -
             f'{config!r}; distillation needs a teacher: set model.teacher and model.teacher_ckpt'
         )
     loaded = read_config(config, option) if isinstance(config, str) else config
-    model = loaded.get('model', loaded)
+    # the config of a TimmTeacher has a `model` too, which is a name
+    model = loaded['model'] if isinstance(loaded.get('model'), dict) else loaded
     if 'type' not in model:
         raise ValueError(f'{option} must be the config of a detector, but {config!r} has no model with a `type`')
     if 'data_preprocessor' in loaded:  # a runner gives it to a model that has none

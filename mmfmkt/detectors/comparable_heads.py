@@ -8,6 +8,11 @@ from mmengine.model import BaseModel
 from torch import nn
 
 
+def heads_of(detector: nn.Module) -> list[str]:
+    """The names of a detector's heads; of a network that only makes features there are none."""
+    return [name for name, _ in detector.named_children() if name.endswith('_head')]
+
+
 def find_head(detector: BaseModel) -> str:
     """The part that returns the logits of boxes: the box head of a detector with two stages, or the dense head."""
     return 'roi_head.bbox_head' if getattr(detector, 'roi_head', None) is not None else 'bbox_head'

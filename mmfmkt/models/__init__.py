@@ -42,6 +42,7 @@ from .recorders import (
     EveryModuleOutputsRecorder,
     TowerInputsRecorder,
 )
+from .teacher.timm_teacher import TimmTeacher
 
 __all__ = [
     'AuxiliaryHeadLoss',
@@ -79,6 +80,7 @@ __all__ = [
     'StudentClassifier',
     'SwinMetaEncoder',
     'TeacherTarget',
+    'TimmTeacher',
     'TowerInputsRecorder',
     'flow_head',
 ]

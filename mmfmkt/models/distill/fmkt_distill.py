@@ -19,6 +19,7 @@ from mmfmkt.common.memory_layout import keep_strides_of_gradients
 from mmfmkt.common.transparent import show_child_as_own
 from mmfmkt.detectors.channels import check_channels
 from mmfmkt.detectors.class_count import check_class_counts
+from mmfmkt.detectors.comparable_heads import heads_of
 from mmfmkt.detectors.pyramid import find_source
 from mmfmkt.models.recorders.recorded_heads import hand_over, reads_inside, recorded_heads
 from mmfmkt.models.recorders.recorder_sources import check_distiller, check_losses_named, check_sources
@@ -114,6 +115,8 @@ class FMKTDistill(BaseAlgorithm):
             )
             self.further = FurtherTeachers(others, self.architecture, settings.teacher_inference)
             self.prepare_from_teacher(self.teacher.detector)
+            if self.evaluate_teacher:
+                check_detect(self.teachers())
         elif self.inherits or self.evaluate_teacher:
             raise ValueError(
                 '`inherit` and `evaluate_teacher` must be used with a teacher, but there is none; set `teacher`'
@@ -264,3 +267,13 @@ class FMKTDistill(BaseAlgorithm):
             self.teacher.apply_to_tensors(fn)
             self.further.apply_to_tensors(fn)
         return super()._apply(fn, *args, **kwargs)
+
+
+def check_detect(teachers: Sequence[FrozenTeacher]) -> None:
+    """Raise a ValueError if there is a teacher that detects nothing."""
+    for teacher in teachers:
+        if not heads_of(teacher.detector):
+            raise ValueError(
+                '`evaluate_teacher` must be left out for teachers without heads, which detect nothing, but got '
+                f'{type(teacher.detector).__name__}'
+            )

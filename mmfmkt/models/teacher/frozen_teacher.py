@@ -13,12 +13,14 @@ from mmfmkt.common.checkpoints import load_exactly, read_checkpoint, trained_cla
 from mmfmkt.common.config_files import read_detector_config
 from mmfmkt.common.memory_layout import channels_last
 from mmfmkt.common.precision import autocast, chosen_dtype
+from mmfmkt.detectors.comparable_heads import heads_of
 from mmfmkt.detectors.pyramid import find_source
 from mmfmkt.models.recorders.recorded_heads import run_heads
 
 from .feature_cache import FeatureCache
 from .teacher_inference import TeacherInference, difference, try_preparing
 from .teacher_inputs import FitToStudent, TeacherInputs
+from .timm_teacher import TimmTeacher
 
 
 def load_strictly(detector: nn.Module, checkpoint: str | None) -> dict:
@@ -30,6 +32,9 @@ def load_strictly(detector: nn.Module, checkpoint: str | None) -> dict:
         FileNotFoundError: if the file is not there.
         ConnectionError: if the address cannot be reached.
     """
+    if isinstance(detector, TimmTeacher):
+        detector.load(checkpoint)
+        return {}
     if not checkpoint:
         raise ValueError(
             f'`teacher_ckpt` must be a file or an address of the trained teacher, but got {checkpoint!r}; '
@@ -50,7 +55,7 @@ def load_strictly(detector: nn.Module, checkpoint: str | None) -> dict:
 
 
 class FrozenTeacher:
-    """A trained detector of which only what is needed runs, in eval mode and without gradients.
+    """A trained detector, or a network of timm, of which only what is needed runs, in eval mode and without gradients.
 
     It is not an `nn.Module`: a module that has it as an attribute shows it in no state dict and gives it to no
     optimizer or DDP bucket, and a deep copy of that module (an EMA model, say) has none.
@@ -158,7 +163,7 @@ class FrozenTeacher:
 
     def drop_heads(self, keep: Sequence[str]) -> None:
         """Free the memory of heads that do not run, all but these."""
-        for name in [name for name, _ in self.detector.named_children() if name.endswith('_head') and name not in keep]:
+        for name in set(heads_of(self.detector)) - set(keep):
             delattr(self.detector, name)
 
     @torch.no_grad()

@@ -9,10 +9,11 @@ class TeacherSettings:
     """The settings of :class:`~mmfmkt.models.distill.fmkt_distill.FMKTDistill` that are about the teacher.
 
     Args:
-        teacher: config file, 'package::' config or config dict of the teacher detector. Without a teacher (OFM-KT) no
-            loss may read one. Several are a list of dict(teacher=..., teacher_ckpt=...): all that is said of the
-            teacher is the first, and recorders of the type 'mmrazor.TeacherPyramid' have the pyramids of the others.
-        teacher_ckpt: file or address of the teacher's weights, which are loaded strictly.
+        teacher: config file, 'package::' config or config dict of the teacher, a detector or a TimmTeacher. Without a
+            teacher (OFM-KT) no loss may read one. Several are a list of dict(teacher=..., teacher_ckpt=...): all that
+            is said of the teacher is the first, and recorders of the type 'mmrazor.TeacherPyramid' have the pyramids
+            of the others.
+        teacher_ckpt: file or address of the teacher's weights, which are loaded strictly; of a TimmTeacher also 'timm'.
         inherit: 'neck', 'head' or both: parts of the student that start with the teacher's weights, as far as they fit.
             A checkpoint that is loaded into the student comes after it.
         evaluate_teacher: measure the teacher on the validation data before training, and print it.
