@@ -11,6 +11,7 @@ from .losses import (
     FMKTLoss,
     LogitLoss,
     OwnOutput,
+    SharedQueryLoss,
     StepTaskLoss,
     TeacherTarget,
 )
@@ -58,6 +59,7 @@ __all__ = [
     'PerChannelMetric',
     'PerPixelMetric',
     'PyramidFlow',
+    'SharedQueryLoss',
     'StepTaskLoss',
     'StudentClassifier',
     'SwinMetaEncoder',

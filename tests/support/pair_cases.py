@@ -34,6 +34,7 @@ NOT_FITTING = {
         'retinanet_mask-rcnn-swin-s_r50',
         'rtmdet_l_s_300e',
     ),
+    'kd-detr': tuple(name for name in BY_NAME if not name.startswith('dino')),
 }
 
 
