@@ -45,8 +45,8 @@ class SharedQueryLoss(nn.Module):
     The sets are decoded one after the other, so that their queries do not attend to each other. The encoder of the
     student does not run again. Encoder and decoder of the teacher run without gradients.
 
-    The paper weighs the two sets against each other and lets random queries stand for general ones. The form for
-    sigmoid classifiers, contents that are the teacher's, the sum over layers and the divisor are this project's.
+    The shared queries, the two sets, the weights `w_i` and the three terms are the paper's. KL for sigmoid classifiers,
+    general queries with contents of the teacher's, the sum over layers and the divisor are this project's.
 
     Args:
         num_general: number of general queries for each image, at least 1.

@@ -7,7 +7,7 @@ from mmdet.registry import MODELS as DETECTORS
 from mmrazor.registry import MODELS
 
 from mmfmkt.flow import transport
-from mmfmkt.models import BinaryKDMetric, CrossHeadLoss, FeatureLoss, FMKTLoss, LogitLoss
+from mmfmkt.models import BinaryKDMetric, CrossHeadLoss, FeatureLoss, FMKTLoss, LogitLoss, SharedQueryLoss
 
 L2 = dict(type='mmrazor.L2Loss', normalize=False, div_element=True)
 
