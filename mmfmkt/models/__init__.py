@@ -12,6 +12,7 @@ from .losses import (
     FMKTLoss,
     LogitLoss,
     OwnOutput,
+    SharedQueryLoss,
     StepTaskLoss,
     TeacherTarget,
 )
@@ -76,6 +77,7 @@ __all__ = [
     'PerPixelMetric',
     'PyramidFlow',
     'QualityFocalMetric',
+    'SharedQueryLoss',
     'StepTaskLoss',
     'StudentClassifier',
     'SwinMetaEncoder',

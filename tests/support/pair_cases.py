@@ -43,6 +43,7 @@ NOT_FITTING = {
         'retinanet_mask-rcnn-swin-s_r50',
         *TWO_STAGE,
     ),
+    'kd-detr': tuple(name for name in BY_NAME if not name.startswith('dino')),
 }
 
 

@@ -4,6 +4,7 @@ from .cross_head_loss import CrossHeadLoss
 from .feature_loss import FeatureLoss
 from .fmkt_loss import FMKTLoss
 from .logit_loss import LogitLoss
+from .shared_query_loss import SharedQueryLoss
 from .step_task_loss import StepTaskLoss
 from .targets import OwnOutput, TeacherTarget
 
@@ -15,6 +16,7 @@ __all__ = [
     'FeatureLoss',
     'LogitLoss',
     'OwnOutput',
+    'SharedQueryLoss',
     'StepTaskLoss',
     'TeacherTarget',
 ]

@@ -70,7 +70,7 @@ def test_all_cases_are_tested():
     counts = {method: len([case for case, _ in CASES.values() if case == method]) for method in method_names()}
     assert {counts[method] for method in ('fmkt', 'fmkt-theta', 'pkd', 'cwd', 'mgd', 'fgd', 'fitnet', 'diffkd')} == {15}
     assert {counts[method] for method in ('student', 'ofmkt', 'ofmkt-theta')} == {11}
-    assert [counts[method] for method in ('kd', 'dist', 'crosskd', 'bckd', 'ld')] == [11, 11, 10, 9, 2]
+    assert [counts[method] for method in ('kd', 'dist', 'crosskd', 'bckd', 'ld', 'kd-detr')] == [11, 11, 10, 9, 2, 1]
     assert [counts[method] for method in ('fmkt-logit', 'fmkt-feature-logit', 'fmkt-logit-theta')] == [10, 10, 10]
 
 

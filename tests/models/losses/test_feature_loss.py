@@ -7,7 +7,7 @@ from mmdet.registry import MODELS as DETECTORS
 from mmrazor.registry import MODELS
 
 from mmfmkt.flow import transport
-from mmfmkt.models import BinaryKDMetric, CrossHeadLoss, FeatureLoss, FMKTLoss, LogitLoss
+from mmfmkt.models import BinaryKDMetric, CrossHeadLoss, FeatureLoss, FMKTLoss, LogitLoss, SharedQueryLoss
 
 L2 = dict(type='mmrazor.L2Loss', normalize=False, div_element=True)
 
@@ -127,7 +127,7 @@ def test_no_detector_is_too_strange_for_the_question_whether_it_fits(student, ro
         [DETECTORS.build(tiny(name)) for name in ('retinanet', 'faster_rcnn')],
     )
     for other in (detector, *teachers):
-        for loss in (LogitLoss, CrossHeadLoss):
+        for loss in (LogitLoss, CrossHeadLoss, SharedQueryLoss):
             for pair in ((detector, other), (other, detector)):
                 assert loss.misfit(*pair) is None or isinstance(loss.misfit(*pair), str)
 
