@@ -27,8 +27,8 @@ def config(family, **changes):
     if family in ('boxes', 'wide'):  # mmdet's two stages want 256 channels
         model = shrink(full(name), dict(SIZES, num_classes=CLASSES, embed_dims=256, num_feats=128))
         model.merge(dict(neck=dict(out_channels=256), bbox_head=dict(embed_dims=256)))
-    model.merge(dict(with_box_refine=family in ('refined', 'boxes', 'dino')) if name != family else {})
-    model.merge(dict(as_two_stage=family == 'boxes') if name != family else {})
+    if name != family:
+        model.merge(dict(with_box_refine=family in ('refined', 'boxes'), as_two_stage=family == 'boxes'))
     model.merge(copy.deepcopy(changes))
     return model
 
