@@ -9,7 +9,7 @@ import onnx
 import onnxruntime
 import pytest
 import torch
-from detectors import tiny
+from detectors import HIDDEN, WIDTH, tiny
 from helpers import wake
 from mmdet.registry import MODELS as DETECTORS
 from mmengine.config import Config
@@ -89,10 +89,21 @@ def test_onnxruntime_finds_what_the_detector_predicts_for_any_batch_and_size(fam
     assert_same_boxes(session, detector, torch.randn(3, 3, 192, 96))
 
 
-def test_the_flow_of_fmkt_is_in_the_graph(export):
-    model = tiny('retinanet')
-    flow = dict(levels=(0, 1), num_steps=2, meta_encoder=dict(type='mmrazor.LightMetaEncoder', channels=16))
-    model.neck = dict(type='mmdet.FlowNeck', neck=model.neck, flow=flow)
+@pytest.mark.parametrize('family, part', [('retinanet', 'neck'), ('gfl', 'bbox_head'), ('faster_rcnn', 'roi_head')])
+def test_the_flow_of_fmkt_is_in_the_graph(family, part, export):
+    model = tiny(family)
+    encoder = dict(type='mmrazor.LightMetaEncoder', channels=WIDTH)
+    if part == 'neck':
+        flow = dict(levels=(0, 1), num_steps=2, meta_encoder=encoder)
+        model.neck = dict(type='mmdet.FlowNeck', neck=model.neck, flow=flow)
+    elif part == 'bbox_head':
+        model.bbox_head = dict(
+            type='mmdet.FlowHead', head=model.bbox_head, flow=dict(num_steps=2, meta_encoder=encoder)
+        )
+    else:
+        encoder = dict(type='mmrazor.MLPMetaEncoder', channels=HIDDEN)
+        flow = dict(num_steps=2, meta_encoder=encoder)
+        model.roi_head.bbox_head = dict(type='mmdet.FlowHead', head=model.roi_head.bbox_head, flow=flow)
     detector, session = export(model)
     assert_same_boxes(session, detector, torch.randn(1, 3, 128, 128))
 
