@@ -20,7 +20,8 @@ RUN apt-get update \
 COPY . /opt/mmfmkt
 WORKDIR /opt/mmfmkt
 # the compiled operators are kept for the next build
-RUN --mount=type=cache,target=/root/.cache MMFMKT_CUDA=${CUDA} bash tools/setup_env.sh
+RUN --mount=type=cache,target=/var/cache/setup \
+    XDG_CACHE_HOME=/var/cache/setup MMFMKT_CUDA=${CUDA} bash tools/setup_env.sh
 
 FROM ${RUNTIME_IMAGE}
 ENV DEBIAN_FRONTEND=noninteractive

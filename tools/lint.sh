@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Check rules, layout and types of the code, and the Dockerfile: ruff, mypy and hadolint, in the versions that the extra `lint` of setup.py names.
+# Check rules, layout and types of the code, and the Dockerfile: ruff, mypy and hadolint, in the versions that the
+# extra `lint` of setup.py names.
 #   tools/lint.sh --fix        mends what ruff can mend, and lays the code out anew, before it checks
 set -euo pipefail
 cd "$(dirname "$0")/.."

@@ -12,10 +12,10 @@ from mmdet.structures import DetDataSample
 from mmdet.visualization import DetLocalVisualizer
 from mmengine.structures import InstanceData
 
+from mmfmkt.common.files import IMAGES
 from mmfmkt.common.progress import with_progress
 from mmfmkt.deploy.predictors import Found, load_predictor
 
-SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.webp', '.tif', '.tiff')
 RESULTS = 'detections.json'
 
 
@@ -57,10 +57,10 @@ def find_images(places: list[str]) -> list[Path]:
         if not place.exists():
             raise FileNotFoundError(f'IMAGE must be there, but {place} is not (current folder: {Path.cwd()})')
         inside = (
-            sorted(file for file in place.iterdir() if file.suffix.lower() in SUFFIXES) if place.is_dir() else [place]
+            sorted(file for file in place.iterdir() if file.suffix.lower() in IMAGES) if place.is_dir() else [place]
         )
         if not inside:
-            raise FileNotFoundError(f'a folder must have images ({", ".join(SUFFIXES)}), but {place} has none')
+            raise FileNotFoundError(f'a folder must have images ({", ".join(IMAGES)}), but {place} has none')
         files += inside
     names = [file.stem for file in files]
     if twice := sorted({name for name in names if names.count(name) > 1}):

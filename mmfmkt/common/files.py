@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 
 UNFINISHED = '.unfinished'  # what the name of a file ends in while it is written
+IMAGES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')  # what the names of images end in
 
 
 def project_folder(name: str) -> Path:

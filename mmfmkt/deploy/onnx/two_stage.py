@@ -9,24 +9,18 @@ from mmdet.models import StandardRoIHead, TwoStageDetector
 from mmdet.models.roi_heads.roi_extractors import SingleRoIExtractor
 from torch import Tensor
 
-from .candidates import Candidates, join, suppress
-from .decoding import of_level
+from .candidates import Candidates, suppress
+from .decoding import dense_candidates
 from .operators import AlignRoIs
 
 
 def proposals(detector: TwoStageDetector, pyramid: Sequence[Tensor], images: Tensor) -> Candidates:
     """What the RPN proposes; NMS is on each level by itself."""
     head, cfg = detector.rpn_head, detector.test_cfg.rpn
-    cls_scores, bbox_preds = head(pyramid)
-    priors = head.prior_generator.grid_priors(
-        [level.shape[2:] for level in cls_scores], dtype=cls_scores[0].dtype, device=cls_scores[0].device
-    )
-    found = []
-    for level, (scores, preds) in enumerate(zip(cls_scores, bbox_preds)):
-        candidates = of_level(head, scores, preds, None, priors[level], None, dict(nms_pre=cfg.nms_pre))
-        found.append(candidates._replace(labels=torch.full_like(candidates.labels, level)))
-    candidates = join(found).within(images).larger_than(cfg.get('min_bbox_size', -1))
-    return suppress(candidates, cfg.nms, cfg.max_per_img)
+    candidates = dense_candidates(head, head(pyramid), {**cfg, 'score_thr': 0}, images)
+    places = torch.ones_like(candidates.labels).cumsum(1) - 1  # each level has as many
+    levels = torch.div(places, cfg.nms_pre, rounding_mode='floor')
+    return suppress(candidates._replace(labels=levels), cfg.nms, cfg.max_per_img)
 
 
 def two_stage_candidates(detector: TwoStageDetector, images: Tensor) -> Candidates:

@@ -30,11 +30,12 @@ def verify_boxes(detector: BaseDetector, model: ModelProto, images: Tensor) -> f
     largest, strays, number = 0.0, 0, 0
     for boxes, scores, labels, wanted in zip(*found.values(), predictions(detector, images)):
         there = labels >= 0
-        if there.all():  # and there is no room for more: rounding decides which of the last ones stays
+        full = bool(there.all())
+        if full:  # and there is no room for more: rounding decides which of the last ones stays
             wanted = wanted[wanted.scores > scores.min() + TOLERANCE]
         deviations = partners(boxes[there], scores[there], labels[there], wanted, max(images.shape[2:]))
         matched = deviations.isfinite()
-        strays += int((~matched).sum()) + (0 if there.all() else abs(int(there.sum()) - len(wanted)))
+        strays += int((~matched).sum()) + (0 if full else abs(int(there.sum()) - len(wanted)))
         number += len(wanted)
         if matched.any():
             largest = max(largest, deviations[matched].max().item())

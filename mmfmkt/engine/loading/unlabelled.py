@@ -12,11 +12,11 @@ from mmengine.dist import get_rank, get_world_size
 from mmrazor.registry import DATASETS
 from torch.utils.data import DataLoader, Dataset
 
+from mmfmkt.common.files import IMAGES
+
 from .seeded_batches import SeededBatch
 from .seeding import derived_seed
 from .workers import start_worker
-
-SUFFIXES = ('.jpg', '.jpeg', '.png', '.bmp', '.tif', '.tiff', '.webp')
 
 
 @DATASETS.register_module()
@@ -40,10 +40,10 @@ class UnlabelledImages(BaseDataset):
         folder = Path(self.data_root)
         if not folder.is_dir():
             raise FileNotFoundError(f'`data_root` of images without labels must be a folder, but {folder} is none')
-        files = sorted(file for file in folder.rglob('*') if file.suffix.lower() in SUFFIXES)
+        files = sorted(file for file in folder.rglob('*') if file.suffix.lower() in IMAGES)
         if not files:
             raise ValueError(
-                f'`data_root` of images without labels must have images ({", ".join(SUFFIXES)}), but there is none in '
+                f'`data_root` of images without labels must have images ({", ".join(IMAGES)}), but there is none in '
                 f'{folder}'
             )
         return [dict(img_path=str(file), img_id=number, instances=[]) for number, file in enumerate(files)]
