@@ -171,6 +171,14 @@ def test_another_nms_is_refused(export):
         export(model)
 
 
+@pytest.mark.parametrize('limits, said', [(dict(nms_pre=-1), 'nms_pre=-1'), (dict(max_per_img=0), 'max_per_img=0')])
+def test_a_detector_without_a_limit_of_its_boxes_is_refused(limits, said, export):
+    model = tiny('retinanet')
+    model.test_cfg.update(limits)
+    with pytest.raises(ValueError, match=f'its `test_cfg` has {said}, and a graph needs a number above 0'):
+        export(model)
+
+
 def test_a_pipeline_that_changes_images_otherwise_is_refused(export):
     crop = dict(type='CenterCrop', crop_size=(10, 10))
     with pytest.raises(ValueError, match='must load, resize to a `scale` and pad to a `size` alone.*CenterCrop'):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from mmcv.ops import RoIAlign
 from mmdet.models import BaseDetector, SingleStageDetector, StandardRoIHead, TwoStageDetector
 from mmdet.models.dense_heads import GFLHead, RPNHead, YOLOXHead
@@ -55,13 +57,15 @@ def why_no_boxes(detector: BaseDetector) -> str | None:
     if isinstance(detector, TwoStageDetector):
         reason = why_no_rois(detector.roi_head)
         head, settings = detector.rpn_head, [detector.test_cfg.rpn, detector.test_cfg.rcnn]
+        limits = [('nms_pre', 'max_per_img'), ('max_per_img',)]
         if not reason and not isinstance(head, RPNHead):
             reason = f'its proposals are those of a {name_of(head)}'
     elif isinstance(detector, SingleStageDetector):
         reason, head, settings = None, detector.bbox_head, [detector.bbox_head.test_cfg or {}]
+        limits = [() if isinstance(head, YOLOXHead) else ('nms_pre', 'max_per_img')]
     else:
         return f'it is a {name_of(detector)}'
-    return reason or why_not_decoded(head) or next(filter(None, map(why_no_nms, settings)), None)
+    return reason or why_not_decoded(head) or next(filter(None, map(why_no_nms, settings, limits)), None)
 
 
 def why_no_rois(roi_head: nn.Module) -> str | None:
@@ -88,8 +92,12 @@ def why_not_decoded(head: nn.Module) -> str | None:
     return None
 
 
-def why_no_nms(cfg: dict) -> str | None:
+def why_no_nms(cfg: dict, limits: Sequence[str]) -> str | None:
+    """What is against an NMS in a graph, whose shapes are the `limits`; None if nothing is."""
     nms = cfg.get('nms') or {}
     if nms.get('type') != 'nms' or not set(nms) <= NMS_SETTINGS:
         return f'its NMS is {dict(nms) or "missing"}'
+    for name in limits:
+        if (cfg.get(name) or 0) <= 0:
+            return f'its `test_cfg` has {name}={cfg.get(name)}, and a graph needs a number above 0'
     return None

@@ -10,7 +10,6 @@ from mmengine.model import BaseModel
 from mmrazor.registry import MODELS
 from torch import Tensor, nn
 
-from mmfmkt.detectors.comparable_heads import heads_of
 from mmfmkt.flow import Trajectory
 from mmfmkt.models.flows.pyramid_flow import replace_levels
 
@@ -55,10 +54,7 @@ class AuxiliaryHeadLoss(nn.Module):
     @staticmethod
     def misfit(student: BaseModel, teacher: BaseModel) -> str | None:
         """Why there can be no auxiliary head; None if there can."""
-        reason = why_no_boxes(getattr(student, 'bbox_head', None), 'student')
-        if reason or heads_of(teacher):
-            return reason
-        return f'it starts as the head of the teacher, and {type(teacher).__name__} has none'
+        return why_no_boxes(getattr(student, 'bbox_head', None), 'student')
 
     def prepare_from_teacher(self, teacher: BaseModel) -> None:
         self.start = getattr(teacher, 'bbox_head', nn.Module()).state_dict()

@@ -135,16 +135,17 @@ def test_methods_that_read_a_head_are_refused_with_those_that_do_not(timm, pair,
         (dict(inherit=['head']), "nothing of the teacher's head fits into the student's: the teacher has none"),
         (dict(inherit='neck'), "nothing of the teacher's neck fits into the student's: the teacher has none"),
         (dict(evaluate_teacher=True), '`evaluate_teacher` must be left out for .*, but got TimmTeacher'),
-        (
-            dict(auxiliary_head={}),
-            r'loss_auxiliary \(AuxiliaryHeadLoss\) .* head of the teacher, and TimmTeacher has none',
-        ),
     ],
 )
 def test_settings_that_read_a_head_are_refused(timm, pair, settings, said):
     config = pair(VIT, **settings)
     with pytest.raises(ValueError, match=said):
         MODELS.build(config)
+
+
+def test_an_auxiliary_head_starts_as_that_of_a_new_student(timm, pair):
+    model = built(pair(VIT, auxiliary_head={}))
+    assert model.loss(*batch_for(model))['distill.loss_auxiliary'] > 0
 
 
 def test_a_student_of_grey_images_is_refused(timm, pair):
