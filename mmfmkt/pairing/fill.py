@@ -15,7 +15,6 @@ from mmfmkt.detectors.classifier import classifier_width, find_classifier_name
 from mmfmkt.detectors.comparable_heads import find_head
 from mmfmkt.detectors.pyramid import Level, find_source
 from mmfmkt.models.flows.pyramid_flow import check_levels
-from mmfmkt.models.losses.auxiliary_head_loss import AuxiliaryHeadLoss
 from mmfmkt.models.losses.feature_loss import FeatureLoss
 from mmfmkt.models.losses.level_loss import LevelLoss
 from mmfmkt.models.losses.targets import TeacherTarget
@@ -128,32 +127,6 @@ def read_boxes(distiller: dict, name: str) -> None:
     distiller.setdefault('student_recorders', {}).setdefault('data_samples', dict(type='mmrazor.DataSamples'))
     mapping = distiller['loss_forward_mappings'].setdefault(name, {})
     mapping.setdefault('data_samples', dict(recorder='data_samples', from_student=True))
-
-
-def add_auxiliary_head(distiller: dict, student: BaseModel, settings: dict) -> None:
-    """Let a distiller train a head along, which reads the output of its flow, or what the student's head reads.
-
-    Raises:
-        ValueError: if the student has no dense head.
-    """
-    if reason := AuxiliaryHeadLoss.misfit(student, student):
-        raise ValueError(f'`auxiliary_head` must be left out for this student, because {reason}')
-    recorders = distiller.setdefault('student_recorders', {})
-    recorders.update(
-        auxiliary_pyramid=dict(type='mmrazor.ModuleInputs', source='bbox_head'),
-        auxiliary_predictions=dict(type='mmrazor.ModuleOutputs', source='bbox_head'),
-    )
-    recorders.setdefault('data_samples', dict(type='mmrazor.DataSamples'))
-    distiller['distill_losses']['loss_auxiliary'] = dict(type='mmrazor.AuxiliaryHeadLoss', **settings)
-    distiller['loss_forward_mappings']['loss_auxiliary'] = dict(
-        pyramid=dict(recorder='auxiliary_pyramid', from_student=True, data_idx=0),
-        predictions=dict(recorder='auxiliary_predictions', from_student=True),
-        data_samples=dict(recorder='data_samples', from_student=True),
-    )
-    flow = (distiller.get('connectors') or {}).get('flow')
-    if flow and 'pyramid' in recorders:
-        trajectories = dict(recorder='pyramid', from_student=True, connector='flow')
-        distiller['loss_forward_mappings']['loss_auxiliary']['trajectories'] = trajectories
 
 
 def fill_loss(loss: dict, matched: Matched) -> dict:

@@ -21,9 +21,9 @@ from mmfmkt.detectors.pyramid import Level, describe_matched, find_pyramid, matc
 from mmfmkt.models.losses.level_loss import LevelLoss
 
 from .auto_weight import balance_of, without_auto
+from .auxiliary_head import add_auxiliary_head, head_settings
 from .fill import (
     Matched,
-    add_auxiliary_head,
     choose,
     fill_flow,
     fill_head_flow,
@@ -65,7 +65,7 @@ def pair_config(
     loss: dict | None = None,
     distiller: dict | None = None,
     head_flow: dict | None = None,
-    auxiliary_head: dict | None = None,
+    auxiliary_head: dict | bool | None = None,
     **others: Any,
 ) -> dict:
     """The config of the algorithm that trains a pair of detectors; for the method 'student', that of the student.
@@ -87,17 +87,15 @@ def pair_config(
             for methods without a flow.
         distiller: settings of the distiller that differ, as further recorders, connectors, losses and mappings.
         head_flow: settings of the second flow of a method that has one in the neck and one in the head.
-        auxiliary_head: settings of an :class:`~mmfmkt.models.losses.auxiliary_head_loss.AuxiliaryHeadLoss` beside the
-            losses of the method; {} for its defaults.
+        auxiliary_head: whether there is an :class:`~mmfmkt.models.losses.auxiliary_head_loss.AuxiliaryHeadLoss` beside
+            the losses of the method, or its settings; by default as the method says, for students that can have one.
         others: further arguments of the algorithm, as `inherit`.
 
     Raises:
         ValueError: if the method is unknown or does not fit the two, if student and teacher have no stride in common,
             in which case the message shows both pyramids, or if a config is not that of a detector.
     """
-    check_settings(
-        others, flow=flow, loss=loss, distiller=distiller, head_flow=head_flow, auxiliary_head=auxiliary_head
-    )
+    check_settings(others, flow=flow, loss=loss, distiller=distiller, head_flow=head_flow)
     chosen, architecture = read_method(method), to_dict(architecture)
     if chosen.distiller is None:
         return architecture
@@ -120,8 +118,9 @@ def pair_config(
     matched = fill_losses(chosen, parts, student, loss, matched, shares, (flow or {}).get('levels'))
     if auto:
         others['balance'] = balance_of(others.get('balance'), next(iter(parts['distill_losses'])), len(shares))
-    if auxiliary_head is not None:
-        add_auxiliary_head(parts, student, to_dict(auxiliary_head))
+    head = head_settings(chosen.auxiliary_head, auxiliary_head, student)
+    if head is not None:
+        add_auxiliary_head(parts, head)
     flows = fill_flows(chosen, changes, student, [level for level, _ in matched[0]])
     if 'connector' in flows:
         parts['connectors']['flow']['flow'] = flows['connector']

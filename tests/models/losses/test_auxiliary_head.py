@@ -11,6 +11,7 @@ from mmengine.config import Config, ConfigDict
 from mmrazor.registry import MODELS
 
 from mmfmkt.models import AuxiliaryHeadLoss
+from mmfmkt.pairing.auxiliary_head import head_settings
 from mmfmkt.pairing.pair import pair_config
 
 
@@ -140,3 +141,27 @@ def test_a_student_without_a_dense_head_is_refused_with_the_reason():
 def test_weights_below_0_are_refused():
     with pytest.raises(ValueError, match='of AuxiliaryHeadLoss must be at least 0, but got 1.0, -1 and 1.0'):
         AuxiliaryHeadLoss(follow_weight=-1)
+
+
+@pytest.mark.parametrize(
+    'of_method, of_pair, settings',
+    [
+        (None, None, None),
+        (None, True, {}),
+        (None, dict(beta=2.0), dict(beta=2.0)),
+        (dict(beta=2.0), None, dict(beta=2.0)),
+        (dict(beta=2.0), False, None),
+        (dict(beta=2.0), dict(task_weight=0.5), dict(beta=2.0, task_weight=0.5)),
+    ],
+)
+def test_a_pair_has_the_auxiliary_head_of_its_method_unless_it_says_otherwise(retinanet, of_method, of_pair, settings):
+    assert head_settings(of_method, of_pair, DETECTORS.build(retinanet)) == settings
+
+
+def test_a_student_that_can_have_none_gets_none_from_its_method_and_an_error_from_its_pair():
+    student = DETECTORS.build(tiny('faster_rcnn'))
+    assert head_settings({}, None, student) is None
+    with pytest.raises(ValueError, match='must be left out for this student, because .* no dense head'):
+        head_settings({}, True, student)
+    with pytest.raises(ValueError, match="must be a dict of settings, True or False, but got 'no'"):
+        head_settings({}, 'no', student)

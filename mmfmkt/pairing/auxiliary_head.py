@@ -1,0 +1,52 @@
+"""A head that is trained along, beside the losses of a method."""
+
+from __future__ import annotations
+
+from mmengine.model import BaseModel
+
+from mmfmkt.models.losses.auxiliary_head_loss import AuxiliaryHeadLoss
+
+from .fill import merge
+
+
+def head_settings(of_method: dict | None, of_pair: dict | bool | None, student: BaseModel) -> dict | None:
+    """The settings of the auxiliary head of a pair; None if there is none.
+
+    Args:
+        of_method: what the method says; None if it has no auxiliary head.
+        of_pair: settings that differ, or whether there is one; None for what the method says, if the student can have
+            an auxiliary head.
+        student: the student detector.
+
+    Raises:
+        ValueError: if the pair wants one, and the student can have none, or if `of_pair` is something else.
+    """
+    if not isinstance(of_pair, (dict, bool, type(None))):
+        raise ValueError(f'`auxiliary_head` of a pair must be a dict of settings, True or False, but got {of_pair!r}')
+    if of_pair is False or of_pair is None and of_method is None:
+        return None
+    if reason := AuxiliaryHeadLoss.misfit(student, student):
+        if of_pair is None:
+            return None
+        raise ValueError(f'`auxiliary_head` must be left out for this student, because {reason}')
+    return merge(of_method or {}, of_pair if isinstance(of_pair, dict) else {})
+
+
+def add_auxiliary_head(distiller: dict, settings: dict) -> None:
+    """Let a distiller train a head along, which reads the output of its flow, or what the student's head reads."""
+    recorders = distiller.setdefault('student_recorders', {})
+    recorders.update(
+        auxiliary_pyramid=dict(type='mmrazor.ModuleInputs', source='bbox_head'),
+        auxiliary_predictions=dict(type='mmrazor.ModuleOutputs', source='bbox_head'),
+    )
+    recorders.setdefault('data_samples', dict(type='mmrazor.DataSamples'))
+    distiller['distill_losses']['loss_auxiliary'] = dict(type='mmrazor.AuxiliaryHeadLoss', **settings)
+    distiller['loss_forward_mappings']['loss_auxiliary'] = dict(
+        pyramid=dict(recorder='auxiliary_pyramid', from_student=True, data_idx=0),
+        predictions=dict(recorder='auxiliary_predictions', from_student=True),
+        data_samples=dict(recorder='data_samples', from_student=True),
+    )
+    flow = (distiller.get('connectors') or {}).get('flow')
+    if flow and 'pyramid' in recorders:
+        trajectories = dict(recorder='pyramid', from_student=True, connector='flow')
+        distiller['loss_forward_mappings']['loss_auxiliary']['trajectories'] = trajectories
