@@ -9,26 +9,29 @@ from mmfmkt.models.losses.auxiliary_head_loss import AuxiliaryHeadLoss
 from .fill import merge
 
 
-def head_settings(of_method: dict | None, of_pair: dict | bool | None, student: BaseModel) -> dict | None:
+def head_settings(
+    of_method: dict | None, of_pair: dict | bool | None, student: BaseModel, teacher: BaseModel | None
+) -> dict | None:
     """The settings of the auxiliary head of a pair; None if there is none.
 
     Args:
         of_method: what the method says; None if it has no auxiliary head.
-        of_pair: settings that differ, or whether there is one; None for what the method says, if the student can have
-            an auxiliary head.
+        of_pair: settings that differ, or whether there is one; None for what the method says, if the two detectors can
+            have an auxiliary head.
         student: the student detector.
+        teacher: the teacher detector, if there is one.
 
     Raises:
-        ValueError: if the pair wants one, and the student can have none, or if `of_pair` is something else.
+        ValueError: if the pair wants one, and the detectors can have none, or if `of_pair` is something else.
     """
     if not isinstance(of_pair, (dict, bool, type(None))):
         raise ValueError(f'`auxiliary_head` of a pair must be a dict of settings, True or False, but got {of_pair!r}')
     if of_pair is False or of_pair is None and of_method is None:
         return None
-    if reason := AuxiliaryHeadLoss.misfit(student, student):
+    if reason := AuxiliaryHeadLoss.misfit(student, teacher):
         if of_pair is None:
             return None
-        raise ValueError(f'`auxiliary_head` must be left out for this student, because {reason}')
+        raise ValueError(f'`auxiliary_head` must be left out for these detectors, because {reason}')
     return merge(of_method or {}, of_pair if isinstance(of_pair, dict) else {})
 
 

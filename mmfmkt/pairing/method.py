@@ -41,7 +41,7 @@ class Method:
         place: where it stands. 'neck': the student's heads read the features that it transports. 'head': the classifier
             of its head does. 'connector' and 'head_connector': beside the neck or the classifier; it is not deployed.
         head_flow: the settings of a second flow, in the head, of a method that has one in the neck.
-        auxiliary_head: the settings of an auxiliary head, if students that can have one get it.
+        auxiliary_head: the settings of an auxiliary head, if detectors that can have one get it.
         algorithm: the type that trains it.
         for_students: how the first loss differs for kinds of students, 'two_stage' or 'anchor_free'.
         flow_for_students: how the flow in the head differs for them.

@@ -88,7 +88,8 @@ def pair_config(
         distiller: settings of the distiller that differ, as further recorders, connectors, losses and mappings.
         head_flow: settings of the second flow of a method that has one in the neck and one in the head.
         auxiliary_head: whether there is an :class:`~mmfmkt.models.losses.auxiliary_head_loss.AuxiliaryHeadLoss` beside
-            the losses of the method, or its settings; by default as the method says, for students that can have one.
+            the losses of the method, or its settings; by default as the method says, where the teacher's
+            head can be its start.
         others: further arguments of the algorithm, as `inherit`.
 
     Raises:
@@ -105,6 +106,7 @@ def pair_config(
     student, pyramid = build_with_pyramid(architecture, 'student')
     matched: list[Matched] = [match_levels(pyramid, pyramid)]
     shares = [1.0]
+    built: list[tuple[BaseModel, tuple[Level, ...]]] = []
     parts = copy.deepcopy(chosen.distiller)
     if chosen.reads_teacher:
         teachers, shares = weighted_teachers(teacher, teacher_ckpt, others.get('in_turn', False))
@@ -118,7 +120,7 @@ def pair_config(
     matched = fill_losses(chosen, parts, student, loss, matched, shares, (flow or {}).get('levels'))
     if auto:
         others['balance'] = balance_of(others.get('balance'), next(iter(parts['distill_losses'])), len(shares))
-    head = head_settings(chosen.auxiliary_head, auxiliary_head, student)
+    head = head_settings(chosen.auxiliary_head, auxiliary_head, student, built[0][0] if built else None)
     if head is not None:
         add_auxiliary_head(parts, head)
     flows = fill_flows(chosen, changes, student, [level for level, _ in matched[0]])

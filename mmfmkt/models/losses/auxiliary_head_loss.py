@@ -6,10 +6,12 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
+import torch
 from mmengine.model import BaseModel
 from mmrazor.registry import MODELS
 from torch import Tensor, nn
 
+from mmfmkt.detectors.comparable_heads import name_of
 from mmfmkt.flow import Trajectory
 from mmfmkt.models.flows.pyramid_flow import replace_levels
 
@@ -23,8 +25,8 @@ class AuxiliaryHeadLoss(nn.Module):
 
     .. math:: L = w_T L_{task}(h(Z_0)) + w_F D(h_S(X^S), \mathrm{stopgrad}(h(Z_0)))
 
-    The auxiliary head `h` is a copy of the student's head `h_S`. It starts with the teacher's weights where the two
-    heads are alike. `D` is the quality focal loss of the scores and the distance of the boxes, as in
+    The auxiliary head `h` is a head like the student's, `h_S`, and starts with the weights of the teacher's. `D` is the
+    quality focal loss of the scores and the distance of the boxes, as in
     :class:`~mmfmkt.models.losses.predictions.Predictions`. So the flow has a task of its own, its output is a teacher
     in the student's reach, and the student's head learns what that predicts besides the hard labels. Without a flow
     beside the student, `Z_0` is what the student's head reads. The auxiliary head belongs to the distiller and is not
@@ -52,19 +54,23 @@ class AuxiliaryHeadLoss(nn.Module):
         self.start: dict[str, Tensor] = {}
 
     @staticmethod
-    def misfit(student: BaseModel, teacher: BaseModel) -> str | None:
+    def misfit(student: BaseModel, teacher: BaseModel | None) -> str | None:
         """Why there can be no auxiliary head; None if there can."""
-        return why_no_boxes(getattr(student, 'bbox_head', None), 'student')
+        own, other = getattr(student, 'bbox_head', None), getattr(teacher, 'bbox_head', None)
+        reason = why_no_boxes(own, 'student')
+        if reason or shapes_of(own) == shapes_of(other):
+            return reason
+        return (
+            f"it starts as the teacher's head, whose weights do not fit into the student's {name_of(own)}: "
+            f'{name_of(other)}'
+        )
 
     def prepare_from_teacher(self, teacher: BaseModel) -> None:
-        self.start = getattr(teacher, 'bbox_head', nn.Module()).state_dict()
+        self.start = teacher.bbox_head.state_dict()
 
     def prepare_from_student(self, student: BaseModel) -> None:
         self.head = copy.deepcopy(student.bbox_head)
-        self.head.init_weights()
-        own = self.head.state_dict()
-        if {key: value.shape for key, value in own.items()} == {key: each.shape for key, each in self.start.items()}:
-            self.head.load_state_dict(self.start)
+        self.head.load_state_dict(self.start)
         self.start = {}
 
     def forward(
@@ -96,3 +102,7 @@ class AuxiliaryHeadLoss(nn.Module):
         target = (other[0].detach(), other[1].detach())
         distance = Predictions(self.head, sizes, len(pyramid[0])).distance(own, target, (1.0, 1.0), self.beta)
         return self.task_weight * task + self.follow_weight * distance
+
+
+def shapes_of(head: nn.Module | None) -> dict[str, torch.Size]:
+    return {key: value.shape for key, value in head.state_dict().items()} if head else {}
