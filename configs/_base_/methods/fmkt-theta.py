@@ -2,6 +2,7 @@
 _base_ = 'fmkt.py'
 
 place = 'connector'
+auxiliary_head = dict()  # for students with a dense head: a task for the flow, as in the authors' code for classifiers
 
 distiller = dict(
     student_recorders=dict(_delete_=True, pyramid=dict(type='mmrazor.ModuleOutputs', source='neck')),

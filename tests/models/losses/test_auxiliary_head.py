@@ -167,3 +167,12 @@ def test_detectors_that_can_have_none_get_none_of_their_method_and_an_error_for_
 def test_settings_that_are_none_are_refused():
     with pytest.raises(ValueError, match="must be a dict of settings, True or False, but got 'no'"):
         head_settings({}, 'no', None, None)
+
+
+@pytest.mark.parametrize(
+    'teacher, settings, has_one',
+    [('retinanet', {}, True), ('retinanet', dict(auxiliary_head=False), False), ('fcos', {}, False)],
+)
+def test_the_default_method_has_one_where_heads_are_alike(teacher, settings, has_one):
+    losses = pair_config(tiny('retinanet'), tiny(teacher), 'nowhere.pth', **settings)['distiller']['distill_losses']
+    assert ('loss_auxiliary' in losses) == has_one
