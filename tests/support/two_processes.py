@@ -82,15 +82,14 @@ def largest_difference(found, expected):
     )
 
 
-def build(detector, variant, checkpoint, encoder=LightMetaEncoder):
+def build(detector, variant, checkpoint, encoder=LightMetaEncoder, auxiliary_head=False):
     torch.manual_seed(1)
     torch.save(DETECTORS.build(detector()).state_dict(), checkpoint)
     torch.manual_seed(0)
     # bfloat16 rounds batches of two and of four differently
     flow = dict(num_steps=[1, 2, 3], precision='float32', meta_encoder=dict(type=f'mmrazor.{encoder.__name__}'))
-    config = pair_config(
-        detector(), detector(), str(checkpoint), variant, flow=flow, teacher_inference=dict(precision='float32')
-    )
+    settings = dict(flow=flow, teacher_inference=dict(precision='float32'), auxiliary_head=auxiliary_head)
+    config = pair_config(detector(), detector(), str(checkpoint), variant, **settings)
     model = MODELS.build(ConfigDict(config)).train()
     wake(model, 0.3)
     return model
@@ -110,14 +109,18 @@ def main(out):
     cases, results = [(detector, variant) for detector in (retinanet, faster_rcnn) for variant in VARIANTS], {}
     folder = tempfile.mkdtemp()
     models, again = ([build(*case, Path(folder) / 'teacher.pth') for case in cases] for _ in range(2))
+    with_head = [build(retinanet, 'fmkt-theta', Path(folder) / 'teacher.pth', auxiliary_head=True) for _ in range(2)]
     alone = [
         train(model, slice(0, 4), STEPS[detector.__name__]) for (detector, _), model in zip(cases, models)
     ]  # before there are several processes
+    head_alone = train(with_head[0], slice(0, 4), 1)  # which boxes count may turn on the last digits too
     dist.init_process_group('gloo')
     share = slice(2 * dist.get_rank(), 2 * dist.get_rank() + 2)
     for (detector, variant), model, expected in zip(cases, again, alone):
         together = train(MMDistributedDataParallel(model, broadcast_buffers=False), share, STEPS[detector.__name__])
         results[f'{detector.__name__} {variant}'] = [largest_difference(*pair) for pair in zip(together, expected)]
+    head_together = train(MMDistributedDataParallel(with_head[1], broadcast_buffers=False), share, 1)
+    results['auxiliary head'] = [largest_difference(*pair) for pair in zip(head_together, head_alone)]
     results['warnings'] = {
         f'{variant} {encoder.__name__}': warnings_of(
             build(retinanet, variant, Path(folder) / 'teacher.pth', encoder), share
