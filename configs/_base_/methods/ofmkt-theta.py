@@ -1,8 +1,8 @@
 # OFM-KT^Θ (arXiv:2402.02012): no teacher, and the flow is a connector, which is not deployed.
 _base_ = 'fmkt-theta.py'
 
-algorithm = 'mmrazor.OFMKTThetaDistill'  # the student's own head reads the output of the flow
-auxiliary_head = None
+algorithm = 'mmrazor.OFMKTThetaDistill'
+auxiliary_head = None  # there is no teacher whose head it could start as
 distiller = dict(
     teacher_recorders=None,
     distill_losses=dict(
