@@ -154,7 +154,7 @@ def silence_remarks() -> None:
             import mmdet.datasets  # noqa: F401
 
 
-def tracing_exporter() -> dict[str, bool]:
+def tracing_exporter() -> dict[str, Any]:
     """The argument of `torch.onnx.export` that chooses the older exporter; the first versions know no other."""
     return dict(dynamo=False) if 'dynamo' in inspect.signature(torch.onnx.export).parameters else {}
 

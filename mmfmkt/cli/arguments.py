@@ -3,6 +3,7 @@
 import argparse
 import os
 from pathlib import Path
+from typing import Any
 
 from mmengine.config import Config, DictAction
 
@@ -17,7 +18,7 @@ class ConfigOptions(DictAction):
     """MMEngine's `--cfg-options`, which it reports like any other wrong argument."""
 
     def __call__(
-        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: list[str], *args
+        self, parser: argparse.ArgumentParser, namespace: argparse.Namespace, values: list[str], *args: Any
     ) -> None:
         try:
             super().__call__(parser, namespace, values, *args)

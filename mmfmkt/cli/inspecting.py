@@ -6,9 +6,9 @@ from pathlib import Path
 
 from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
-from torch.utils.data import Dataset
 
 from mmfmkt.common.config_files import read_config
+from mmfmkt.common.datasets import DataSet
 from mmfmkt.inspection import Part, inspect
 from mmfmkt.inspection.images import evenly
 from mmfmkt.inspection.report import report
@@ -49,13 +49,17 @@ def inspect_config(args: argparse.Namespace) -> bool:
     return sound
 
 
-def images_of(split: str, dataset: Dataset, parts: Sequence[Part], count: int) -> list[Seen]:
+def images_of(split: str, dataset: DataSet, parts: Sequence[Part], count: int) -> list[Seen]:
     """Images evenly over a split: of a training after its pipeline; of others with the boxes of the file."""
     if split == 'train':
         return [trained_on(dataset[index]) for index in evenly(len(dataset), count)]
     inner = next(part.dataset for part in parts if part.split == split)
     photos = [photo_from(inner, index) for index in evenly(len(inner), count)]
-    return [Seen(photo.pixels, InstanceData(bboxes=photo.boxes, labels=photo.truth.labels)) for photo in photos]
+    return [
+        Seen(photo.pixels, InstanceData(bboxes=photo.boxes, labels=photo.truth.labels))
+        for photo in photos
+        if photo.truth is not None
+    ]
 
 
 def trained_on(packed: dict) -> Seen:

@@ -21,6 +21,7 @@ from mmrazor.registry import MODELS
 
 from mmfmkt.common.checkpoints import load_exactly, read_checkpoint
 from mmfmkt.common.config_files import type_name
+from mmfmkt.common.datasets import DataSet
 from mmfmkt.common.progress import with_progress
 from mmfmkt.engine.loading.sample_errors import name_samples
 from mmfmkt.models import FMKTDistill
@@ -116,7 +117,7 @@ def load_distillation(cfg: Config, checkpoint: str) -> FMKTDistill:
     return algorithm.to(get_device()).eval()
 
 
-def build_validation_set(cfg: Config) -> Sequence:
+def build_validation_set(cfg: Config) -> DataSet:
     """The data set of `val_dataloader`, whose images are named in errors."""
     if not cfg.get('val_dataloader'):
         raise ValueError(
@@ -128,7 +129,7 @@ def build_validation_set(cfg: Config) -> Sequence:
     return dataset
 
 
-def choose_photos(args: argparse.Namespace, dataset: Sequence, cfg: Config) -> list[Photo]:
+def choose_photos(args: argparse.Namespace, dataset: DataSet, cfg: Config) -> list[Photo]:
     """The images of the command line, with their objects if the validation set has them, or the first of that set."""
     if not args.images:
         return next(in_batches(dataset, args.num_images, args.num_images))
@@ -143,15 +144,16 @@ def choose_photos(args: argparse.Namespace, dataset: Sequence, cfg: Config) -> l
 
 def draw_photos(algorithm: FMKTDistill, photos: list[Photo], classes: Sequence[str], out: Path) -> Iterator[Path]:
     """A sheet for each of some images, and the detections on all of them."""
-    taught = algorithm.teacher is not None
+    teacher = algorithm.teacher
     paths = paths_through(algorithm, photos)
     for index, photo in enumerate(photos):
         yield save(
-            draw_sheet(paths, photo, index, taught), out / f'features_{index}_{Path(photo.sample.img_path).stem}.png'
+            draw_sheet(paths, photo, index, teacher is not None),
+            out / f'features_{index}_{Path(photo.sample.img_path).stem}.png',
         )
     found = {'student with its flow' if find_flows(algorithm.architecture) else 'student': detect(algorithm, photos)}
-    if taught:
-        found['teacher'] = detect(algorithm.teacher.detector, photos)
+    if teacher is not None:
+        found['teacher'] = detect(teacher.detector, photos)
     yield save(detections_figure(found, classes), out / 'detections.png')
 
 

@@ -116,7 +116,7 @@ def box_of(found: ElementTree.Element, file: str) -> list[float]:
     """x, y, width and height of an object in pixels."""
     edges = [found.findtext(f'bndbox/{edge}') for edge in ('xmin', 'ymin', 'xmax', 'ymax')]
     try:
-        left, top, right, bottom = map(float, edges)
+        left, top, right, bottom = (float(edge or '') for edge in edges)
     except (TypeError, ValueError) as error:
         raise ValueError(f'an object must have xmin, ymin, xmax and ymax, but in {file} one has {edges}') from error
     return [left - 1, top - 1, right - left, bottom - top]

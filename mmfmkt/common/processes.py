@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from mmengine.dist import all_reduce, broadcast_object_list, get_world_size, is_main_process
 from mmengine.model import is_model_wrapper
-from torch import nn
 
 
 def is_first_process() -> bool:
@@ -18,10 +17,9 @@ def is_first_process() -> bool:
     return os.environ.get('RANK', os.environ.get('SLURM_PROCID', '0')) == '0'
 
 
-def unwrapped(model: nn.Module) -> nn.Module:
+def unwrapped(model: Any) -> Any:
     """The model itself, which several processes wrap."""
-    wrapper: Any = model
-    return wrapper.module if is_model_wrapper(model) else model
+    return model.module if is_model_wrapper(model) else model
 
 
 def any_process(flag: bool) -> bool:

@@ -1,7 +1,7 @@
 """From a distillation run to the detector that is deployed."""
 
 import copy
-from collections.abc import Callable
+from typing import Any
 
 from mmdet.registry import MODELS as DETECTORS
 from mmengine.config import Config
@@ -17,7 +17,7 @@ METHOD_VARIABLES = {'teacher', *VARIABLES} - {'distiller', 'flow', 'custom_impor
 DISTILLER = 'distiller.'  # what the keys of its weights begin with
 
 
-def part_of_project(node: object) -> Callable | None:
+def part_of_project(node: object) -> Any:
     """The class or function of this project that `node` is the config of, with or without its scope."""
     part_type = node.get('type') if isinstance(node, dict) else None
     registries = (MODELS, DETECTORS, HOOKS, LOOPS, METRICS, OPTIM_WRAPPERS) if isinstance(part_type, str) else ()

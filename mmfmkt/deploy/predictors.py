@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -148,7 +148,10 @@ def load_predictor(model: str) -> OnnxPredictor | DetectorPredictor:
         ValueError: if it is of another kind.
     """
     file = Path(model)
-    kinds = {'.onnx': OnnxPredictor, '.pth': DetectorPredictor}
+    kinds: dict[str, Callable[[Path], OnnxPredictor | DetectorPredictor]] = {
+        '.onnx': OnnxPredictor,
+        '.pth': DetectorPredictor,
+    }
     if file.suffix not in kinds:
         raise ValueError(f'MODEL must be a .onnx or .pth file that an export has written, but got {model}')
     if not file.is_file():

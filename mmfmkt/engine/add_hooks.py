@@ -4,7 +4,7 @@ It does not stand in the configs because bases of an MMEngine config may not sha
 custom hooks of their own.
 """
 
-from mmengine.config import Config
+from mmengine.config import Config, ConfigDict
 
 from mmfmkt.common.config_files import add_imports, type_name
 
@@ -30,7 +30,7 @@ def make_resumable(cfg: Config) -> None:
 
     A loop, a hook or a place for checkpoints of its own stays.
     """
-    loop = cfg.get('train_cfg') or {}
+    loop = cfg.get('train_cfg') or ConfigDict()
     if 'type' not in loop and 'by_epoch' in loop:
         loop.type = 'EpochBasedTrainLoop' if loop.pop('by_epoch') else 'IterBasedTrainLoop'
     if type_name(loop) in LOOPS:

@@ -8,6 +8,7 @@ clipping, state dicts whose keys are renamed, and a teacher that is no module.
 """
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from mmdet.models.layers import ResLayer
@@ -41,7 +42,7 @@ class DistillFSDPStrategy(FSDPStrategy):
         kwargs: those of MMEngine's `FSDPStrategy`.
     """
 
-    def __init__(self, *, model_wrapper: dict | None = None, **kwargs) -> None:
+    def __init__(self, *, model_wrapper: dict | None = None, **kwargs: Any) -> None:
         model_wrapper = dict(model_wrapper or {}, type='MMFullyShardedDataParallel')
         if get_device() == 'cpu':
             model_wrapper['device_id'] = torch.device('cpu')  # MMEngine's default is the number of a GPU
@@ -65,13 +66,13 @@ class DistillFSDPStrategy(FSDPStrategy):
             tensors = dict([*self.model.named_parameters(), *self.model.named_buffers()])
             return {key: tensors[name].detach().cpu().clone() for key, name in self.names.items()}
 
-    def save_checkpoint(self, filename: str, **kwargs) -> None:
+    def save_checkpoint(self, filename: str, **kwargs: Any) -> None:
         """Save a checkpoint in a file that is whole or as it was; MMEngine knows no file backend here."""
         super().save_checkpoint(filename + UNFINISHED, **kwargs)
         if is_main_process():
             finish(Path(filename + UNFINISHED), Path(filename))
 
-    def build_optim_wrapper(self, optim_wrapper: dict | OptimWrapper, model: nn.Module | None = None) -> OptimWrapper:
+    def build_optim_wrapper(self, optim_wrapper: dict | OptimWrapper, model: Any = None) -> OptimWrapper:
         """The optimizer, clipping by the norm of the whole model and not of the shards that are here."""
         built = super().build_optim_wrapper(optim_wrapper, model)
         if getattr(built, 'clip_func', None) is nn.utils.clip_grad_norm_:

@@ -91,7 +91,7 @@ def remembering() -> Iterator[dict[str, AnnotationFile]]:
     that reads it is an attribute of `CocoDataset`, of which this puts a subclass in its place.
     """
     files: dict[str, AnnotationFile] = {}
-    reader = CocoDataset.COCOAPI
+    reader: Any = CocoDataset.COCOAPI
 
     class Remembers(reader):
         def __init__(self, annotation_file: str | None = None) -> None:

@@ -123,7 +123,7 @@ def outside(content: AnnotationFile) -> np.ndarray:
 
 
 def thin(content: AnnotationFile) -> np.ndarray:
-    return (content.boxes[:, 2:] < 1).any(axis=1)
+    return np.fmin(*content.boxes[:, 2:].T) < 1
 
 
 LEFT_OUT = {

@@ -60,7 +60,7 @@ def check_classes(part: Part, first: Part) -> Iterator[Finding]:
             f'{difference(first.classes, classes)}; set the same `metainfo=dict(classes=...)` in both',
             is_error=True,
         )
-    if labelled is None or not classes:
+    if labelled is None or part.content is None or not classes:
         return
     names = [name for _, name in part.content.categories]
     twice = [name for name in repeats(names) if name in classes]

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterator
 
 from mmcv.transforms import LoadImageFromFile
 
@@ -81,13 +80,13 @@ def evenly(length: int, count: int) -> list[int]:
     return [length * number // count for number in range(count)]
 
 
-def loader_of(part: Part) -> Callable[[dict], Any] | None:
+def loader_of(part: Part) -> LoadImageFromFile | None:
     """The transform that reads the images of a part, if it is one of MMCV's."""
     transforms = getattr(getattr(part.dataset, 'pipeline', None), 'transforms', ())
     return next((each for each in transforms if isinstance(each, LoadImageFromFile)), None)
 
 
-def sizes(about: dict, load: Callable[[dict], Any]) -> tuple[str, tuple[int, int], tuple[int, int]] | None:
+def sizes(about: dict, load: LoadImageFromFile) -> tuple[str, tuple[int, int], tuple[int, int]] | None:
     """The name of an image, its width and height by the file, and those that it has; None if one is not known."""
     if not about.get('width') or not about.get('height'):
         return None

@@ -7,9 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
-from torch.utils.data import Dataset
-
-from mmfmkt.engine.loading.sample_errors import wrapped_by
+from mmfmkt.common.datasets import DataSet, wrapped_by
 
 from .annotation_file import AnnotationFile
 
@@ -33,7 +31,7 @@ class Part:
     """
 
     split: str
-    dataset: Dataset
+    dataset: DataSet
     content: AnnotationFile | None
 
     @property
@@ -58,7 +56,8 @@ class Part:
 
     @cached_property
     def _seen(self) -> tuple[Counter, list[str]]:
-        boxes, images = Counter(), []
+        boxes: Counter = Counter()
+        images = []
         for index in range(len(self.dataset)):
             about = self.dataset.get_data_info(index)
             boxes.update(each['bbox_label'] for each in about.get('instances', ()) if not each.get('ignore_flag'))
@@ -74,7 +73,7 @@ class Part:
         return [names[each] for each in ids]
 
 
-def parts_of(split: str, dataset: Dataset, files: dict[str, AnnotationFile]) -> Iterator[Part]:
+def parts_of(split: str, dataset: DataSet, files: dict[str, AnnotationFile]) -> Iterator[Part]:
     """The data sets inside of all wrappers."""
     inner = wrapped_by(dataset)
     for each in inner:

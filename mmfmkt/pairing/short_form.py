@@ -50,7 +50,7 @@ def write_out(cfg: Config) -> Config:
     return cfg
 
 
-def trained_architecture(short: dict, checkpoint: str) -> dict:
+def trained_architecture(short: dict, checkpoint: str | None) -> dict:
     """The deployed detector of a short form; the levels of its flow are those that the checkpoint names in its `meta`.
 
     Raises:
@@ -65,9 +65,9 @@ def trained_architecture(short: dict, checkpoint: str) -> dict:
     return with_flows(architecture, fill_flows(method, changes, student, levels))
 
 
-def trained_levels(student: BaseModel, flow: dict, checkpoint: str) -> list[Level]:
+def trained_levels(student: BaseModel, flow: dict, checkpoint: str | None) -> list[Level]:
     """The levels of the flow in the neck, as the checkpoint or the config names them."""
-    weights, loaded = read_checkpoint(checkpoint, 'the checkpoint')
+    weights, loaded = read_checkpoint(checkpoint, 'the checkpoint') if checkpoint else ({}, {})
     meta = loaded.get('meta')
     named = (
         (meta.get(FLOW_LEVELS) if isinstance(meta, dict) else None) or flow.get('levels') or levels_of_weights(weights)

@@ -1,6 +1,6 @@
 """Images of a data set with their boxes, as a detector gets them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -25,7 +25,7 @@ class Seen:
     objects: InstanceData
 
 
-def data_figure(seen: dict[str, Sequence[Seen]], classes: Sequence[str]) -> Figure:
+def data_figure(seen: Mapping[str, Sequence[Seen]], classes: Sequence[str]) -> Figure:
     """One row a split, with images of it."""
     columns = max(map(len, seen.values()))
     height = 1.1 + sum(

@@ -1,6 +1,6 @@
 """Ground truth and detections side by side."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
@@ -60,12 +60,12 @@ def draw_instances(axes: Axes, instances: InstanceData, truth: InstanceData | No
         )
 
 
-def draw_detections(detections: dict[str, Sequence[DetDataSample]], classes: Sequence[str], file: Path) -> None:
+def draw_detections(detections: Mapping[str, Sequence[DetDataSample]], classes: Sequence[str], file: Path) -> None:
     """Write the PNG of :func:`detections_figure`."""
     save(detections_figure(detections, classes), Path(file))
 
 
-def detections_figure(detections: dict[str, Sequence[DetDataSample]], classes: Sequence[str]) -> Figure:
+def detections_figure(detections: Mapping[str, Sequence[DetDataSample]], classes: Sequence[str]) -> Figure:
     """One row an image, one column for the ground truth, if any is known, and one for every detector.
 
     Args:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +12,7 @@ from mmengine.dataset import pseudo_collate
 from mmengine.structures import InstanceData
 from torch import Tensor
 
+from mmfmkt.common.datasets import DataSet
 from mmfmkt.models import FMKTDistill
 
 from .recording import LevelPath, record_paths
@@ -46,7 +47,7 @@ def pixels_of(inputs: Tensor) -> np.ndarray:
     return shown.permute(1, 2, 0).byte().numpy()
 
 
-def photo_from(dataset: Sequence, index: int) -> Photo:
+def photo_from(dataset: DataSet, index: int) -> Photo:
     """An image of a data set, with its objects as the annotation file has them, whatever the pipeline does to them."""
     about = dataset.get_data_info(index)
     objects = [each for each in about.get('instances', ()) if not each.get('ignore_flag')]
@@ -62,7 +63,7 @@ def photo_of_file(path: str, pipeline: Callable[[dict], dict]) -> Photo:
     return Photo(pipeline(dict(img_path=path, img_id=0, instances=[])), None)
 
 
-def in_batches(dataset: Sequence, num_images: int, batch_size: int) -> Iterator[list[Photo]]:
+def in_batches(dataset: DataSet, num_images: int, batch_size: int) -> Iterator[list[Photo]]:
     """The first images of a data set, all of it if it has fewer."""
     indices = range(min(num_images, len(dataset)))
     for start in indices[::batch_size]:

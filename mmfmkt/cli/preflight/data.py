@@ -3,7 +3,7 @@
 import logging
 import traceback
 from collections.abc import Iterator, Sequence
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 from mmdet.registry import DATASETS
@@ -12,10 +12,10 @@ from mmengine.dist import is_main_process
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 from torch import nn
-from torch.utils.data import Dataset
 
 from mmfmkt.cli.start import message
 from mmfmkt.common.checkpoints import trained_classes
+from mmfmkt.common.datasets import DataSet
 from mmfmkt.common.naming import shorten
 from mmfmkt.common.processes import unwrapped
 from mmfmkt.detectors.class_count import class_counts
@@ -84,7 +84,8 @@ def build_data(runner: Runner, *names: str) -> list[Part]:
     """
     parts: list[Part] = []
     # what is in their files is for the process that looks
-    with remembering() if is_main_process() else nullcontext({}) as files:
+    looking: AbstractContextManager[dict] = remembering() if is_main_process() else nullcontext({})
+    with looking as files:
         for name in names:
             try:
                 loop = getattr(runner, f'{name}_loop')
@@ -98,13 +99,14 @@ def build_data(runner: Runner, *names: str) -> list[Part]:
     return parts
 
 
-def build_datasets(cfg: Config, *splits: str) -> tuple[dict[str, Dataset], list[Part]]:
+def build_datasets(cfg: Config, *splits: str) -> tuple[dict[str, DataSet], list[Part]]:
     """The data sets of a config, by their split, without a runner, and the same without wrappers.
 
     Raises:
         ValueError: if a data set cannot be read.
     """
-    datasets, parts = {}, []
+    datasets: dict[str, DataSet] = {}
+    parts: list[Part] = []
     with remembering() as files:
         for split in splits:
             loader = cfg[f'{split}_dataloader']

@@ -13,9 +13,9 @@ from mmengine.evaluator import DumpResults, Evaluator
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 from mmengine.structures import InstanceData
-from torch.utils.data import Dataset
 
 from mmfmkt.cli.start import message
+from mmfmkt.common.datasets import DataSet
 from mmfmkt.common.processes import unwrapped
 from mmfmkt.detectors.channels import image_channels
 from mmfmkt.engine.hooks import UnlabelledHook
@@ -75,7 +75,7 @@ def rehearse_later_test(runner: Runner, others: Sequence[Part]) -> None:
         print_log(f'a test with this config would fail: {message(error)}', 'current', logging.WARNING)
 
 
-def try_training_data(runner: Runner, dataset: Dataset, split: str = 'train') -> None:
+def try_training_data(runner: Runner, dataset: DataSet, split: str = 'train') -> None:
     """Make the first and the last image of a training ready; its state and its random numbers stay as they are."""
     trial = with_own_pipelines(dataset)
     with seeded(0):
@@ -107,10 +107,11 @@ def try_evaluation(runner: Runner, parts: Sequence[Part], evaluator: Evaluator) 
             if not isinstance(metric, DumpResults)  # it writes what it is given
         ]
         try_visualizer(runner, samples[0], folder)
-    return None if None in figures else {name: value for each in figures for name, value in each.items()}
+    known = [of_metric for of_metric in figures if of_metric is not None]
+    return None if len(known) < len(figures) else {name: value for each in known for name, value in each.items()}
 
 
-def with_own_pipelines(dataset: Dataset) -> Dataset:
+def with_own_pipelines(dataset: DataSet) -> DataSet:
     """The same data set with copies of its transforms, inside any wrapper: some keep the images that they have seen."""
     trial = copy.copy(dataset)
     for name, inner in list(vars(dataset).items()):
@@ -123,12 +124,12 @@ def with_own_pipelines(dataset: Dataset) -> Dataset:
     return trial
 
 
-def ends(dataset: Dataset) -> list[int]:
+def ends(dataset: DataSet) -> list[int]:
     """The indices of the first and the last image; of no image none."""
     return list(dict.fromkeys((0, len(dataset) - 1))) if len(dataset) else []
 
 
-def packed_by(dataset: Dataset, index: int, split: str, runner: Runner) -> dict[str, Any]:
+def packed_by(dataset: DataSet, index: int, split: str, runner: Runner) -> dict[str, Any]:
     """An image as the pipeline makes it, whose errors name it."""
     packed = dataset[index]
     if not isinstance(packed, dict) or 'data_samples' not in packed:

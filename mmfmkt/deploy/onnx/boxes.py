@@ -72,7 +72,9 @@ def why_no_rois(roi_head: nn.Module) -> str | None:
     extractor = getattr(roi_head, 'bbox_roi_extractor', None)
     if not isinstance(roi_head, StandardRoIHead):
         return f'its RoI head is a {name_of(roi_head)}'
-    if not isinstance(extractor, SingleRoIExtractor) or any(
+    if not isinstance(extractor, SingleRoIExtractor):
+        return f'its RoIs are read by a {name_of(extractor)}'
+    if any(
         not isinstance(layer, RoIAlign) or layer.use_torchvision or layer.pool_mode != 'avg'
         for layer in extractor.roi_layers
     ):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -49,7 +49,8 @@ def join(parts: list[Candidates]) -> Candidates:
 
 def best(scores: Tensor, number: int) -> tuple[Tensor, Tensor]:
     """The best so many of scores (B, N), and their numbers; where there are fewer, the rest has a score of 0."""
-    padded = torch.cat([scores, scores.new_zeros(1, number).expand(shape_as_tensor(scores)[0], -1)], 1)
+    images: Any = shape_as_tensor(scores)[0]
+    padded = torch.cat([scores, scores.new_zeros(1, number).expand(images, -1)], 1)
     values, places = padded.topk(number)
     return values, places * (values > 0)
 

@@ -36,7 +36,7 @@ def dense_outputs(detector: BaseDetector, images: Tensor) -> dict[str, Tensor]:
         ValueError: if the detector has no dense head.
     """
     two_stage = isinstance(detector, TwoStageDetector)
-    head = getattr(detector, 'rpn_head' if two_stage else 'bbox_head', None)
+    head: Any = getattr(detector, 'rpn_head' if two_stage else 'bbox_head', None)
     if not hasattr(head, 'predict_by_feat'):
         raise ValueError(
             f'a detector to export must have a dense `bbox_head` or `rpn_head`, but got {type(detector).__name__}'
@@ -50,7 +50,7 @@ def dense_outputs(detector: BaseDetector, images: Tensor) -> dict[str, Tensor]:
     return {**features, **name_results(head, head(pyramid), 'rpn_' if two_stage else '')}
 
 
-def name_results(head: nn.Module, results: Sequence, prefix: str = '') -> dict[str, Tensor]:
+def name_results(head: Any, results: Sequence, prefix: str = '') -> dict[str, Tensor]:
     """What a dense head has returned, name -> tensor."""
     parameters = inspect.signature(head.predict_by_feat).parameters
     names = chain(takewhile('batch_img_metas'.__ne__, parameters), (f'output_{place}' for place in count()))

@@ -7,7 +7,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from unittest import mock
 
 import torch
@@ -39,7 +39,7 @@ def trace(
     """
     import onnx
 
-    file = io.BytesIO()
+    file: Any = io.BytesIO()
     try:
         with quietly(), mock.patch.object(ShiftWindowMSA, 'window_reverse', join_windows):
             torch.onnx.export(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmdet.models import StandardRoIHead, TwoStageDetector
@@ -50,7 +51,7 @@ def extract(roi_head: StandardRoIHead, pyramid: Sequence[Tensor], rois: Tensor) 
     extractor: SingleRoIExtractor = roi_head.bbox_roi_extractor
     levels = pyramid[: extractor.num_inputs]
     chosen = extractor.map_roi_levels(rois, len(levels))
-    features: Tensor | int = 0
+    features: Any = 0
     for number, (level, layer) in enumerate(zip(levels, extractor.roi_layers)):
         size, settings = layer.output_size, (layer.spatial_scale, layer.sampling_ratio, layer.aligned)
         features = features + AlignRoIs.apply(level, rois, *size, *settings) * (chosen == number)[:, None, None, None]

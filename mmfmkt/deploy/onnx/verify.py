@@ -30,7 +30,7 @@ def verify(detector: BaseDetector, model: 'ModelProto', images: Tensor) -> float
     with choosing(chosen):
         wanted = dense_outputs(detector, images)
     deviations = {name: deviation(found[name], wanted[name]) for name in wanted}
-    name = max(deviations, key=deviations.get)
+    name = max(deviations, key=deviations.__getitem__)
     if deviations[name] > TOLERANCE:
         raise RuntimeError(
             f'the exported graph is wrong: on images of shape {tuple(images.shape)} its output {name} '

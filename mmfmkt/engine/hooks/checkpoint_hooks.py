@@ -7,6 +7,8 @@ Two hooks, because other hooks (EMA) must find things as MMEngine knows them: th
 and changed back before these at loading.
 """
 
+from typing import Any
+
 from mmengine.hooks import Hook
 from mmengine.logging import HistoryBuffer
 from mmengine.runner import Runner
@@ -48,7 +50,7 @@ class JoinDistillerHook(Hook):
         scalars.update({name: HistoryBuffer(**value) for name, value in scalars.items() if isinstance(value, dict)})
 
 
-def plain(value: object) -> object:
+def plain(value: Any) -> Any:
     """The same with lists and numbers of Python in the place of MMEngine's and NumPy's."""
     if isinstance(value, HistoryBuffer):
         log, count = value.data

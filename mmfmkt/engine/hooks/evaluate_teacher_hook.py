@@ -6,6 +6,7 @@ import torch
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
+from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from mmrazor.registry import HOOKS
 
@@ -36,7 +37,7 @@ class EvaluateTeacherHook(Hook):
                 print_log(f'{name}: {said}', runner.logger)
 
     @torch.no_grad()
-    def measure(self, runner: Runner, teacher: torch.nn.Module) -> dict[str, float]:
+    def measure(self, runner: Runner, teacher: BaseModel) -> dict[str, float]:
         teacher.to(next(teacher.parameters()).device)  # tells its preprocessor where the model is
         loop = runner.val_loop
         print_log('measuring the teacher on the validation data', runner.logger)

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from mmfmkt.common.naming import shorten
 from mmfmkt.common.processes import any_process, unwrapped
-from mmfmkt.models import FMKTLoss
+from mmfmkt.models import FMKTDistill, FMKTLoss
 
 COUNTER = 'skipped_iterations'
 
@@ -62,11 +62,9 @@ class NonFiniteHook(Hook):
         """Forget them if they are not finite: the optimizer leaves out parameters without a gradient."""
         if not any_process(not gradient_norm(wrapper).isfinite()):
             return
-        with_gradient = [
-            (name, parameter) for name, parameter in model.named_parameters() if parameter.grad is not None
-        ]
-        self.parameters = [name for name, parameter in with_gradient if not parameter.grad.isfinite().all()]
-        if len(self.parameters) == len(with_gradient):  # clipping has spread it
+        gradients = {name: parameter.grad for name, parameter in model.named_parameters() if parameter.grad is not None}
+        self.parameters = [name for name, gradient in gradients.items() if not gradient.isfinite().all()]
+        if len(self.parameters) == len(gradients):  # clipping has spread it
             self.parameters = ['all parameters']
         wrapper.optimizer.zero_grad(set_to_none=True)
 
@@ -107,7 +105,7 @@ def gradient_norm(wrapper: OptimWrapper) -> Tensor:
     return torch.stack([gradient.norm() for gradient in gradients if gradient is not None]).norm()
 
 
-def non_finite_losses(model: nn.Module, losses: dict[str, Tensor]) -> Iterator[str]:
+def non_finite_losses(model: FMKTDistill, losses: dict[str, Tensor]) -> Iterator[str]:
     """The names of the losses that are not finite; of one of FM-KT with its levels and steps."""
     for name, value in losses.items():
         if name != 'loss' and not value.isfinite().all():

@@ -4,6 +4,7 @@ import signal
 import sys
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 from mmengine.dist import is_main_process
 from mmengine.hooks import Hook
@@ -27,7 +28,8 @@ class PreemptionHook(Hook):
     priority = 'VERY_LOW'  # after the checkpoint hook, and after what changes the state in an iteration
 
     def __init__(self) -> None:
-        self.told, self.stopping, self.previous = False, False, None
+        self.told, self.stopping = False, False
+        self.previous: Any = None  # handler of the signal
 
     def before_run(self, runner: Runner) -> None:
         if runner.val_loop is not None:  # those of the training are protected by their loop

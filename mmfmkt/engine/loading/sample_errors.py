@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch.utils.data import Dataset
+
+from mmfmkt.common.datasets import DataSet, wrapped_by
 
 
 class SampleError(ValueError):
@@ -55,13 +56,7 @@ def boxes_of(packed: Any) -> torch.Tensor | None:
     return getattr(boxes, 'tensor', boxes)
 
 
-def wrapped_by(dataset: Dataset) -> list[Dataset]:
-    """The data sets directly inside of a wrapper; of another data set none."""
-    inner = [getattr(dataset, 'dataset', None), *(getattr(dataset, 'datasets', None) or [])]
-    return [each for each in inner if each is not None]
-
-
-def name_samples(dataset: Dataset) -> None:
+def name_samples(dataset: DataSet) -> None:
     """Let the pipelines of a data set, inside any wrapper, name the image of an error."""
     for inner in wrapped_by(dataset):
         name_samples(inner)

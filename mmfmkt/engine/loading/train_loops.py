@@ -1,6 +1,7 @@
 """MMEngine's loops of training, which go on anywhere as if they had never been interrupted."""
 
 import logging
+from typing import Any
 
 from mmengine.logging import print_log
 from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
@@ -23,7 +24,9 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
         kwargs: those of MMEngine's `EpochBasedTrainLoop`.
     """
 
-    def __init__(self, runner: Runner, dataloader: dict, **kwargs) -> None:
+    _iter: int  # MMEngine's, as `iter`, which cannot be set
+
+    def __init__(self, runner: Runner, dataloader: dict, **kwargs: Any) -> None:
         super().__init__(runner, seeded_loader(dataloader, runner.seed), **kwargs)
         if 'worker_init_fn' in dataloader:
             protect_workers(self.dataloader)
@@ -86,5 +89,5 @@ class ResumableIterLoop(IterBasedTrainLoop):
         kwargs: those of MMEngine's `IterBasedTrainLoop`.
     """
 
-    def __init__(self, runner: Runner, dataloader: dict, **kwargs) -> None:
+    def __init__(self, runner: Runner, dataloader: dict, **kwargs: Any) -> None:
         super().__init__(runner, seeded_loader(dataloader, runner.seed), **kwargs)

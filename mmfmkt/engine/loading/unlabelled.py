@@ -10,8 +10,9 @@ import torch
 from mmengine.dataset import BaseDataset, pseudo_collate
 from mmengine.dist import get_rank, get_world_size
 from mmrazor.registry import DATASETS
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader
 
+from mmfmkt.common.datasets import DataSet
 from mmfmkt.common.files import IMAGES
 
 from .seeded_batches import SeededBatch
@@ -65,7 +66,7 @@ class EndlessBatches:
     def __init__(self, length: int, batch_size: int, seed: int, first: int) -> None:
         self.length, self.batch_size, self.seed, self.first = length, batch_size, seed, first
 
-    def __iter__(self) -> Iterator[SeededBatch]:
+    def __iter__(self) -> Iterator[Any]:  # SeededBatch, which is no list
         iteration = self.first
         while True:
             # one number less than the batches of labelled images have, whose states are others then
@@ -84,7 +85,7 @@ class EndlessBatches:
         return torch.randperm(self.length, generator=generator).tolist()
 
 
-def endless_loader(dataset: Dataset, batch_size: int, num_workers: int, seed: int, first: int) -> DataLoader:
+def endless_loader(dataset: DataSet, batch_size: int, num_workers: int, seed: int, first: int) -> DataLoader:
     """A loader of batches from the iteration `first` on."""
     return DataLoader(
         dataset,

@@ -26,7 +26,8 @@ def start_worker(worker: int, before: Callable[[int], None] | None = None) -> No
     """
     if before:
         before(worker)
-    name_samples(get_worker_info().dataset)
+    if info := get_worker_info():
+        name_samples(info.dataset)
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     threading.Thread(target=wait_for_parent, daemon=True).start()
 
