@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from statistics import mean
 
 from matplotlib import colormaps
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from mmfmkt.visualization.curves import draw_curves
 from mmfmkt.visualization.figures import captioned_figure, save
@@ -36,9 +39,15 @@ def draw_epochs(study: Study, results: Results, file: Path) -> bool:
     for axes, schedule in zip(panels, shown):
         draw_panel(axes, study, results, schedule)
     panels[0].set_ylabel('COCO box AP')
-    panels[-1].legend(loc='lower right', frameon=False)
+    lines = lines_of(panels)
+    panels[-1].legend(lines.values(), lines, loc='lower right', frameon=False)
     save(figure, file)
     return True
+
+
+def lines_of(panels: Iterable[Axes]) -> dict[str, Artist]:
+    """Title -> a line of it, whichever panels it is in."""
+    return {title: line for axes in panels for line, title in zip(*axes.get_legend_handles_labels())}
 
 
 def draw_panel(axes: Axes, study: Study, results: Results, schedule: str) -> None:
@@ -56,4 +65,5 @@ def draw_panel(axes: Axes, study: Study, results: Results, schedule: str) -> Non
             label=study.title_of(teacher),
         )
     axes.set_xlabel('epochs')
+    axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     axes.spines[['top', 'right']].set_visible(False)

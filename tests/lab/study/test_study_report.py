@@ -3,9 +3,10 @@ from dataclasses import replace
 
 import cv2
 import pytest
+from matplotlib.figure import Figure
 
 from mmfmkt.lab.study.charts import COLOURS
-from mmfmkt.lab.study.epochs_chart import draw_epochs
+from mmfmkt.lab.study.epochs_chart import draw_epochs, lines_of
 from mmfmkt.lab.study.findings import findings
 from mmfmkt.lab.study.plan import Study, Table
 from mmfmkt.lab.study.report import write_report
@@ -197,6 +198,14 @@ def test_what_was_measured_elsewhere_is_not_trained_again(study, results, tmp_pa
         take_rows([other], file)
     with pytest.raises(FileNotFoundError, match='--rows must be a file of rows'):
         take_rows([other], tmp_path / 'nowhere.jsonl')
+
+
+def test_the_legend_over_epochs_has_the_runs_of_every_panel():
+    panels = Figure().subplots(1, 2)
+    for axes, titles in zip(panels, (['student', 'FM-KT'], ['student', 'PKD'])):
+        for title in titles:
+            axes.plot([0, 1], label=title)
+    assert list(lines_of(panels)) == ['student', 'FM-KT', 'PKD']
 
 
 def test_the_chart_over_epochs_shows_what_was_logged(study, results, tmp_path):
