@@ -2,7 +2,6 @@
 _base_ = 'fmkt.py'
 
 place = 'connector'
-auxiliary_head = dict()  # where the teacher's can be its start: a task for the flow, as in the authors' code
 
 distiller = dict(
     student_recorders=dict(_delete_=True, pyramid=dict(type='mmrazor.ModuleOutputs', source='neck')),

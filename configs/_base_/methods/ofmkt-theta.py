@@ -2,7 +2,7 @@
 _base_ = 'fmkt-theta.py'
 
 algorithm = 'mmrazor.OFMKTThetaDistill'
-auxiliary_head = None  # there is no teacher whose head it could start as
+auxiliary_head = None
 distiller = dict(
     teacher_recorders=None,
     distill_losses=dict(
