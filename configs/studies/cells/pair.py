@@ -1,5 +1,5 @@
 # The pair for any method.
-_base_ = 'fcos_r18.py'
+_base_ = 'retinanet_r18.py'
 
 custom_imports = dict(imports=['mmfmkt'], allow_failed_imports=False)
 optim_wrapper = dict(type='mmrazor.AutoAmpOptimWrapper')

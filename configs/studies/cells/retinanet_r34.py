@@ -1,4 +1,4 @@
-# The teacher, of another family: a RetinaNet, with anchors.
+# The teacher.
 _base_ = [
     '_base_/cells_detection.py',
     '_base_/schedule_cells.py',
