@@ -164,6 +164,18 @@ def test_other_detectors_are_refused_with_those_that_are_known(family, reason, e
         export(tiny(family))
 
 
+def test_rois_that_are_read_otherwise_are_refused(export):
+    model = tiny('faster_rcnn')
+    model.roi_head.bbox_roi_extractor = dict(
+        type='GenericRoIExtractor',
+        roi_layer=dict(type='RoIAlign', output_size=7, sampling_ratio=0),
+        out_channels=16,
+        featmap_strides=[4, 8, 16, 32],
+    )
+    with pytest.raises(ValueError, match='its RoIs are read by a GenericRoIExtractor'):
+        export(model)
+
+
 def test_another_nms_is_refused(export):
     model = tiny('retinanet')
     model.test_cfg.nms = dict(type='soft_nms', iou_threshold=0.5)

@@ -109,7 +109,7 @@ def do_all(runs: Sequence[Run], free: Sequence[Place]) -> None:
                     if not run.ready and (broken := failed.keys() & {each.id for each in (run.teacher, *run.further)}):
                         raise RuntimeError(f'{run.id} has no teacher, because {", ".join(broken)} has failed')
                     with claimed(run) as mine:
-                        if mine and run.ready:
+                        if mine and run.ready and not run.finished:  # since it was looked at
                             progress.follow(
                                 f'{run.title}, seed {run.seed}', run.length, interruptible(work(run, place), stopping)
                             )
