@@ -18,7 +18,8 @@ def project_folder(name: str) -> Path:
 def write_whole(file: Path, content: str | bytes) -> None:
     """Write a file that is whole or as it was before, whatever happens meanwhile, a loss of power too."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    unfinished = file.with_name(file.name + UNFINISHED)
+    # other processes may write the same file at the same moment
+    unfinished = file.with_name(f'{file.name}.{os.getpid()}{UNFINISHED}')
     with unfinished.open('wb') as stream:
         stream.write(content.encode() if isinstance(content, str) else content)
     finish(unfinished, file)

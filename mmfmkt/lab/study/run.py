@@ -57,6 +57,10 @@ class Run:
         return f'{self.name}_seed{self.seed}'
 
     @property
+    def teachers(self) -> tuple[Run, ...]:
+        return (self.teacher, *self.further) if self.teacher else ()
+
+    @property
     def work_dir(self) -> Path:
         return self.out / self.id
 
@@ -81,9 +85,7 @@ class Run:
         cfg = read_config(self.config, f'the config of {self.name}')
         settings = {**self.options, 'randomness.seed': self.seed}
         if self.needs_teacher(cfg):
-            teachers = [
-                dict(teacher=str(run.source), teacher_ckpt=str(run.checkpoint)) for run in (self.teacher, *self.further)
-            ]
+            teachers = [dict(teacher=str(run.source), teacher_ckpt=str(run.checkpoint)) for run in self.teachers]
             single = teachers[0] if len(teachers) == 1 else dict(teacher=teachers, teacher_ckpt=None)
             settings.update({f'model.{name}': value for name, value in single.items()})
         try:
@@ -105,7 +107,7 @@ class Run:
     @property
     def ready(self) -> bool:
         """Is everything there that the training needs?"""
-        return not self.needs_teacher(self.cfg) or all(run.trained for run in (self.teacher, *self.further))
+        return not self.needs_teacher(self.cfg) or all(run.trained for run in self.teachers)
 
     @property
     def length(self) -> int:

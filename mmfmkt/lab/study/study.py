@@ -89,7 +89,7 @@ def choose(runs: Sequence[Run], names: Sequence[str]) -> list[Run]:
     if unknown := set(names) - set(known):
         raise ValueError(f'--runs must be of {", ".join(known)}, but got {", ".join(sorted(unknown))}')
     chosen = [run for run in students if {method_of(run.name), run.name} & set(names)]
-    teachers = [teacher for run in chosen for teacher in (run.teacher, *run.further) if teacher]
+    teachers = [teacher for run in chosen for teacher in run.teachers]
     return [*dict.fromkeys(teachers), *chosen]
 
 

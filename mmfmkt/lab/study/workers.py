@@ -87,12 +87,19 @@ def work(run: Run, place: Place) -> Iterator[float]:
 def do_all(runs: Sequence[Run], free: Sequence[Place]) -> None:
     """Do the runs that are not finished, as many at a time as there are places, and wait for those that others do.
 
-    A teacher is done before what it teaches, if it stands before it in the list. A run that fails stops no other.
+    A teacher is done before what it teaches, if it stands before it in the list; one of which there are figures and no
+    checkpoint, because its row is from another machine, is trained again. A run that fails stops no other.
 
     Raises:
         RuntimeError: if runs have failed, when all others are done; the message has the ends of what they printed.
     """
-    pending = [run for run in runs if not run.finished]
+    unfinished = [run for run in runs if not run.finished]
+    lacking = [teacher for run in unfinished if not run.ready for teacher in run.teachers if not teacher.trained]
+
+    def done(run: Run) -> bool:
+        return run.finished and (run.trained or run not in lacking)
+
+    pending = [run for run in runs if not done(run)]
     if not pending:
         return
     failed: dict[str, Exception] = {}
@@ -100,16 +107,16 @@ def do_all(runs: Sequence[Run], free: Sequence[Place]) -> None:
     for place in free:
         available.put(place)
     stopping = threading.Event()
-    with Progress(sum(run.length for run in runs), sum(run.length for run in runs if run.finished)) as progress:
+    with Progress(sum(run.length for run in runs), sum(run.length for run in runs if done(run))) as progress:
 
         def do(run: Run) -> None:
             place = available.get()
             try:
-                while not stopping.is_set() and not run.finished:
-                    if not run.ready and (broken := failed.keys() & {each.id for each in (run.teacher, *run.further)}):
+                while not stopping.is_set() and not done(run):
+                    if not run.ready and (broken := failed.keys() & {teacher.id for teacher in run.teachers}):
                         raise RuntimeError(f'{run.id} has no teacher, because {", ".join(broken)} has failed')
                     with claimed(run) as mine:
-                        if mine and run.ready and not run.finished:  # since it was looked at
+                        if mine and run.ready and not done(run):  # since it was looked at
                             progress.follow(
                                 f'{run.title}, seed {run.seed}', run.length, interruptible(work(run, place), stopping)
                             )

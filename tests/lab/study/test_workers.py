@@ -17,17 +17,18 @@ class Work:
     teacher: 'Work | None' = None
     further: tuple = ()
     finished: bool = False
+    trained: bool = False
     title: str = 'title'
     seed: int = 0
     length: int = 1
 
     @property
-    def trained(self):
-        return self.finished
+    def teachers(self):
+        return (self.teacher, *self.further) if self.teacher else ()
 
     @property
     def ready(self):
-        return self.teacher is None or self.teacher.finished
+        return all(teacher.trained for teacher in self.teachers)
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ def done(monkeypatch):
         if run.id.startswith('bad'):
             raise RuntimeError(f'{run.id} has failed')
         with lock:
-            run.finished = True
+            run.finished = run.trained = True
             names.append(run.id)
 
     monkeypatch.setattr(workers, 'work', work)
@@ -59,6 +60,12 @@ def test_a_teacher_is_done_before_its_students_and_what_is_finished_is_not_done_
     students = [make(f'student{number}', teacher) for number in range(4)]
     do_all([teacher, make('old', finished=True), *students], [Place(1)] * jobs)
     assert done[0] == 'teacher' and sorted(done[1:]) == ['student0', 'student1', 'student2', 'student3']
+
+
+def test_a_teacher_that_was_trained_elsewhere_is_trained_again_where_a_student_needs_it(make, done):
+    needed, unneeded = make('needed', finished=True), make('unneeded', finished=True)
+    do_all([needed, unneeded, make('student', needed), make('old', unneeded, finished=True)], [Place(1)])
+    assert done == ['needed', 'student']
 
 
 def test_a_run_that_fails_stops_no_other_but_those_that_it_should_teach(make, done):
