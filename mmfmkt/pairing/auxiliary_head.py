@@ -7,15 +7,16 @@ from mmengine.model import BaseModel
 from mmfmkt.models.losses.auxiliary_head_loss import AuxiliaryHeadLoss
 
 from .fill import merge
+from .method import Method
 
 
 def head_settings(
-    of_method: dict | None, of_pair: dict | bool | None, student: BaseModel, teacher: BaseModel | None
+    method: Method, of_pair: dict | bool | None, student: BaseModel, teacher: BaseModel | None
 ) -> dict | None:
     """The settings of the auxiliary head of a pair; None if there is none.
 
     Args:
-        of_method: what the method says; None if it has no auxiliary head.
+        method: how the pair is trained.
         of_pair: settings that differ, or whether there is one; None for what the method says, if the two detectors can
             have an auxiliary head.
         student: the student detector.
@@ -26,13 +27,20 @@ def head_settings(
     """
     if not isinstance(of_pair, (dict, bool, type(None))):
         raise ValueError(f'`auxiliary_head` of a pair must be a dict of settings, True or False, but got {of_pair!r}')
-    if of_pair is False or of_pair is None and of_method is None:
+    if of_pair is False or of_pair is None and method.auxiliary_head is None:
         return None
-    if reason := AuxiliaryHeadLoss.misfit(student, teacher):
+    if reason := why_none(method, student, teacher):
         if of_pair is None:
             return None
-        raise ValueError(f'`auxiliary_head` must be left out for these detectors, because {reason}')
-    return merge(of_method or {}, of_pair if isinstance(of_pair, dict) else {})
+        raise ValueError(f'`auxiliary_head` of {method.name} must be left out for these detectors, because {reason}')
+    return merge(method.auxiliary_head or {}, of_pair if isinstance(of_pair, dict) else {})
+
+
+def why_none(method: Method, student: BaseModel, teacher: BaseModel | None) -> str | None:
+    """Why there can be no auxiliary head; None if there can."""
+    if method.of_logits and method.deploys_flow:
+        return "it starts as the teacher's head, which lacks the flow in the student's"
+    return AuxiliaryHeadLoss.misfit(student, teacher)
 
 
 def add_auxiliary_head(distiller: dict, settings: dict) -> None:

@@ -120,7 +120,7 @@ def pair_config(
     matched = fill_losses(chosen, parts, student, loss, matched, shares, (flow or {}).get('levels'))
     if auto:
         others['balance'] = balance_of(others.get('balance'), next(iter(parts['distill_losses'])), len(shares))
-    head = head_settings(chosen.auxiliary_head, auxiliary_head, student, built[0][0] if built else None)
+    head = head_settings(chosen, auxiliary_head, student, built[0][0] if built else None)
     if head is not None:
         add_auxiliary_head(parts, head)
     flows = fill_flows(chosen, changes, student, [level for level, _ in matched[0]])

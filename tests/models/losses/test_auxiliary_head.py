@@ -11,6 +11,7 @@ from mmrazor.registry import MODELS
 
 from mmfmkt.models import AuxiliaryHeadLoss
 from mmfmkt.pairing.auxiliary_head import head_settings
+from mmfmkt.pairing.method import Method, read_method
 from mmfmkt.pairing.pair import pair_config
 
 
@@ -145,7 +146,7 @@ def test_weights_below_0_are_refused():
 )
 def test_a_pair_has_the_auxiliary_head_of_its_method_unless_it_says_otherwise(retinanet, of_method, of_pair, settings):
     detector = DETECTORS.build(retinanet)
-    assert head_settings(of_method, of_pair, detector, detector) == settings
+    assert head_settings(Method('own', auxiliary_head=of_method), of_pair, detector, detector) == settings
 
 
 @pytest.mark.parametrize(
@@ -159,14 +160,22 @@ def test_a_pair_has_the_auxiliary_head_of_its_method_unless_it_says_otherwise(re
 )
 def test_detectors_that_can_have_none_get_none_of_their_method_and_an_error_for_their_pair(student, teacher, reason):
     detectors = [DETECTORS.build(tiny(name)) if name else None for name in (student, teacher)]
-    assert head_settings({}, None, *detectors) is None
+    method = Method('own', auxiliary_head={})
+    assert head_settings(method, None, *detectors) is None
     with pytest.raises(ValueError, match=f'must be left out for these detectors, because .*{reason}'):
-        head_settings({}, True, *detectors)
+        head_settings(method, True, *detectors)
+
+
+@pytest.mark.parametrize('method', ['fmkt-logit', 'fmkt-feature-logit'])
+def test_a_head_with_a_flow_has_none_beside_it(retinanet, method):
+    detector = DETECTORS.build(retinanet)
+    with pytest.raises(ValueError, match=f"of {method} must be left out .*lacks the flow in the student's"):
+        head_settings(read_method(method), True, detector, detector)
 
 
 def test_settings_that_are_none_are_refused():
     with pytest.raises(ValueError, match="must be a dict of settings, True or False, but got 'no'"):
-        head_settings({}, 'no', None, None)
+        head_settings(Method('own'), 'no', None, None)
 
 
 @pytest.mark.parametrize(
