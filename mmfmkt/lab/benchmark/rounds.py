@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -11,6 +12,8 @@ from typing import Any
 
 from .cases import Case
 from .worker import Setting, serve
+
+KILLED = 'its process was killed: is the memory large enough?'
 
 
 def processes_for(device: str) -> BaseContext:
@@ -74,18 +77,22 @@ class Client:
         """The answer of the worker; None if something is or was wrong with it."""
         if self.result.error:
             return None
-        self.connection.send(request)
+        try:
+            self.connection.send(request)
+        except OSError:
+            self.result.error = KILLED
+            return None
         return self.receive()
 
     def receive(self) -> Any:
         try:
             answer, self.result.error = self.connection.recv()
-        except EOFError:
-            answer, self.result.error = None, 'its process was killed: is the memory large enough?'
+        except (EOFError, OSError):
+            answer, self.result.error = None, KILLED
         return answer
 
     def close(self) -> None:
-        if not self.result.error:
+        with contextlib.suppress(OSError):  # it may have been killed
             self.connection.send(None)
         self.process.join()
 

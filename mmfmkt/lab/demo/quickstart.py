@@ -68,7 +68,7 @@ def has_images(data: CocoFolder, split: str, number: int) -> bool:
 
 def export(run: Run) -> Path:
     """Write the deployed student of a run beside its folder and return the checkpoint."""
-    return export_student(Config.fromfile(run.source), str(run.checkpoint), str(run.out / f'{run.id}_student.pth'))[1]
+    return export_student(Config.fromfile(run.source), run.checkpoint, str(run.out / f'{run.id}_student.pth'))[1]
 
 
 def draw(study: Study, data: CocoFolder, file: Path) -> None:
@@ -83,7 +83,7 @@ def draw_flow(run: Run, out: Path) -> list[Path]:
         return draw_pictures(
             argparse.Namespace(
                 config=str(run.source),
-                checkpoint=str(run.checkpoint),
+                checkpoint=run.checkpoint,
                 images=[],
                 num_images=2,
                 num_val_images=200,

@@ -35,7 +35,7 @@ def measure_costs(study: Study, file: Path, rounds: int = ROUNDS) -> Costs:
     Images are synthetic, as many and as large as in the training. The teacher runs in every iteration: nothing is
     read from a cache.
     """
-    costs = json.loads(file.read_text()) if file.exists() else {}
+    costs = known_costs(file)
     firsts: dict[str, Run] = {}
     for name, of_name in study.runs.items():  # an iteration is the same in every schedule
         run = next(iter(of_name.values()))
@@ -48,14 +48,25 @@ def measure_costs(study: Study, file: Path, rounds: int = ROUNDS) -> Costs:
     with redirect_stdout(io.StringIO()):  # what is said while configs are written out is in the logs of the trainings
         cases = [case_of(plain), *(case_of(run) for run in missing if run is not plain)]
         setting = setting_of(plain, file.parent)
-    results = run_cases(cases, setting, rounds, AT_ONCE, say)
+    try:
+        results = run_cases(cases, setting, rounds, AT_ONCE, say)
+    except RuntimeError as error:  # the figures are there all the same
+        print(f'costs of training could not be measured: {error}', flush=True)
+        return costs
     for result in results:
-        if not result.error:
+        if result.error:
+            print(f'the cost of {result.case.name} could not be measured: {result.error}', flush=True)
+        else:
             costs[result.case.name] = dict(
                 time=round(median(result.ratios), 3), memory=round(result.memory / results[0].memory, 3)
             )
     write_whole(file, json.dumps(costs, indent=1))
     return costs
+
+
+def known_costs(file: Path) -> Costs:
+    """Those that have been measured before."""
+    return json.loads(file.read_text()) if file.exists() else {}
 
 
 def say(text: str) -> None:
@@ -79,7 +90,7 @@ def setting_of(run: Run, logs: Path) -> Setting:
     folder = logs / 'costs'
     folder.mkdir(exist_ok=True)
     return Setting(
-        'cuda' if torch.cuda.is_available() else 'cpu',
+        'cuda:0' if torch.cuda.is_available() else 'cpu',
         loader.batch_size,
         (height, width),
         dict(dict(clip_grad=CLIP_GRAD), **optim_wrapper),

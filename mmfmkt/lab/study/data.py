@@ -33,12 +33,20 @@ class CocoFolder:
 
     def classes(self, split: str = 'train') -> tuple[str, ...]:
         """The names of the categories, in the order of the file."""
-        return categories(self.annotations(split))
+        return content(self.annotations(split))[0]
 
     @property
     def measured(self) -> str:
         """The split that AP is measured on, during a training and after it."""
         return self.split or ('test' if self.annotations('test').exists() else 'val')
+
+    @property
+    def size(self) -> dict[str, list[int]] | None:
+        """Split -> how many images and boxes it has, of those that are trained and measured on; None if not here."""
+        files = {each: self.annotations(each) for each in ('train', self.measured)}
+        if not all(file.exists() for file in files.values()):
+            return None
+        return {each: list(content(file)[1:]) for each, file in files.items()}
 
     def put_into(self, cfg: Config) -> None:
         """Let a config train and test on this data set; its pipelines, batches and everything else stay."""
@@ -58,9 +66,11 @@ class CocoFolder:
 
 
 @functools.cache  # a large data set's file takes seconds to read, and every run asks
-def categories(file: Path) -> tuple[str, ...]:
-    """The names of the categories of an annotation file, in its order."""
-    return tuple(category['name'] for category in json.loads(file.read_text())['categories'])
+def content(file: Path) -> tuple[tuple[str, ...], int, int]:
+    """The names of the categories of an annotation file, in its order, and how many images and boxes it has."""
+    annotations = json.loads(file.read_text())
+    names = tuple(category['name'] for category in annotations['categories'])
+    return names, len(annotations.get('images', ())), len(annotations.get('annotations', ()))
 
 
 def parts(config: object) -> Iterator[ConfigDict]:

@@ -55,7 +55,7 @@ def draw_panel(axes: Axes, study: Study, results: Results, schedule: str) -> Non
     groups = {study.title_of(row): curves for row in rows if (curves := results.curves(row))}
     style = {study.title_of(row): dict(color=colormaps['tab10'](k)) for k, row in enumerate(rows) if row in study.runs}
     draw_curves(axes, groups, style, dots=20)
-    teacher = results.teacher_of(rows[0])
+    teacher = next((results.teacher_of(row) for row in rows if results.curves(row)), None)
     if teacher and results.has(teacher):
         axes.axhline(
             mean(results.figures(teacher, 'AP').values()),

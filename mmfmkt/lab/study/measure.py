@@ -36,7 +36,7 @@ METRICS = {
 STEPS = (1, 2, 4, 8)
 
 
-def load_runner(config: Path, checkpoint: Path) -> Runner:
+def load_runner(config: Path, checkpoint: str) -> Runner:
     """A runner with the deployed detector of a run, which logs errors only."""
     cfg = Config.fromfile(config)
     cfg.merge_from_dict(
@@ -47,7 +47,7 @@ def load_runner(config: Path, checkpoint: Path) -> Runner:
             visualizer=None,
         )
     )
-    return build_test_runner(cfg, str(checkpoint), rehearsal=False)
+    return build_test_runner(cfg, checkpoint, rehearsal=False)
 
 
 def figures(runner: Runner) -> dict[str, float]:
@@ -120,7 +120,7 @@ def machine() -> dict[str, str | int]:
     )
 
 
-def detect(config: Path, checkpoint: Path, num_images: int) -> list[DetDataSample]:
+def detect(config: Path, checkpoint: str, num_images: int) -> list[DetDataSample]:
     """The deployed detector's detections on the first validation images."""
     with open(os.devnull, 'w') as nowhere, redirect_stdout(nowhere):
         runner = load_runner(config, checkpoint)
@@ -131,16 +131,16 @@ def detect(config: Path, checkpoint: Path, num_images: int) -> list[DetDataSampl
 
 def main(arguments: Sequence[str]) -> None:
     """Measure one run: its config, its checkpoint, the file to write."""
-    config, checkpoint, row = map(Path, arguments)
-    runner = load_runner(config, checkpoint)
+    config, checkpoint, row = arguments
+    runner, folder = load_runner(Path(config), checkpoint), Path(checkpoint).parent
     measured = dict(
         figures=figures(runner),
         inference=figures_of_steps(runner),
-        training=training_cost(checkpoint.parent),
-        curve=curve(checkpoint.parent),
+        training=training_cost(folder),
+        curve=curve(folder),
         machine=machine(),
     )
-    write_whole(row, json.dumps(measured))
+    write_whole(Path(row), json.dumps(measured))
 
 
 if __name__ == '__main__':

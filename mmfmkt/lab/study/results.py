@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,30 +18,30 @@ Row = dict
 
 
 MEASURED = ('figures', 'inference', 'training', 'curve', 'machine', 'cost')  # of a row; the rest says of what
+ALIKE = ('options', 'data', 'teacher', 'more_teachers', 'given', 'processes')  # of runs that can be compared
 
 
-def to_lines(runs: Iterable[Run], costs: Costs) -> str:
-    """The rows of those runs that are finished."""
-    return ''.join(
-        json.dumps(
-            dict(
-                run=run.name,
-                seed=run.seed,
-                title=run.title,
-                teacher=run.teacher.name if run.teacher else None,
-                config=run.config,
-                options=run.options,
-                **{'cost': costs.get(method_of(run.name), {}), **run.row()},
-            )
-        )
-        + '\n'
-        for run in runs
-        if run.finished
-    )
+def row_of(run: Run, costs: Costs) -> Row:
+    """The row of a run that is finished."""
+    measured = run.row()
+    return {**run.about, **measured, 'cost': measured.get('cost') or costs.get(method_of(run.name), {})}
 
 
-def write_results(runs: Iterable[Run], costs: Costs, file: Path) -> None:
-    write_whole(file, to_lines(runs, costs))
+def write_results(runs: Sequence[Run], costs: Costs, file: Path) -> None:
+    """Write the rows of the runs that are finished, and keep what the file has of others, as with further seeds."""
+    rows = {(run.name, run.seed): row_of(run, costs) for run in runs if run.finished}
+    of_file = {(row['run'], row['seed']): row for row in read_rows(file)} if file.exists() else {}
+    options = {(run.name, run.seed): run.options for run in runs}
+    kept = {key: row for key, row in of_file.items() if options.get(key, row['options']) == row['options']}
+    write_whole(file, ''.join(json.dumps(row) + '\n' for row in {**kept, **rows}.values()))
+
+
+def differences(run: Run, row: Row) -> list[str]:
+    """In what a row is of another run than this one; what one of the two does not know does not count."""
+    both = {key: (value, row.get(key)) for key, value in run.about.items() if key in ALIKE}
+    return [
+        f'{key} {own}, not {other}' for key, (own, other) in both.items() if own != other and None not in (own, other)
+    ]
 
 
 def read_rows(file: Path) -> list[Row]:
@@ -53,7 +53,7 @@ def take_rows(runs: Iterable[Run], file: Path) -> None:
 
     Raises:
         FileNotFoundError: if the file is not there.
-        ValueError: if it has a row of a run with other options.
+        ValueError: if it has a row of a run with other options, data, teachers or processes.
     """
     if not file.exists():
         raise FileNotFoundError(f'--rows must be a file of rows, results.jsonl of a study, but {file} is not there')
@@ -62,10 +62,10 @@ def take_rows(runs: Iterable[Run], file: Path) -> None:
         row = rows.get((run.name, run.seed))
         if not row or run.row_file.exists():
             continue
-        if row['options'] != run.options:
+        if others := differences(run, row):
             raise ValueError(
-                f'--rows must have rows of the same settings, but {run.id} has the options {run.options}, and in '
-                f'{file} {row["options"]}; take this row out of the file to train the run again'
+                f'--rows must have rows of the same settings and data, but {run.id} has {"; ".join(others)}, as in '
+                f'{file}; take this row out of the file to train the run again'
             )
         write_whole(run.row_file, json.dumps({key: row[key] for key in MEASURED if key in row}))
 

@@ -38,7 +38,8 @@ class Run:
         data: what it trains on, instead of the data of the config.
         teacher: the run whose detector is the teacher.
         further: those of further teachers.
-        weights: the checkpoint of a detector that has been trained already.
+        weights: the checkpoint of a detector that has been trained already, a file or an address.
+        processes: those of the training, each with a GPU of its own.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Run:
     teacher: Run | None = None
     further: tuple[Run, ...] = ()
     weights: str | None = None
+    processes: int = 1
 
     @property
     def id(self) -> str:
@@ -70,6 +72,22 @@ class Run:
         return self.out / 'configs' / f'{self.id}.py'
 
     @property
+    def about(self) -> dict:
+        """What its row says it is of."""
+        return dict(
+            run=self.name,
+            seed=self.seed,
+            title=self.title,
+            teacher=self.teacher.name if self.teacher else None,
+            more_teachers=[run.name for run in self.further],
+            given=any(run.weights for run in (self, *self.teachers)),
+            config=self.config,
+            options=self.options,
+            data=self.data.size if self.data else None,
+            processes=self.processes,
+        )
+
+    @property
     def row_file(self) -> Path:
         """What was measured of this run."""
         return self.out / 'rows' / f'{self.id}.json'
@@ -85,7 +103,7 @@ class Run:
         cfg = read_config(self.config, f'the config of {self.name}')
         settings = {**self.options, 'randomness.seed': self.seed}
         if self.needs_teacher(cfg):
-            teachers = [dict(teacher=str(run.source), teacher_ckpt=str(run.checkpoint)) for run in self.teachers]
+            teachers = [dict(teacher=str(run.source), teacher_ckpt=run.checkpoint) for run in self.teachers]
             single = teachers[0] if len(teachers) == 1 else dict(teacher=teachers, teacher_ckpt=None)
             settings.update({f'model.{name}': value for name, value in single.items()})
         try:
@@ -116,45 +134,47 @@ class Run:
         return loop.get('max_epochs') or loop.max_iters
 
     @property
-    def checkpoint(self) -> Path:
+    def checkpoint(self) -> str:
         """The checkpoint that this run ends with."""
         if self.weights:
-            return Path(self.weights)
-        return self.work_dir / f'{"epoch" if "max_epochs" in self.cfg.train_cfg else "iter"}_{self.length}.pth'
+            return self.weights
+        return str(self.work_dir / f'{"epoch" if "max_epochs" in self.cfg.train_cfg else "iter"}_{self.length}.pth')
 
     @property
     def trained(self) -> bool:
         # the pointer is written after the checkpoint, so that it never names a broken one
         pointer = self.work_dir / 'last_checkpoint'
-        return bool(self.weights) or pointer.exists() and Path(pointer.read_text()).name == self.checkpoint.name
+        return bool(self.weights) or pointer.exists() and Path(pointer.read_text()).name == Path(self.checkpoint).name
 
     @property
     def finished(self) -> bool:
         """Are there figures, from here or from elsewhere, and not of an older checkpoint than there is?"""
-        row = self.row_file
-        return row.exists() and (not self.checkpoint.exists() or row.stat().st_mtime >= self.checkpoint.stat().st_mtime)
+        row, checkpoint = self.row_file, Path(self.checkpoint)
+        return row.exists() and (not checkpoint.exists() or row.stat().st_mtime >= checkpoint.stat().st_mtime)
 
     def row(self) -> dict:
         return json.loads(self.row_file.read_text())
 
     def prepare(self) -> None:
-        """Write the config.
+        """Write the config; figures that are there without one are not of this run.
 
         Raises:
             ValueError: if the folder has a run that was started otherwise, which must not be gone on with.
         """
-        text = self.cfg.pretty_text + '\n'
-        if self.source.exists() and self.source.read_text() != text:
+        together = f'# {self.processes} processes\n' if self.processes > 1 else ''
+        text = f'{together}{self.cfg.pretty_text}\n'
+        if not self.source.exists():
+            self.row_file.unlink(missing_ok=True)
+        elif self.source.read_text() != text:
             raise ValueError(
-                f'{self.work_dir} has a run of other settings, data or another length ({self.source} differs); remove '
-                'both or choose another folder with --out'
+                f'{self.work_dir} has a run of other settings, data, number of GPUs or another length ({self.source} '
+                'differs); choose another folder with --out, or remove both, with all that it has taught'
             )
         write_whole(self.source, text)
 
-    def training_command(self, processes: int = 1) -> list[str]:
-        launcher = (
-            ['-m', 'torch.distributed.run', '--standalone', f'--nproc_per_node={processes}'] if processes > 1 else []
-        )
+    def training_command(self) -> list[str]:
+        several = ['-m', 'torch.distributed.run', '--standalone', f'--nproc_per_node={self.processes}']
+        launcher = several if self.processes > 1 else []
         return [
             sys.executable,
             '-W',
@@ -176,7 +196,7 @@ class Run:
             '-m',
             'mmfmkt.lab.study.measure',
             str(self.source),
-            str(self.checkpoint),
+            self.checkpoint,
             str(self.row_file),
         ]
 

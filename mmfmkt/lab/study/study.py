@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from .costs import ROUNDS, measure_costs
+from .costs import ROUNDS, Costs, known_costs, measure_costs
 from .data import CocoFolder, check_data, own_data
 from .plan import Study, method_of
 from .report import write_report
@@ -27,9 +27,10 @@ def run_study(args: argparse.Namespace) -> Path:
     """
     out = Path(args.out or Path('work_dirs') / Path(args.study).stem).absolute()
     train_teachers = args.train_teachers or bool(args.data)  # a checkpoint of the file is one of other data
-    study = read_study(args.study, out, args.seeds, chosen_data(args), args.cfg_options, train_teachers)
+    about = args.seeds, chosen_data(args), args.cfg_options, train_teachers, args.gpus_per_run
+    study = read_study(args.study, out, *about)
     if args.report_only:
-        return write_report(study, Results.read(rows_file(out), study.plain), out)
+        return write_all(study, out, known_costs(costs_file(out)))[1]
     if (out / 'configs').exists() and not args.resume:
         raise ValueError(f'{out} has runs already; go on with them with --resume, or choose another folder with --out')
     rows = Path(args.rows) if args.rows else None
@@ -73,12 +74,31 @@ def do_study(
         run.prepare()
     if rows:
         take_rows(runs, rows)
+    failed = None
     try:
         do_all(chosen, free or places())
+    except RuntimeError as error:  # the others are done
+        failed = error
     finally:
-        write_results(runs, {}, rows_file(out))
-    write_results(runs, measure_costs(study, out / 'costs.json', rounds), rows_file(out))
+        write_results(runs, known_costs(costs_file(out)), rows_file(out))
+    if failed and not any(run.finished for run in runs):
+        raise failed
+    written = write_all(study, out, measure_costs(study, costs_file(out), rounds))
+    if failed:
+        raise failed
+    return written
+
+
+def write_all(study: Study, out: Path, costs: Costs) -> tuple[Results, Path]:
+    """Write rows and report of what is there, and return both.
+
+    Raises:
+        FileNotFoundError: if there is nothing.
+    """
+    write_results(study.all_runs(), costs, rows_file(out))
     results = Results.read(rows_file(out), study.plain)
+    if not results.rows:
+        raise FileNotFoundError(f'{out} must have rows for a report, but no run is finished')
     return results, write_report(study, results, out)
 
 
@@ -95,3 +115,7 @@ def choose(runs: Sequence[Run], names: Sequence[str]) -> list[Run]:
 
 def rows_file(out: Path) -> Path:
     return out / 'results.jsonl'
+
+
+def costs_file(out: Path) -> Path:
+    return out / 'costs.json'

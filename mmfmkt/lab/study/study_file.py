@@ -31,16 +31,18 @@ def read_study(
     data: CocoFolder | None = None,
     options: Mapping[str, Any] | None = None,
     train_teachers: bool = False,
+    processes: int = 1,
 ) -> Study:
     """The study of a YAML file.
 
     Args:
         file: its path; `docs/studies.md` says what is in it.
         out: folder for everything.
-        seeds: instead of those in the file.
+        seeds: instead of those in the file, of the study and of single runs.
         data: instead of that of the file, or of the configs if it has none.
         options: further options of every run, teachers too.
         train_teachers: train those that have a checkpoint too.
+        processes: those of one training, each with a GPU.
 
     Raises:
         FileNotFoundError: if the file or a config is not there.
@@ -48,11 +50,11 @@ def read_study(
     """
     study = load(file)
     check_keys(study, KEYS, ('teachers', 'runs', 'tables', 'plain'), 'a study')
-    seeds = list(study.get('seeds', [0]) if seeds is None else seeds)
+    in_file = study.get('seeds', [0])
     if data is None and study.get('data'):
         data = CocoFolder(Path(find_shipped(study['data'])).absolute())
     teachers = {
-        name: read_teacher(name, entry, out, data, options, train_teachers)
+        name: read_teacher(name, entry, out, data, options, train_teachers, processes)
         for name, entry in entries(study, 'teachers')
     }
     schedules, runs = read_schedules(study), {}
@@ -70,7 +72,8 @@ def read_study(
             of_schedule = scheduled(name, schedule)
             about = of_schedule, str(entry.get('title', name)), config, settings, out
             runs[of_schedule] = {
-                seed: Run(*about, seed, data, teachers[teacher], further) for seed in entry.get('seeds', seeds)
+                seed: Run(*about, seed, data, teachers[teacher], further, processes=processes)
+                for seed in (entry.get('seeds', in_file) if seeds is None else seeds)
             }
     check_member(study['plain'], study['runs'], '`plain`')
     curves = tuple(study.get('curves') or ())
@@ -128,7 +131,13 @@ def entries(study: dict, key: str) -> list[tuple[str, dict]]:
 
 
 def read_teacher(
-    name: str, entry: dict, out: Path, data: CocoFolder | None, options: Mapping[str, Any] | None, train: bool
+    name: str,
+    entry: dict,
+    out: Path,
+    data: CocoFolder | None,
+    options: Mapping[str, Any] | None,
+    train: bool,
+    processes: int,
 ) -> Run:
     """A teacher: trained with its seed or 0, unless it has a checkpoint and need not be trained."""
     check_keys(entry, TEACHER_KEYS, ('config',), f'the teacher {name}')
@@ -142,6 +151,7 @@ def read_teacher(
         entry.get('seed', 0),
         data,
         weights=checkpoint and find_shipped(checkpoint),
+        processes=processes,
     )
 
 
@@ -162,6 +172,7 @@ def read_tables(table: dict, runs: dict, teachers: dict, schedules: Mapping[str,
     """A table of the file, once for each schedule; rows that its runs do not have are left out."""
     check_keys(table, TABLE_KEYS, ('title', 'reference', 'rows'), 'a table')
     title = str(table['title'])
+    check_member(str(table['reference']).partition('@')[0], runs, f'the reference of {title!r}')
     for row in [table['reference'], *table['rows']]:
         name, _, variant = str(row).partition('@')
         check_member(name, {**runs, **teachers}, f'a row of {title!r}')
@@ -178,6 +189,11 @@ def read_tables(table: dict, runs: dict, teachers: dict, schedules: Mapping[str,
             for row in table['rows']
             if row in teachers or has_schedule(row)
         )
+        if not has_schedule(table['reference']):
+            raise ValueError(
+                f'the reference of {title!r} must have all schedules of the table, but {table["reference"]} lacks '
+                f'{schedule}; set `schedules` of the table'
+            )
         reference, note = scheduled(table['reference'], schedule), str(table.get('note', ''))
         tables.append(Table(title, rows, reference, note, schedules[schedule].title))
     return tables

@@ -28,11 +28,11 @@ class Place:
     """Where one run at a time may be: threads of the CPU, or GPUs."""
 
     threads: int
-    gpus: tuple[int, ...] = ()
+    gpus: tuple[str, ...] = ()
 
     @property
     def environment(self) -> dict[str, str]:
-        visible = dict(CUDA_VISIBLE_DEVICES=','.join(map(str, self.gpus))) if self.gpus else {}
+        visible = dict(CUDA_VISIBLE_DEVICES=','.join(self.gpus)) if self.gpus else {}
         return {**os.environ, 'OMP_NUM_THREADS': str(self.threads), **visible}
 
 
@@ -49,36 +49,52 @@ def places(jobs: int | None = None, gpus_per_run: int = 1, num_gpus: int | None 
         jobs = max(1, num_gpus // max(gpus_per_run, 1)) if num_gpus else min(cores, MOST_ON_CPUS)
     if jobs < 1 or gpus_per_run < 1:
         raise ValueError(f'--jobs and --gpus-per-run must be at least 1, but got {jobs} and {gpus_per_run}')
+    if gpus_per_run > 1 and not num_gpus:
+        raise ValueError(f'--gpus-per-run must be 1 on a machine without GPUs, but got {gpus_per_run}')
     if num_gpus and jobs * gpus_per_run > num_gpus:
         raise ValueError(
             f'--jobs x --gpus-per-run must not be more than the GPUs of the machine, {num_gpus}, but got '
             f'{jobs} x {gpus_per_run}'
         )
     threads = max(1, cores // (jobs * (gpus_per_run if num_gpus else 1)))
-    numbers = range(num_gpus)
-    return [Place(threads, tuple(numbers[job * gpus_per_run : (job + 1) * gpus_per_run])) for job in range(jobs)]
+    visible = os.environ.get('CUDA_VISIBLE_DEVICES')  # the study may have been given a part of the machine
+    names = (visible.split(',') if visible else [str(number) for number in range(num_gpus)])[:num_gpus]
+    return [Place(threads, tuple(names[job * gpus_per_run : (job + 1) * gpus_per_run])) for job in range(jobs)]
 
 
 @contextlib.contextmanager
 def claimed(run: Run) -> Iterator[bool]:
-    """Whether this process may work on a run: nobody else does. The claim of a process that dies is gone with it."""
+    """Whether this process may work on a run: nobody else does. The claim of a process that dies is gone with it.
+
+    Raises:
+        RuntimeError: if the file system has no locks.
+    """
     run.work_dir.mkdir(parents=True, exist_ok=True)
     with (run.work_dir / '.claim').open('w') as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             yield False
             return
+        except OSError as error:
+            raise RuntimeError(
+                f'{run.work_dir} must be on a file system with locks, but {error}; choose another folder with --out'
+            ) from error
         yield True
 
 
 def work(run: Run, place: Place) -> Iterator[float]:
-    """Train a run and measure it, unless that has been done; yields the share that is done."""
+    """Train a run and measure it, unless that has been done; yields the share that is done.
+
+    Raises:
+        RuntimeError: if one of the two fails, or if the training ends too early.
+    """
     log = run.work_dir / 'console.log'
     if not run.trained:
-        command = run.training_command(max(len(place.gpus), 1))
-        for share in follow(command, log, place.environment, f'training of {run.id}', run.length):
+        for share in follow(run.training_command(), log, place.environment, f'training of {run.id}', run.length):
             yield share * (1 - MEASURING)
+        if not run.trained:  # it was told to stop, and has saved what there is
+            raise RuntimeError(f'training of {run.id} has ended before its last epoch (all of its output: {log})')
     yield 1 - MEASURING
     if not run.finished:
         yield from follow(run.measuring_command(), log, place.environment, f'measuring of {run.id}')

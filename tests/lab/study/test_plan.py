@@ -47,7 +47,7 @@ def test_teachers_come_first_then_every_run_with_the_first_seed(write, tmp_path)
     assert [run.id for run in read_study(write(), tmp_path, seeds=[1]).all_runs()][1:] == [
         'student_seed1',
         'fmkt_seed1',
-        'once_seed3',
+        'once_seed1',
     ]
 
 
@@ -111,10 +111,11 @@ def test_figures_are_measured_on_a_test_split_if_there_is_one(write, tmp_path, d
     assert cfg.test_dataloader.dataset.data_prefix.img == 'val/'
 
 
-def test_a_teacher_with_a_checkpoint_is_not_trained(write, tmp_path):
-    teachers = dict(large=dict(config='configs/demo/retinanet_r34.py', checkpoint='there.pth'))
+@pytest.mark.parametrize('checkpoint', ['there.pth', 'https://nowhere.invalid/there.pth'])
+def test_a_teacher_with_a_checkpoint_is_not_trained(write, tmp_path, checkpoint):
+    teachers = dict(large=dict(config='configs/demo/retinanet_r34.py', checkpoint=checkpoint))
     study = read_study(write(teachers=teachers), tmp_path)
-    assert study.teachers['large'].trained and study.runs['fmkt'][3].cfg.model.teacher_ckpt == 'there.pth'
+    assert study.teachers['large'].trained and study.runs['fmkt'][3].cfg.model.teacher_ckpt == checkpoint
 
 
 @pytest.mark.parametrize(
@@ -140,6 +141,18 @@ def test_a_teacher_with_a_checkpoint_is_not_trained(write, tmp_path):
         (
             dict(schedules=LENGTHS, runs=dict(student=dict(schedules=['long']))),
             "a schedule of the run student must be one of short, full, but got 'long'",
+        ),
+        (
+            dict(tables=[dict(title='A', reference='large', rows=['student'])]),
+            "the reference of 'A' must be one of student, fmkt, once, but got 'large'",
+        ),
+        (
+            dict(
+                schedules=LENGTHS,
+                runs=dict(student={}, fmkt=dict(schedules=['full'])),
+                tables=[dict(title='A', reference='fmkt', rows=['student'])],
+            ),
+            "the reference of 'A' must have all schedules of the table, but fmkt lacks short",
         ),
         (dict(tables=[dict(title='A', rows=['student'])]), 'a table must have title, reference, rows'),
     ],

@@ -1,4 +1,6 @@
 import os
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -12,15 +14,15 @@ def run(tmp_path):
 
 def finish(run):
     run.work_dir.mkdir(parents=True)
-    run.checkpoint.write_bytes(b'weights')
-    (run.work_dir / 'last_checkpoint').write_text(str(run.checkpoint))
+    Path(run.checkpoint).write_bytes(b'weights')
+    (run.work_dir / 'last_checkpoint').write_text(run.checkpoint)
 
 
 def test_a_run_is_trained_when_the_pointer_names_its_last_checkpoint(run):
     run.work_dir.mkdir()
-    run.checkpoint.write_bytes(b'half of a checkpoint')
-    assert run.checkpoint.name == 'epoch_12.pth' and not run.trained
-    (run.work_dir / 'last_checkpoint').write_text(str(run.checkpoint))
+    Path(run.checkpoint).write_bytes(b'half of a checkpoint')
+    assert Path(run.checkpoint).name == 'epoch_12.pth' and not run.trained
+    (run.work_dir / 'last_checkpoint').write_text(run.checkpoint)
     assert run.trained
 
 
@@ -38,15 +40,27 @@ def test_a_run_is_finished_when_its_last_checkpoint_was_measured(run):
 def test_runs_that_count_iterations_end_with_a_checkpoint_of_iterations(tmp_path):
     options = {'train_cfg': dict(_delete_=True, type='IterBasedTrainLoop', max_iters=90)}
     run = Run('student', 'plain student', 'configs/demo/retinanet_r18.py', options, tmp_path)
-    assert run.checkpoint.name == 'iter_90.pth' and run.length == 90
+    assert Path(run.checkpoint).name == 'iter_90.pth' and run.length == 90
 
 
-def test_a_folder_with_a_run_of_other_settings_is_refused(run, tmp_path):
+def test_a_folder_with_a_run_of_other_settings_is_refused(run):
     run.prepare()
     run.prepare()
-    longer = Run(run.name, run.title, run.config, {**run.options, 'train_cfg.max_epochs': 5}, tmp_path, seed=3)
-    with pytest.raises(ValueError, match='has a run of other settings'):
-        longer.prepare()
+    longer = replace(run, options={**run.options, 'train_cfg.max_epochs': 5})
+    for other in (longer, replace(run, processes=2)):
+        with pytest.raises(ValueError, match='has a run of other settings'):
+            other.prepare()
+
+
+def test_figures_of_a_config_that_was_removed_are_not_taken_for_those_of_another(run):
+    run.prepare()
+    run.row_file.parent.mkdir()
+    run.row_file.write_text('{}')
+    run.prepare()
+    assert run.finished
+    run.source.unlink()
+    replace(run, options={**run.options, 'train_cfg.max_epochs': 5}).prepare()
+    assert not run.finished
 
 
 @pytest.mark.parametrize(
@@ -65,6 +79,6 @@ def test_a_failing_command_is_reported_with_the_end_of_its_output(tmp_path):
 
 
 def test_several_gpus_are_one_training_of_several_processes(run):
-    alone, together = run.training_command(), run.training_command(4)
+    alone, together = run.training_command(), replace(run, processes=4).training_command()
     assert 'torch.distributed.run' not in alone and '--launcher' not in alone and '--resume' in alone
     assert '--nproc_per_node=4' in together and together[-2:] == ['--launcher', 'pytorch']

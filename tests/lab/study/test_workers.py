@@ -1,6 +1,7 @@
 import threading
 from dataclasses import dataclass
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -96,15 +97,38 @@ def test_a_claim_is_given_up_with_the_work(make):
         assert again
 
 
+def test_a_file_system_without_locks_is_told_and_not_waited_for(make, done, monkeypatch):
+    monkeypatch.setattr('fcntl.flock', Mock(side_effect=OSError(38, 'Function not implemented')))
+    with pytest.raises(RuntimeError, match='must be on a file system with locks, but .*not implemented'):
+        do_all([make('run')], [Place(1)])
+
+
+def test_a_training_that_ends_too_early_has_failed(make, monkeypatch):
+    monkeypatch.setattr(workers, 'follow', lambda *about: iter([0.5]))
+    monkeypatch.setattr(Work, 'training_command', lambda self: [], raising=False)
+    teacher = make('teacher', finished=True)  # elsewhere
+    with pytest.raises(RuntimeError, match='(?s)training of teacher has ended before its last epoch.*has no teacher'):
+        do_all([teacher, make('student', teacher)], [Place(1)])
+
+
 def test_jobs_share_the_gpus_and_the_cores(monkeypatch):
+    monkeypatch.delenv('CUDA_VISIBLE_DEVICES', raising=False)
     monkeypatch.setattr('os.cpu_count', lambda: 16)
     assert places(2, 1, num_gpus=0) == [Place(8), Place(8)]
-    assert places(2, 2, num_gpus=4) == [Place(4, (0, 1)), Place(4, (2, 3))]
-    assert places(num_gpus=0) == [Place(4)] * 4 and places(None, 2, num_gpus=5) == [Place(4, (0, 1)), Place(4, (2, 3))]
+    assert places(2, 2, num_gpus=4) == [Place(4, ('0', '1')), Place(4, ('2', '3'))]
+    assert places(num_gpus=0) == [Place(4)] * 4 and places(None, 2, num_gpus=5) == [
+        Place(4, ('0', '1')),
+        Place(4, ('2', '3')),
+    ]
     assert places(2, 2, num_gpus=4)[1].environment['CUDA_VISIBLE_DEVICES'] == '2,3'
 
 
-@pytest.mark.parametrize('jobs, gpus_per_run, num_gpus', [(0, 1, 0), (1, 0, 0), (3, 2, 4)])
+def test_jobs_stay_on_the_gpus_that_the_study_was_given(monkeypatch):
+    monkeypatch.setenv('CUDA_VISIBLE_DEVICES', '5,GPU-7a')
+    assert [place.gpus for place in places(num_gpus=2)] == [('5',), ('GPU-7a',)]
+
+
+@pytest.mark.parametrize('jobs, gpus_per_run, num_gpus', [(0, 1, 0), (1, 0, 0), (1, 2, 0), (3, 2, 4)])
 def test_more_than_the_machine_has_is_refused(jobs, gpus_per_run, num_gpus):
-    with pytest.raises(ValueError, match='--jobs'):
+    with pytest.raises(ValueError, match='--(jobs|gpus-per-run)'):
         places(jobs, gpus_per_run, num_gpus)
