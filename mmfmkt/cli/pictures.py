@@ -26,6 +26,7 @@ from mmfmkt.common.progress import with_progress
 from mmfmkt.engine.loading.sample_errors import name_samples
 from mmfmkt.models import FMKTDistill
 from mmfmkt.models.flows.pyramid_flow import find_flows
+from mmfmkt.pairing.auxiliary_head import NAME, WEIGHTS
 from mmfmkt.pairing.short_form import write_out
 from mmfmkt.visualization import (
     Errors,
@@ -102,15 +103,21 @@ def default_folder(checkpoint: str) -> Path:
 def load_distillation(cfg: Config, checkpoint: str) -> FMKTDistill:
     """The algorithm of a config, with the weights of the student and of what distillation adds, in eval mode.
 
+    It has no auxiliary head, which no picture shows.
+
     Raises:
         ValueError: if the method has no flow in the pyramid, or if the weights are not exactly those of the algorithm.
     """
     algorithm = MODELS.build(write_out(cfg).model)
     find_flow_loss(algorithm)
+    if NAME in algorithm.distiller.distill_losses:
+        algorithm.distiller.distill_losses.pop(NAME)
     weights, loaded = read_checkpoint(checkpoint, 'the checkpoint')
+    of_distiller = (loaded.get('distiller') or {}).items()
+    weights.update({key: value for key, value in of_distiller if not key.startswith(WEIGHTS)})
     load_exactly(
         algorithm,
-        {**weights, **(loaded.get('distiller') or {})},
+        weights,
         f'the checkpoint {checkpoint}',
         'Give a checkpoint that training with this config and method has left; an exported student has no distiller',
     )

@@ -9,6 +9,9 @@ from mmfmkt.models.losses.auxiliary_head_loss import AuxiliaryHeadLoss
 from .fill import merge
 from .method import Method
 
+NAME = 'loss_auxiliary'
+WEIGHTS = f'distiller.distill_losses.{NAME}.'  # what the names of its weights begin with
+
 
 def head_settings(
     method: Method, of_pair: dict | bool | None, student: BaseModel, teacher: BaseModel | None
@@ -39,7 +42,7 @@ def head_settings(
 def why_none(method: Method, student: BaseModel, teacher: BaseModel | None) -> str | None:
     """Why there can be no auxiliary head; None if there can."""
     if method.of_logits and method.deploys_flow:
-        return "it starts as the teacher's head, which lacks the flow in the student's"
+        return "it starts as the teacher's head, which lacks the flow in that of the student"
     return AuxiliaryHeadLoss.misfit(student, teacher)
 
 
@@ -51,8 +54,8 @@ def add_auxiliary_head(distiller: dict, settings: dict) -> None:
         auxiliary_predictions=dict(type='mmrazor.ModuleOutputs', source='bbox_head'),
     )
     recorders.setdefault('data_samples', dict(type='mmrazor.DataSamples'))
-    distiller['distill_losses']['loss_auxiliary'] = dict(type='mmrazor.AuxiliaryHeadLoss', **settings)
-    distiller['loss_forward_mappings']['loss_auxiliary'] = dict(
+    distiller['distill_losses'][NAME] = dict(type='mmrazor.AuxiliaryHeadLoss', **settings)
+    distiller['loss_forward_mappings'][NAME] = dict(
         pyramid=dict(recorder='auxiliary_pyramid', from_student=True, data_idx=0),
         predictions=dict(recorder='auxiliary_predictions', from_student=True),
         data_samples=dict(recorder='data_samples', from_student=True),
@@ -60,4 +63,4 @@ def add_auxiliary_head(distiller: dict, settings: dict) -> None:
     flow = (distiller.get('connectors') or {}).get('flow')
     if flow and 'pyramid' in recorders:
         trajectories = dict(recorder='pyramid', from_student=True, connector='flow')
-        distiller['loss_forward_mappings']['loss_auxiliary']['trajectories'] = trajectories
+        distiller['loss_forward_mappings'][NAME]['trajectories'] = trajectories

@@ -13,6 +13,7 @@ from mmrazor.registry import MODELS
 
 from mmfmkt.cli.pictures import default_folder, load_distillation
 from mmfmkt.deploy.detector import DISTILLER
+from mmfmkt.pairing.auxiliary_head import WEIGHTS
 
 TOOL = 'visualize_flow.py'
 
@@ -56,6 +57,15 @@ def test_the_flow_of_theta_is_loaded_from_the_part_of_the_checkpoint_that_is_not
     assert any('meta_encoders' in key for key in expected) and all(
         torch.equal(loaded[key], expected[key]) for key in expected
     )
+
+
+def test_a_flow_that_was_trained_with_an_auxiliary_head_is_drawn_without_it(finished, tmp_path):
+    config, checkpoint = finished('fmkt-theta')
+    content = torch.load(checkpoint)
+    content['distiller'][f'{WEIGHTS}head.weight'] = torch.zeros(1)
+    torch.save(content, tmp_path / 'with_head.pth')
+    loaded = load_distillation(Config.fromfile(config), str(tmp_path / 'with_head.pth')).state_dict()
+    assert not any(key.startswith(WEIGHTS) for key in loaded)
 
 
 def test_the_tool_draws_images_of_the_validation_set_and_others(finished, digits, tmp_path, monkeypatch):

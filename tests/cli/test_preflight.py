@@ -21,6 +21,7 @@ from mmfmkt.cli.preflight import (
 )
 from mmfmkt.detectors.class_count import class_counts
 from mmfmkt.engine.checkpoint_files import read_resumable
+from mmfmkt.pairing.auxiliary_head import NAME, WEIGHTS
 
 
 def loader(root, **changes):
@@ -159,6 +160,20 @@ def test_a_checkpoint_of_another_run_is_not_gone_on_from(make_runner, tmp_path, 
     change(checkpoint)
     torch.save(checkpoint, file)
     with pytest.raises(ValueError, match=f'{lacks}.*; to start from the weights of another, set load_from'):
+        check_resumable(runner.model, read_resumable(str(file)))
+
+
+@pytest.mark.parametrize('begun_with', [True, False])
+def test_a_run_that_was_begun_with_another_auxiliary_head_says_how_to_go_on(make_runner, tmp_path, begun_with):
+    runner, file = make_runner(1, 'run'), tmp_path / 'run' / 'epoch_1.pth'
+    runner.train()
+    checkpoint = torch.load(file)
+    if begun_with:
+        checkpoint['distiller'][f'{WEIGHTS}head.weight'] = torch.zeros(1)
+        torch.save(checkpoint, file)
+    else:
+        runner.model.distiller.distill_losses[NAME] = torch.nn.Conv2d(1, 1, 1)
+    with pytest.raises(ValueError, match=f'; to go on as it was begun, set model.auxiliary_head={begun_with}'):
         check_resumable(runner.model, read_resumable(str(file)))
 
 

@@ -8,6 +8,7 @@ from mmfmkt.common.checkpoints import misshapen
 from mmfmkt.common.naming import shorten
 from mmfmkt.common.processes import unwrapped
 from mmfmkt.engine.checkpoint_files import Resumable
+from mmfmkt.pairing.auxiliary_head import WEIGHTS
 
 # what a runner reads of a checkpoint to go on from, and what it looks for in there
 PARTS = dict(meta=('epoch', 'iter'), optimizer=(), message_hub=('log_scalars', 'runtime_info'))
@@ -44,9 +45,12 @@ def check_resumable(model: nn.Module, resumed: Resumable) -> None:
     if unknown:
         reasons.append(f'is of another method, with {shorten(unknown)}')
     if reasons:
+        differ = [*missing, *unknown]
+        remedy = 'to start from the weights of another, set load_from'
+        if not other and differ and all(key.startswith(WEIGHTS) for key in differ):
+            remedy = f'to go on as it was begun, set model.auxiliary_head={bool(unknown)}'
         raise ValueError(
-            f'the checkpoint to go on from must be one of this run, but {resumed.path} {reasons[0]}; to start '
-            'from the weights of another, set load_from'
+            f'the checkpoint to go on from must be one of this run, but {resumed.path} {reasons[0]}; {remedy}'
         )
 
 

@@ -21,6 +21,7 @@ from mmfmkt.detectors.channels import check_channels
 from mmfmkt.detectors.class_count import check_class_counts
 from mmfmkt.detectors.comparable_heads import heads_of
 from mmfmkt.detectors.pyramid import find_source
+from mmfmkt.models.losses.loss_dicts import scaled, unused
 from mmfmkt.models.recorders.recorded_heads import hand_over, reads_inside, recorded_heads
 from mmfmkt.models.recorders.recorder_sources import check_distiller, check_losses_named, check_sources
 from mmfmkt.models.teacher.frozen_teacher import FrozenTeacher
@@ -30,7 +31,6 @@ from mmfmkt.models.teacher.settings import TeacherSettings
 from .dry_run import check_fit, check_losses
 from .gradient_balance import build_balance
 from .inherit import check_inherit, inherit
-from .loss_dicts import scaled, unused
 from .protocols import PreparesFromStudent, PreparesFromTeacher
 from .recorded_losses import losses_of_recorded, mappings_of_turn, turn_of
 from .unlabelled import mappings_without_labels, mean_over_images
@@ -153,7 +153,8 @@ class FMKTDistill(BaseAlgorithm):
         self.further.prepare(inputs, data_samples)
         if not reads_inside(self.distiller.teacher_recorders, self.teacher.detector):
             self.teacher.prepare(inputs, data_samples)
-        if not any(isinstance(loss, PreparesFromTeacher) for loss in self.distiller.distill_losses.values()):
+        losses = self.distiller.distill_losses.values()
+        if not any(isinstance(each, PreparesFromTeacher) and getattr(each, 'keeps_teacher', True) for each in losses):
             self.teacher.drop_heads(self.teacher_heads)
 
     def teachers(self) -> list[FrozenTeacher]:
@@ -261,6 +262,8 @@ class FMKTDistill(BaseAlgorithm):
         """From now on the losses are the student's alone, and the teacher is freed."""
         self.distilling, self.teacher = False, None
         self.further = FurtherTeachers((), self.architecture, None)
+        if self.distiller.balance:
+            self.distiller.balance.watching = False
 
     def _apply(self, fn: Callable, *args: Any, **kwargs: Any) -> FMKTDistill:
         if self.teacher:  # .to(device) and the like move the teacher too

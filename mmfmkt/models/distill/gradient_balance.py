@@ -14,8 +14,7 @@ from torch import Tensor, nn
 
 from mmfmkt.detectors.pyramid import find_source
 from mmfmkt.models.flows.flow_neck import FlowNeck
-
-from .loss_dicts import scaled, total
+from mmfmkt.models.losses.loss_dicts import scaled, total
 
 SCALE = 2.0**12  # gradients in float16 may be too small for it; it cancels out
 
@@ -38,6 +37,7 @@ class GradientBalance(nn.Module):
 
     Attributes:
         weight: w, a scalar; 0 before the first measurement.
+        watching: whether features are kept to be measured.
 
     Raises:
         ValueError: if there is no loss, if `ratio` is not above 0, or if `interval` is less than 1.
@@ -57,6 +57,7 @@ class GradientBalance(nn.Module):
         self.losses, self.ratio, self.interval = tuple(losses), ratio, interval
         self.register_buffer('weight', torch.zeros(()))
         self.features: list[Tensor] = []
+        self.watching = True
 
     def watch(self, student: BaseModel) -> None:
         """See the features that a student's neck returns."""
@@ -64,7 +65,7 @@ class GradientBalance(nn.Module):
         (source.neck if isinstance(source, FlowNeck) else source).register_forward_hook(self.keep)
 
     def keep(self, module: nn.Module, args: Any, pyramid: Tensor | Sequence[Tensor]) -> None:
-        if module.training and self.is_due():
+        if module.training and self.watching and self.is_due():
             self.features = [pyramid] if isinstance(pyramid, Tensor) else list(pyramid)
 
     def is_due(self) -> bool:

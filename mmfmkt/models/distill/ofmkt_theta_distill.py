@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from mmfmkt.flow import Trajectory
 from mmfmkt.models.flows.pyramid_flow import replace_levels
+from mmfmkt.models.losses.loss_dicts import scaled
 
 from .fmkt_distill import FMKTDistill
-from .loss_dicts import scaled
 
 
 @MODELS.register_module()

@@ -18,7 +18,10 @@ class PreparesFromStudent(Protocol):
 
 @runtime_checkable
 class PreparesFromTeacher(Protocol):
-    """A part that looks something up in the teacher once, before training."""
+    """A part that looks something up in the teacher once, before training.
+
+    The heads of the teacher stay in memory for it, unless it has `keeps_teacher = False`.
+    """
 
     def prepare_from_teacher(self, teacher: BaseModel) -> None:
         """Look it up; no module of the teacher may become a child."""

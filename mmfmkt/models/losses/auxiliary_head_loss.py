@@ -6,16 +6,16 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from mmengine.model import BaseModel
 from mmrazor.registry import MODELS
 from torch import Tensor, nn
 
-from mmfmkt.detectors.comparable_heads import name_of
+from mmfmkt.detectors.alike_heads import why_it_masks, why_not_alike
 from mmfmkt.flow import Trajectory
 from mmfmkt.models.flows.pyramid_flow import replace_levels
 
 from .head_rows import rows_of, why_no_boxes
+from .loss_dicts import total
 from .predictions import Predictions
 
 
@@ -57,13 +57,12 @@ class AuxiliaryHeadLoss(nn.Module):
     def misfit(student: BaseModel, teacher: BaseModel | None) -> str | None:
         """Why there can be no auxiliary head; None if there can."""
         own, other = getattr(student, 'bbox_head', None), getattr(teacher, 'bbox_head', None)
-        reason = why_no_boxes(own, 'student')
-        if reason or shapes_of(own) == shapes_of(other):
+        if reason := why_no_boxes(own, 'student') or why_it_masks(student):
             return reason
-        return (
-            f"it starts as the teacher's head, whose weights do not fit into the student's {name_of(own)}: "
-            f'{name_of(other)}'
-        )
+        reason = why_not_alike(own, other)
+        return reason and f"it starts as the teacher's head, which must be like the student's, but {reason}"
+
+    keeps_teacher = False  # its head is copied
 
     def prepare_from_teacher(self, teacher: BaseModel) -> None:
         self.start = teacher.bbox_head.state_dict()
@@ -95,14 +94,8 @@ class AuxiliaryHeadLoss(nn.Module):
             losses = self.head.loss(read, data_samples)
         finally:
             hook.remove()
-        parts = [part for value in losses.values() for part in (value if isinstance(value, list) else [value])]
-        task = sum(part.mean() for part in parts)
         sizes = [level.shape[2:] for level in predictions[0]]
         own, other = rows_of(self.head, predictions), rows_of(self.head, outputs[0])
         target = (other[0].detach(), other[1].detach())
         distance = Predictions(self.head, sizes, len(pyramid[0])).distance(own, target, (1.0, 1.0), self.beta)
-        return self.task_weight * task + self.follow_weight * distance
-
-
-def shapes_of(head: nn.Module | None) -> dict[str, torch.Size]:
-    return {key: value.shape for key, value in head.state_dict().items()} if head else {}
+        return self.task_weight * total(losses) + self.follow_weight * distance

@@ -1,5 +1,6 @@
 """Metrics for sigmoid logits."""
 
+import torch
 import torch.nn.functional as F
 from mmrazor.registry import MODELS
 from torch import Tensor, nn
@@ -89,4 +90,7 @@ class QualityFocalMetric(nn.Module):
 def quality_focal(logits: Tensor, scores: Tensor, beta: float) -> Tensor:
     """The quality focal loss (arXiv:2006.04388, equation 5) of logits for scores in [0, 1], without reduction."""
     crossed = F.binary_cross_entropy_with_logits(logits, scores, reduction='none')
-    return (scores - logits.sigmoid()).abs().pow(beta) * crossed
+    difference = (scores - logits.sigmoid()).abs()
+    if 0 < beta < 1:  # the gradient of such a power has no limit at 0
+        difference = difference.clamp(min=torch.finfo(difference.dtype).eps)
+    return difference.pow(beta) * crossed

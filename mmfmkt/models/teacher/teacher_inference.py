@@ -80,8 +80,9 @@ def try_preparing(
         dtype: what they compute in; None for that of the training.
         difference: runs them and says how far the features are from those before, see :func:`difference`.
     """
-    undo = prepare(parts, options, dtype)
+    undo = way_back(parts)
     try:
+        prepare(parts, options, dtype)
         off = difference()
         reason = '' if off < TOLERANCE else f'its features would differ by {off:.1%}'
     except Exception as error:  # an operator that does not know the precision, or a failed compilation
@@ -110,9 +111,8 @@ def describe(options: TeacherInference, dtype: torch.dtype | None) -> str:
     return ', '.join([f'in {precision}', *(name for name, used in parts.items() if used)])
 
 
-def prepare(parts: Sequence[nn.Module], options: TeacherInference, dtype: torch.dtype | None) -> Callable[[], None]:
-    """Change modules for inference in `dtype`, None for the one they have; what is returned changes them back."""
-    before = [(module, dict(module._modules), dict(module._parameters)) for part in parts for module in part.modules()]
+def prepare(parts: Sequence[nn.Module], options: TeacherInference, dtype: torch.dtype | None) -> None:
+    """Change modules for inference in `dtype`, None for the one they have."""
     for part in parts:
         if options.fold_bn:
             fuse_conv_bn(part).eval()  # what it puts in the place of a norm is in training mode
@@ -121,6 +121,11 @@ def prepare(parts: Sequence[nn.Module], options: TeacherInference, dtype: torch.
                 prepare_weights(module, options, dtype)
         if options.compile:
             part.forward = torch.compile(part.forward, mode=options.compile)
+
+
+def way_back(parts: Sequence[nn.Module]) -> Callable[[], None]:
+    """What makes modules again what they are now."""
+    before = [(module, dict(module._modules), dict(module._parameters)) for part in parts for module in part.modules()]
 
     def undo() -> None:
         for part in parts:

@@ -122,6 +122,13 @@ def test_evaluation_keeps_no_features(theta, batch):
     assert model.distiller.balance.features == []
 
 
+def test_after_the_distillation_no_features_are_kept(theta, batch):
+    model = build(theta)
+    model.stop_distillation()
+    model.loss(*batch)
+    assert model.distiller.balance.features == []
+
+
 @pytest.mark.parametrize(
     'balance, message',
     [

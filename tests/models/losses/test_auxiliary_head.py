@@ -10,6 +10,7 @@ from mmengine.config import ConfigDict
 from mmrazor.registry import MODELS
 
 from mmfmkt.models import AuxiliaryHeadLoss
+from mmfmkt.models.losses.loss_dicts import total
 from mmfmkt.pairing.auxiliary_head import head_settings
 from mmfmkt.pairing.method import Method, read_method
 from mmfmkt.pairing.pair import pair_config
@@ -102,9 +103,9 @@ def test_students_of_other_families_take_it(family, tmp_path):
     torch.save(DETECTORS.build(tiny(family)).state_dict(), tmp_path / 'teacher.pth')
     config = pair_config(tiny(family), tiny(family), str(tmp_path / 'teacher.pth'), 'pkd', auxiliary_head=True)
     algorithm = MODELS.build(ConfigDict(config)).train()
-    total, _ = algorithm.parse_losses(algorithm.loss(*batch_for(family)))
-    total.backward()
-    assert total.isfinite()
+    loss, _ = algorithm.parse_losses(algorithm.loss(*batch_for(family)))
+    loss.backward()
+    assert loss.isfinite()
 
 
 @pytest.mark.parametrize('family, second', [('reppoints', 'reppoints_pts_refine_out'), ('vfnet', 'vfnet_reg_refine')])
@@ -121,11 +122,31 @@ def test_a_student_whose_head_has_two_stages_follows_the_second(family, second, 
     assert algorithm.loss(*batch_for(family))['distill.loss_auxiliary'] > 0.01
 
 
+def test_what_a_head_logs_besides_its_losses_is_no_loss(tmp_path):
+    torch.save(DETECTORS.build(tiny('fsaf')).state_dict(), tmp_path / 'teacher.pth')
+    settings = dict(auxiliary_head=dict(follow_weight=0.0))
+    algorithm = MODELS.build(
+        ConfigDict(pair_config(*[tiny('fsaf')] * 2, str(tmp_path / 'teacher.pth'), 'pkd', **settings))
+    )
+    auxiliary(algorithm).head.load_state_dict(algorithm.architecture.bbox_head.state_dict())
+    losses = algorithm.train().loss(*batch_for('fsaf'))
+    assert 'pos_recall' in losses
+    torch.testing.assert_close(
+        losses['distill.loss_auxiliary'], total({key: losses[key] for key in ('loss_cls', 'loss_bbox')})
+    )
+
+
 def test_the_checkpoint_of_the_student_has_no_trace_of_it(pair, retinanet):
     algorithm = pair()
     kept = {key for key in algorithm.state_dict() if not key.startswith('distiller.')}
     assert kept == set(DETECTORS.build(retinanet).state_dict())
     assert any(key.startswith('distiller.distill_losses.loss_auxiliary.head') for key in algorithm.state_dict())
+
+
+def test_the_teachers_heads_are_freed_because_it_has_a_copy(pair, batch):
+    algorithm = pair()
+    algorithm.loss(*batch)
+    assert not hasattr(algorithm.teacher.detector, 'bbox_head') and hasattr(auxiliary(algorithm), 'head')
 
 
 def test_weights_below_0_are_refused():
@@ -153,9 +174,11 @@ def test_a_pair_has_the_auxiliary_head_of_its_method_unless_it_says_otherwise(re
     'student, teacher, reason',
     [
         ('faster_rcnn', 'faster_rcnn', 'the student has no dense head with anchors or points: none'),
-        ('retinanet', 'fcos', "weights do not fit into the student's RetinaHead: FCOSHead"),
-        ('retinanet', 'faster_rcnn', "weights do not fit into the student's RetinaHead: none"),
-        ('retinanet', None, "weights do not fit into the student's RetinaHead: none"),
+        ('rtmdet_ins', 'rtmdet_ins', 'its RTMDetIns.*Head predicts a part of masks'),
+        ('retinanet', 'free_anchor', "must be like the student's, but one is a RetinaHead, the other FreeAnchor"),
+        ('retinanet', 'fcos', 'one is a RetinaHead, the other FCOSHead'),
+        ('retinanet', 'faster_rcnn', 'one is a RetinaHead, the other none'),
+        ('retinanet', None, 'one is a RetinaHead, the other none'),
     ],
 )
 def test_detectors_that_can_have_none_get_none_of_their_method_and_an_error_for_their_pair(student, teacher, reason):
@@ -169,7 +192,7 @@ def test_detectors_that_can_have_none_get_none_of_their_method_and_an_error_for_
 @pytest.mark.parametrize('method', ['fmkt-logit', 'fmkt-feature-logit'])
 def test_a_head_with_a_flow_has_none_beside_it(retinanet, method):
     detector = DETECTORS.build(retinanet)
-    with pytest.raises(ValueError, match=f"of {method} must be left out .*lacks the flow in the student's"):
+    with pytest.raises(ValueError, match=f'of {method} must be left out .*lacks the flow in that of the student'):
         head_settings(read_method(method), True, detector, detector)
 
 

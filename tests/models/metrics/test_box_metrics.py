@@ -108,6 +108,13 @@ def test_the_quality_focal_metric_of_one_anchor_is_that_by_hand():
     assert QualityFocalMetric(beta=2.0)(student, teacher).item() == pytest.approx(2 * 0.0625 * math.log(2), rel=1e-12)
 
 
+@pytest.mark.parametrize('beta', [0.0, 0.5, 1.0, 2.0])
+def test_the_gradient_of_the_quality_focal_metric_is_finite_where_scores_are_equal(beta):
+    student = torch.tensor([[0.3, -1.0]], requires_grad=True)
+    QualityFocalMetric(beta)(student, torch.tensor([[0.3, 2.0]])).backward()
+    assert student.grad.isfinite().all() and student.grad.any()
+
+
 def test_the_quality_focal_metric_divides_by_the_scores_that_the_teacher_reports():
     """The sum of 0.75 four times; anchors of a score below 0.05 do not count."""
     teacher = torch.tensor([[math.log(3)]] * 4 + [[-9.0]] * 100, dtype=torch.float64)

@@ -130,6 +130,25 @@ def test_what_the_teacher_cannot_do_is_left_out(theta, batch, neck, layout, fold
         torch.testing.assert_close(feature, other, rtol=FLOAT32, atol=1e-5)
 
 
+@DETECTORS.register_module()
+class FPNWithNormBeforeConv(FPN):
+    """A neck whose order of modules looks like a convolution and its norm, of other channels."""
+
+    def __init__(self, **settings):
+        super().__init__(**settings)
+        self.last = nn.Sequential(nn.Conv2d(4, 8, 1), nn.BatchNorm2d(4))
+
+
+def test_norms_that_cannot_be_folded_are_left(theta, batch):
+    theta.teacher.neck.type = 'FPNWithNormBeforeConv'
+    torch.save(DETECTORS.build(theta.teacher).state_dict(), theta.teacher_ckpt)
+    model = build(theta, precision='float32')
+    expected = features(model, batch)
+    model.loss(*batch)
+    assert not model.teacher.running.fold_bn
+    assert all(map(torch.equal, features(model, batch), expected))
+
+
 def test_batch_norms_that_share_a_convolution_are_not_folded(theta, batch):
     """Nothing can be told from the order of the modules: here two norms follow one convolution."""
     theta.teacher.neck.type = 'FPNWithTwoNorms'

@@ -1,0 +1,49 @@
+"""Can one dense head have the weights of another, and mean the same by what it predicts?"""
+
+from __future__ import annotations
+
+from mmengine.model import BaseModel
+from torch import nn
+
+from .comparable_heads import name_of
+
+# what heads of MMDetection predict boxes relative to, and how
+MEANING = (
+    'prior_generator',
+    'bbox_coder',
+    'norm_on_bbox',
+    'exp_on_reg',
+    'bbox_norm_type',
+    'transform_method',
+    'use_grid_points',
+    'center_init',
+    'point_base_scale',
+)
+
+
+def why_not_alike(own: nn.Module | None, other: nn.Module | None) -> str | None:
+    """Why two heads differ in their type, in a weight, or in the meaning of a box; None if they are alike."""
+    if own is None or other is None or type(own) is not type(other):
+        return f'one is a {name_of(own)}, the other {name_of(other)}'
+    shapes, others = ({key: tuple(value.shape) for key, value in head.state_dict().items()} for head in (own, other))
+    for key in [*shapes, *others]:
+        if shapes.get(key) != others.get(key):
+            return f'{key} of one is {shapes.get(key)}, of the other {others.get(key)}'
+    for name in MEANING:
+        mine, its = (described(getattr(head, name, None)) for head in (own, other))
+        if mine != its:
+            return f'`{name}` of one is {mine}, of the other {its}'
+    return None
+
+
+def described(setting: object) -> str:
+    """A setting, or a part that is no module: its type and its settings."""
+    return f'{type(setting).__name__}({vars(setting)})' if hasattr(setting, '__dict__') else repr(setting)
+
+
+def why_it_masks(detector: BaseModel) -> str | None:
+    """Why a dense head cannot be trained by itself: it predicts a part of masks, which others read; None if it can."""
+    head = getattr(detector, 'bbox_head', None)
+    if getattr(detector, 'mask_head', None) is None and not hasattr(head, 'loss_mask'):
+        return None
+    return f'its {name_of(head)} predicts a part of masks'

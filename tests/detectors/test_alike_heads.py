@@ -1,0 +1,45 @@
+"""Heads of which one can begin with the weights of the other."""
+
+import re
+
+import pytest
+from detectors import tiny
+from mmdet.registry import MODELS as DETECTORS
+
+from mmfmkt.detectors.alike_heads import why_it_masks, why_not_alike
+
+
+def head(family, **changes):
+    config = tiny(family)
+    config.bbox_head.merge(changes)
+    return DETECTORS.build(config).bbox_head
+
+
+@pytest.mark.parametrize('family', ['retinanet', 'fcos', 'gfl', 'atss', 'rtmdet', 'reppoints', 'vfnet', 'yolof'])
+def test_a_head_is_like_one_of_the_same_settings(family):
+    assert why_not_alike(head(family), head(family)) is None
+
+
+@pytest.mark.parametrize(
+    'family, changes, reason',
+    [
+        ('retinanet', dict(bbox_coder=dict(target_stds=[0.1, 0.1, 0.2, 0.2])), '`bbox_coder` of one is Delta'),
+        ('retinanet', dict(anchor_generator=dict(octave_base_scale=2)), '`prior_generator` of one is AnchorGenerator'),
+        ('retinanet', dict(anchor_generator=dict(strides=[4, 8, 16, 32, 64])), '`prior_generator` of one is Anchor'),
+        ('fcos', dict(norm_on_bbox=True), '`norm_on_bbox` of one is False, of the other True'),
+        ('retinanet', dict(num_classes=3), r'retina_cls.weight of one is \(90, 16, 3, 3\), of the other \(27, 16'),
+    ],
+)
+def test_heads_that_mean_other_boxes_by_the_same_numbers_are_not_alike(family, changes, reason):
+    found = why_not_alike(head(family), head(family, **changes))
+    assert re.match(reason, found or ''), found
+
+
+@pytest.mark.parametrize('own, other', [('retinanet', 'free_anchor'), ('atss', 'paa')])
+def test_a_head_that_is_trained_otherwise_is_not_like_it(own, other):
+    assert why_not_alike(head(own), head(other)).startswith('one is a ')
+
+
+@pytest.mark.parametrize('family, masks', [('rtmdet_ins', True), ('condinst', True), ('rtmdet', False)])
+def test_heads_that_predict_a_part_of_masks_are_known(family, masks):
+    assert bool(why_it_masks(DETECTORS.build(tiny(family)))) == masks
