@@ -16,6 +16,7 @@ from mmfmkt.cli.distill import distillation_config
 from mmfmkt.cli.testing import prepare_testing
 from mmfmkt.cli.training import build_training_runner
 from mmfmkt.deploy.export import export_student
+from mmfmkt.engine.hooks import PreemptionHook
 from mmfmkt.pairing.method import DEFAULT
 
 ConfigLike: TypeAlias = str | Path | Config
@@ -220,7 +221,12 @@ def options(**given: Any) -> argparse.Namespace:
 
 def finish(runner: Runner) -> Trained:
     """Train, and collect what is left."""
-    runner.train()
+    try:
+        runner.train()
+    finally:
+        for hook in runner.hooks:
+            if isinstance(hook, PreemptionHook):
+                hook.give_back()
     scalars = runner.message_hub.log_scalars
     figures = {
         name.removeprefix('val/'): float(history.current())

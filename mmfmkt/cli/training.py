@@ -3,6 +3,7 @@
 import argparse
 
 from mmengine.config import Config
+from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 from torch import Tensor
 
@@ -62,6 +63,7 @@ def build_training_runner(cfg: Config, args: argparse.Namespace) -> Runner:
                 'size over all GPUs that its learning rate was chosen for'
             )
         cfg.auto_scale_lr.enable = True
+    written = dict(resume=cfg.get('resume', False), load_from=cfg.get('load_from'))
     resumed = set_resumed(cfg, args.resume)
     start = None if resumed else read_start(cfg.get('load_from'))
     check_sharding(cfg)
@@ -72,6 +74,9 @@ def build_training_runner(cfg: Config, args: argparse.Namespace) -> Runner:
         add_distillation_hooks(cfg)
     make_resumable(cfg)
     runner = build_runner(cfg)
+    runner.cfg.update(written)  # who starts the config that a run leaves wants another run, and not this checkpoint
+    if is_main_process():
+        runner.dump_config()
     check_agreement(resumed)
     parts = checked_data(runner, 'train', 'val', rehearsal=args.rehearsal)
     check_evaluation(runner)

@@ -2,6 +2,7 @@
 
 import re
 
+from mmdet.models.dense_heads import RPNHead
 from torch import nn
 
 # a stage of a cascade has a number; RPNs and semantic heads count something else
@@ -9,11 +10,15 @@ BOX_OR_MASK_HEAD = re.compile(r'(^|\.)(bbox_head|mask_head)(\.\d+)?$')
 
 
 def class_counts(detector: nn.Module) -> set[int]:
-    """`num_classes` of every box and mask head."""
+    """`num_classes` of every box and mask head; none of a detector that reads its classes from a text."""
+    if any(hasattr(module, 'language_model') for module in detector.modules()):
+        return set()
     return {
         module.num_classes
         for name, module in detector.named_modules()
-        if BOX_OR_MASK_HEAD.search(name) and isinstance(getattr(module, 'num_classes', None), int)
+        if BOX_OR_MASK_HEAD.search(name)
+        and isinstance(getattr(module, 'num_classes', None), int)
+        and not isinstance(module, RPNHead)
     }
 
 

@@ -45,6 +45,7 @@ def make_resumable(cfg: Config) -> None:
         dict(type='mmrazor.RandomnessHook'),
         dict(type='mmrazor.CheckpointFilesHook'),
         dict(type='mmrazor.PreemptionHook'),
+        dict(type='mmrazor.EarlyStoppingMemoryHook'),
     )
     import_project(cfg)
 

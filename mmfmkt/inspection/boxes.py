@@ -63,11 +63,16 @@ def inside(boxes: np.ndarray) -> np.ndarray:
     return (boxes[:, 2] <= boxes[:, 4] + 1) & (boxes[:, 3] <= boxes[:, 5] + 1)
 
 
-def check_left(part: Part) -> Iterator[Finding]:
-    """How many boxes of each class a detector sees."""
+def check_left(part: Part, more: bool = False) -> Iterator[Finding]:
+    """How many boxes of each class a detector sees.
+
+    Args:
+        part: what is looked at.
+        more: whether other files of the same split have boxes.
+    """
     left, classes = part.boxes, part.classes
-    if part.split != 'train' and part.content is not None and not len(part.content.boxes):
-        return  # images whose objects are for others to know
+    if (more or part.split != 'train') and part.content is not None and not len(part.content.boxes):
+        return  # images without objects, or whose objects are for others to know
     if not left.total():
         yield Finding(
             f'{part.split} must have boxes, but of {described(part)} none is left for {len(part.dataset)} images'

@@ -22,7 +22,8 @@ def inspect(parts: Sequence[Part], others: Sequence[Part] = ()) -> list[Finding]
     if not any(finding.is_error for finding in findings):
         trained_on = {path for part in (*others, *parts) if part.split == 'train' for path in part.images}
         for part in parts:
-            findings += [*check_format(part), *check_left(part), *check_repeats(part)]
+            more = any(other.boxes.total() for other in parts if other is not part and other.split == part.split)
+            findings += [*check_format(part), *check_left(part, more), *check_repeats(part)]
             findings += [*check_there(part), *check_sizes(part)]
             findings += [] if part.split == 'train' else check_apart(part, trained_on)
     return sorted(findings, key=lambda finding: not finding.is_error)

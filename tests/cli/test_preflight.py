@@ -2,6 +2,7 @@ import json
 
 import pytest
 import torch
+from mmdet.models.dense_heads import RPNHead
 from mmengine.config import Config
 from mmengine.logging import MMLogger
 from mmrazor.registry import MODELS
@@ -64,6 +65,10 @@ def test_box_and_mask_heads_count_and_rpns_and_semantic_heads_do_not():
         dict(bbox_head=nn.ModuleList([head(10), head(10)]), mask_head=head(10), semantic_head=head(183))
     )
     assert class_counts(nn.ModuleDict(dict(rpn_head=head(1), roi_head=roi_head))) == {10}
+    assert class_counts(nn.ModuleDict(dict(bbox_head=RPNHead(in_channels=4)))) == set()  # of an RPN by itself
+    detector = nn.ModuleDict(dict(bbox_head=head(256)))
+    detector.language_model = nn.Identity()
+    assert class_counts(detector) == set()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ import pytest
 import torch
 from commands import ROOT, refused, tool
 from mmdet.engine.hooks import DetVisualizationHook
+from mmdet.registry import TRANSFORMS
 from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
 from mmengine.runner import Runner
@@ -121,6 +122,24 @@ def test_an_evaluator_whose_file_lacks_a_class_is_named(prepared, scenes):
     file = other_file(scenes, lambda content: content['categories'].pop())
     with pytest.raises(ValueError, match='`val_evaluator` must fit the data set and the detector.*IndexError'):
         rehearse(*prepared(**{'val_evaluator.ann_file': str(scenes / file)}))
+
+
+def test_masks_of_a_head_that_is_called_otherwise_are_rehearsed(prepared):
+    runner, parts = prepared(**{'val_evaluator.metric': ['bbox', 'segm']})
+    runner.model.bbox_head.loss_mask = torch.nn.Identity()
+    with pytest.raises(ValueError, match="KeyError: 'segmentation'"):  # which the scenes do not have
+        rehearse(runner, parts)
+
+
+def test_the_first_batches_alone_are_rehearsed(prepared):
+    rehearse(*prepared(**{'train_dataloader.num_batch_per_epoch': 1}))
+
+
+def test_several_branches_of_a_pipeline_are_rehearsed(prepared):
+    runner, parts = prepared()
+    branches = TRANSFORMS.build(dict(type='MultiBranch', branch_field=['sup'], sup=[dict(type='PackDetInputs')]))
+    runner.train_dataloader.dataset.pipeline.transforms[-1] = branches
+    rehearse(runner, parts)
 
 
 def test_a_metric_of_what_is_not_detected_is_named(prepared):

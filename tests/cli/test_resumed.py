@@ -4,6 +4,7 @@ import pytest
 import torch
 from mmengine.config import Config
 
+from mmfmkt import train
 from mmfmkt.cli.preflight import check_agreement, resuming
 from mmfmkt.cli.training import set_resumed
 
@@ -21,6 +22,17 @@ def test_a_run_without_a_seed_goes_on_with_the_one_that_it_drew(tmp_path):
 def test_the_first_start_with_resume_begins_with_the_weights_of_the_config(tmp_path):
     cfg = Config(dict(work_dir=str(tmp_path), load_from='student.pth'))
     assert set_resumed(cfg, 'auto') is None and cfg.load_from == 'student.pth' and not cfg.resume
+
+
+@pytest.mark.slow
+def test_the_config_that_a_resumed_run_leaves_starts_another_run(student, tmp_path):
+    options = {'train_cfg.max_epochs': 1}
+    first = train(student, work_dir=tmp_path, cfg_options=options)
+    resumed = train(student, work_dir=tmp_path, resume=True)
+    assert resumed.checkpoint == tmp_path / 'epoch_2.pth' and first.checkpoint == tmp_path / 'epoch_1.pth'
+    left = Config.fromfile(next(tmp_path.glob('*.py')))
+    for cfg in (left, resumed.config):
+        assert not cfg.get('resume') and cfg.get('load_from') is None
 
 
 def test_processes_that_go_on_from_different_checkpoints_are_refused(monkeypatch):

@@ -4,6 +4,7 @@ import pytest
 import torch
 from mmdet.registry import MODELS as DETECTORS
 from mmengine.runner import load_checkpoint
+from runners import SumOfScores
 
 from mmfmkt.cli.preflight import check_evaluation
 from mmfmkt.engine.hooks import evaluate_teacher_hook
@@ -55,19 +56,21 @@ def test_measuring_changes_nothing_of_the_training(train, tmp_path):
     assert all(torch.equal(value, results[1][key]) for key, value in results[0].items())
 
 
-def test_a_metric_that_the_teacher_has_nothing_for_is_reported_and_training_goes_on(
-    train, printed, monkeypatch, tmp_path
+def test_a_metric_that_the_teacher_has_nothing_for_is_reported_and_the_students_has_its_own_results(
+    train, printed, monkeypatch
 ):
+    seen, compute = [], SumOfScores.compute_metrics
 
-    def fail(*args):
-        raise KeyError('segm is not in results')
+    def for_students(metric, results):
+        seen.append(len(results))
+        if len(seen) == 1:
+            raise KeyError('segm is not in results')
+        return compute(metric, results)
 
-    monkeypatch.setattr(evaluate_teacher_hook.EvaluateTeacherHook, 'measure', fail)
+    monkeypatch.setattr(SumOfScores, 'compute_metrics', for_students)
     train(1)
-    assert (
-        printed == ['the teacher was not measured: segm is not in results']
-        and (tmp_path / 'run' / 'epoch_1.pth').exists()
-    )
+    assert printed[-1] == 'the teacher was not measured: segm is not in results'
+    assert len(seen) == 2 and seen[0] == seen[1]
 
 
 def test_without_validation_data_it_is_refused(make_runner, theta):

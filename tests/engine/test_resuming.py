@@ -144,6 +144,52 @@ def test_a_run_that_goes_on_with_another_batch_size_is_at_the_same_point_of_its_
     ) and resumed.iter == 2 * length
 
 
+SCHEDULES = [
+    dict(type='CosineAnnealingLR', T_max=2, end=2, convert_to_iter_based=True),
+    dict(type='MultiStepLR', milestones=[1], end=2, convert_to_iter_based=True),
+    dict(type='PolyLR', end=2, convert_to_iter_based=True),
+    dict(type='LinearLR', start_factor=1.0, end_factor=0.1, end=2, convert_to_iter_based=True),
+    dict(
+        type='CosineRestartLR', periods=[1, 1], restart_weights=[1, 0.5], eta_min=0, end=2, convert_to_iter_based=True
+    ),
+]
+
+
+@pytest.mark.parametrize('batch_size', [2, 1])
+@pytest.mark.parametrize('schedule', SCHEDULES, ids=lambda schedule: schedule['type'])
+def test_schedules_in_epochs_go_on_where_they_were_in_them(runner_of, tmp_path, schedule, batch_size):
+    """They end as in a run that had this batch size from its start, to the rounding of an iteration."""
+    loader = dict(batch_size=batch_size)
+    alone = runner_of('alone', param_scheduler=[dict(schedule)], train_dataloader=loader)
+    alone.train()
+    before = 4 if batch_size == 2 else 2
+    first = dict(param_scheduler=[dict(schedule)], train_dataloader=dict(batch_size=3 - batch_size))
+    with pytest.raises(SystemExit):
+        runner_of('run', Told(before - 1), **first).train()
+    last = str(tmp_path / 'run' / INTERRUPTED)
+    resumed = runner_of('run', param_scheduler=[dict(schedule)], resume=True, load_from=last, train_dataloader=loader)
+    resumed.cfg.param_scheduler = [schedule]
+    resumed.train()
+    rates = [runner.optim_wrapper.get_lr()['lr'][0] for runner in (resumed, alone)]
+    assert rates[0] == pytest.approx(rates[1], abs=3e-4)
+
+
+class Never(Hook):
+    """A validation that never gets better."""
+
+    def after_val_epoch(self, runner, metrics=None):
+        metrics['ap'] = 0.5
+
+
+def test_early_stopping_remembers_how_long_it_has_waited(runner_of, validated, tmp_path):
+    hooks = dict(type='EarlyStoppingHook', monitor='ap', rule='greater', patience=2)
+    validated(runner_of('run', Never(), hooks, epochs=2)).train()
+    last = dict(resume=True, load_from=str(tmp_path / 'run' / 'epoch_2.pth'))
+    resumed = validated(runner_of('run', Never(), hooks, epochs=9, **last))
+    resumed.train()
+    assert resumed.epoch == 3  # the first validation set the best figure, two more did not beat it
+
+
 @pytest.mark.parametrize(
     'epoch, iteration, expected', [(0, 0, 0), (0, 3, 3), (1, 6, 6), (2, 8, 8), (2, 4, 8), (3, 24, 12)]
 )

@@ -138,6 +138,13 @@ def test_a_training_without_a_box_that_is_left_is_an_error(tmp_path, wrap):
     only(errors(findings(train=wrap(dataset(file, **FILTERED)))), 'none is left for 6 images: 12 are outside')
 
 
+def test_a_file_of_images_without_objects_beside_others_has_no_findings(tmp_path):
+    files = [write(tmp_path / 'objects', 'train'), write(tmp_path / 'negatives', 'train', annotations=[])]
+    joined = dict(type='ConcatDataset', datasets=[dataset(file) for file in files])
+    assert errors(findings(train=joined)) == []
+    only(errors(findings(train=dataset(files[1]))), 'train must have boxes')
+
+
 def test_a_training_of_crowds_alone_is_an_error(tmp_path):
     def crowd(content):
         for annotation in content['annotations']:

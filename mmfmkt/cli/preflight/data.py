@@ -151,9 +151,10 @@ def check_classes(model: nn.Module, parts: Sequence[Part]) -> None:
     of_heads = class_counts(model)
     for part in parts:
         classes = part.classes
-        if classes and of_heads and of_heads != {len(classes)}:
+        things = part.dataset.metainfo.get('thing_classes') or classes  # those of a panoptic data set that are detected
+        if classes and of_heads and of_heads != {len(things)}:
             raise ValueError(
-                f'the data set has {len(classes)} classes ({", ".join(classes[:3])}, ...), but the heads of '
+                f'the data set has {len(things)} classes ({", ".join(things[:3])}, ...), but the heads of '
                 f'the detector have num_classes={sorted(of_heads)}; set num_classes of every head, or '
                 '`metainfo=dict(classes=...)` of the dataset'
             )

@@ -97,7 +97,7 @@ def try_evaluation(runner: Runner, parts: Sequence[Part], evaluator: Evaluator) 
         raise ValueError(f'{split} must have images, but there is none in {" and ".join(part.file for part in parts)}')
     samples = [first_of(sample['data_samples']) for sample in packed]
     samplelist_boxtype2tensor(samples)  # as a detector's preprocessor does
-    with_masks = getattr(unwrapped(runner.model), 'with_mask', False)
+    with_masks = any('mask' in name for name, _ in unwrapped(runner.model).named_modules())
     for sample in samples:
         sample.pred_instances = made_up(sample, len(parts[0].classes) or 1, with_masks)
     with tempfile.TemporaryDirectory() as folder:
@@ -113,6 +113,8 @@ def try_evaluation(runner: Runner, parts: Sequence[Part], evaluator: Evaluator) 
 
 def with_own_pipelines(dataset: DataSet) -> DataSet:
     """The same data set with copies of its transforms, inside any wrapper: some keep the images that they have seen."""
+    if '_dataset' in vars(dataset):  # of the first batches alone, MMEngine's `num_batch_per_epoch`
+        return with_own_pipelines(vars(dataset)['_dataset'])
     trial = copy.copy(dataset)
     for name, inner in list(vars(dataset).items()):
         if name == 'pipeline':
@@ -149,8 +151,10 @@ def packed_by(dataset: DataSet, index: int, split: str, runner: Runner) -> dict[
     return packed
 
 
-def first_of(versions: T | list[T]) -> T:
-    """The first version of an image or its sample, of which test-time augmentation makes several."""
+def first_of(versions: T | list[T] | dict[str, T]) -> T:
+    """The first version of an image or its sample, of which test-time augmentation and `MultiBranch` make several."""
+    if isinstance(versions, dict):
+        return next(iter(versions.values()))
     return versions[0] if isinstance(versions, list) else versions
 
 

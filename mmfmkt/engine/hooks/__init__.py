@@ -1,6 +1,7 @@
 from .channels_last_hook import ChannelsLastHook
 from .checkpoint_files_hook import CheckpointFilesHook
 from .checkpoint_hooks import JoinDistillerHook, SplitDistillerHook
+from .early_stopping_memory_hook import EarlyStoppingMemoryHook
 from .evaluate_teacher_hook import EvaluateTeacherHook
 from .flow_log_hook import FlowLogHook
 from .flow_visualization_hook import FlowVisualizationHook
@@ -14,6 +15,7 @@ from .weight_schedule_hook import WeightScheduleHook
 __all__ = [
     'ChannelsLastHook',
     'CheckpointFilesHook',
+    'EarlyStoppingMemoryHook',
     'EvaluateTeacherHook',
     'FlowLogHook',
     'FlowVisualizationHook',

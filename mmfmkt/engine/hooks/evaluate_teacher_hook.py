@@ -1,9 +1,11 @@
 """Is the teacher what it should be? Its metrics, before anything is trained."""
 
+import copy
 import logging
 
 import torch
 from mmengine.dist import is_main_process
+from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook
 from mmengine.logging import print_log
 from mmengine.model import BaseModel
@@ -28,20 +30,40 @@ class EvaluateTeacherHook(Hook):
             return
         for number, teacher in enumerate(model.teachers(), 1):
             name = f'teacher {number}' if len(model.teachers()) > 1 else 'teacher'
-            try:
-                metrics = self.measure(runner, teacher.detector)
-            except KeyError as error:
-                print_log(f'the {name} was not measured: {error.args[0]}', runner.logger, logging.WARNING)
-            else:
-                said = ', '.join(f'{figure} {value:.4f}' for figure, value in metrics.items())
-                print_log(f'{name}: {said}', runner.logger)
+            metrics = self.measure(runner, teacher.detector)
+            for reason in [value for value in metrics.values() if isinstance(value, str)]:
+                print_log(f'the {name} was not measured: {reason}', runner.logger, logging.WARNING)
+            figures = [f'{figure} {value:.4f}' for figure, value in metrics.items() if not isinstance(value, str)]
+            if figures:
+                print_log(f'{name}: {", ".join(figures)}', runner.logger)
 
     @torch.no_grad()
-    def measure(self, runner: Runner, teacher: BaseModel) -> dict[str, float]:
+    def measure(self, runner: Runner, teacher: BaseModel) -> dict[str, float | str]:
+        """The figures of a teacher; in the place of those of a metric that it has nothing for, the reason."""
         teacher.to(next(teacher.parameters()).device)  # tells its preprocessor where the model is
         loop = runner.val_loop
+        evaluator = copy.copy(loop.evaluator)  # what it collects is not for the validation of the student
+        evaluator.metrics = [tolerant(metric) for metric in loop.evaluator.metrics]
         print_log('measuring the teacher on the validation data', runner.logger)
         batches = loop.dataloader
         for batch in with_progress('the teacher', batches, len(batches)) if is_main_process() else batches:
-            loop.evaluator.process(data_samples=teacher.val_step(batch), data_batch=batch)
-        return loop.evaluator.evaluate(len(loop.dataloader.dataset))
+            evaluator.process(data_samples=teacher.val_step(batch), data_batch=batch)
+        return evaluator.evaluate(len(loop.dataloader.dataset))
+
+
+def tolerant(metric: BaseMetric) -> BaseMetric:
+    """The same metric without results, whose figure is the reason where it misses something in them.
+
+    The first process computes, and the others wait for what it has: an error must not leave them alone.
+    """
+    trial = copy.copy(metric)
+    trial.results = []
+
+    def compute_metrics(results: list) -> dict:
+        try:
+            return metric.compute_metrics(results)
+        except KeyError as error:
+            return {'reason': str(error.args[0])}
+
+    trial.compute_metrics = compute_metrics
+    return trial

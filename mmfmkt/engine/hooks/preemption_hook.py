@@ -2,6 +2,7 @@
 
 import signal
 import sys
+import threading
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -36,7 +37,8 @@ class PreemptionHook(Hook):
             protect_workers(runner.val_loop.dataloader)
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
-        if self.previous is None:
+        # Python handles signals in the main thread alone
+        if self.previous is None and threading.current_thread() is threading.main_thread():
             self.previous = signal.signal(signal.SIGTERM, self.remember)
             # workers inherit this, and begin without a moment in which the signal would end them
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
@@ -56,11 +58,16 @@ class PreemptionHook(Hook):
         if is_main_process():
             name_newest(Path(runner.work_dir) / INTERRUPTED)
         runner.logger.info(f'stopped by SIGTERM after iteration {runner.iter + 1}; --resume goes on from there')
-        self.after_train(runner)
+        self.give_back()
         sys.exit(0)
 
     def after_train(self, runner: Runner) -> None:
+        self.give_back()
+
+    def give_back(self) -> None:
+        """Leave the signal to who had it before; also after a training that has failed."""
         if self.previous is not None:
             signal.sigtimedwait({signal.SIGTERM}, 0)  # it has done its work
             signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
             signal.signal(signal.SIGTERM, self.previous)
+            self.previous = None

@@ -8,6 +8,7 @@ from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from mmrazor.registry import LOOPS
 from torch import nn
 
+from .schedules import stretch_schedules
 from .seeded_batches import seeded_loader
 from .workers import protect_workers
 
@@ -55,6 +56,7 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
                 'current',
                 logging.WARNING,
             )
+            stretch_schedules(self.runner, length / before)
         self.runner.message_hub.update_info(LENGTH, length)
 
     def validate(self) -> None:
