@@ -6,7 +6,7 @@ from pathlib import Path
 from mmengine.config import Config
 from mmengine.runner import Runner
 
-from mmfmkt.common.config_files import config_name, read_config
+from mmfmkt.common.config_files import config_name, read_config, read_detector_config
 from mmfmkt.common.processes import is_first_process
 from mmfmkt.engine.add_hooks import import_project
 from mmfmkt.pairing.method import read_method
@@ -36,7 +36,7 @@ def distillation_config(args: argparse.Namespace) -> Config:
         if with_teacher:
             teachers = [
                 dict(
-                    teacher=each.model if isinstance(each, Config) else absolute(each),
+                    teacher=read_detector_config(each.to_dict()) if isinstance(each, Config) else absolute(each),
                     teacher_ckpt=absolute(checkpoint),
                 )
                 for each, checkpoint in ((args.teacher, args.teacher_ckpt), *args.another_teacher)

@@ -53,11 +53,14 @@ def deployed_config(cfg: Config, checkpoint: str | None = None) -> Config:
         checkpoint: a checkpoint of that run, from which the levels of a short form's flow are read.
     """
     cfg = copy.deepcopy(cfg)
+    distilled = is_short(cfg) or is_distillation(cfg)
     if is_short(cfg):
         cfg.model = trained_architecture(cfg.model, checkpoint)
-    elif is_distillation(cfg):
+    elif distilled:
         cfg.model = cfg.model.architecture
-    else:
+    if cfg.get('data_preprocessor') and not cfg.model.get('data_preprocessor'):  # a runner gives it to the model
+        cfg.model['data_preprocessor'] = cfg.data_preprocessor
+    if not distilled:
         return cfg
     cfg.custom_hooks = [hook for hook in cfg.get('custom_hooks') or [] if not needs_project(hook)]
     # mixed precision on a CPU; resuming anywhere; a faster evaluation

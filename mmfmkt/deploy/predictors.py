@@ -85,7 +85,8 @@ def prepare(
         image = resize(image, tuple(settings['size']))
     scale = np.array([image.shape[1] / width, image.shape[0] / height] * 2, np.float32)
     if settings['pad']:
-        image = padded(image, settings['pad'][::-1], settings['pad_value'])
+        size = [max(image.shape[:2])] * 2 if settings['pad'] == 'square' else settings['pad'][::-1]
+        image = padded(image, size, settings['pad_value'])
     if settings['channels'] == 'rgb':
         image = image[..., ::-1]
     normal = (image.astype(np.float32) - np.float32(settings['mean'])) / np.float32(settings['std'])

@@ -43,7 +43,8 @@ class Method:
         head_flow: the settings of a second flow, in the head, of a method that has one in the neck.
         auxiliary_head: the settings of an auxiliary head, if detectors that can have one get it.
         algorithm: the type that trains it.
-        for_students: how the first loss differs for kinds of students, 'two_stage' or 'anchor_free'.
+        for_students: how the first loss differs for kinds of students, 'two_stage' or 'anchor_free', and others, by
+            their names.
         flow_for_students: how the flow in the head differs for them.
         imports: modules that register parts of the method.
     """

@@ -211,15 +211,18 @@ def fill_losses(
     losses = parts['distill_losses']
     for name, settings in losses.items():
         losses[name] = fill_heads(settings, find_head(student))
-    first = next(iter(losses))
-    loss = with_new_names(merge(merge(losses[first], method.for_students.get(kind_of(student))), changes))
+    first, of_kind = next(iter(losses)), method.for_students.get(kind_of(student)) or {}
+    for name in losses.keys() & of_kind.keys():
+        losses[name] = merge(losses[name], of_kind[name])
+    of_first = {key: value for key, value in of_kind.items() if key not in losses}
+    loss = with_new_names(merge(merge(losses[first], of_first), changes))
     check_arguments(loss)
+    if len(matched) > 1 and (method.of_logits or not on_pyramid(method)):
+        raise ValueError(
+            f'several teachers must be used with a method that compares features alone, as fmkt-theta or pkd, but got '
+            f'{method.name}'
+        )
     if not on_pyramid(method):
-        if len(matched) > 1:
-            raise ValueError(
-                f'several teachers must be used with a method that compares features, as fmkt-theta or pkd, but got '
-                f'{method.name}'
-            )
         losses[first] = loss
         read_boxes(parts, first)
         return matched

@@ -1,7 +1,7 @@
 """The short form of a config: it names a student, a teacher and a method, and stands for a whole algorithm."""
 
 import copy
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from mmengine.config import Config, ConfigDict
@@ -20,6 +20,8 @@ from .pair import fill_flows, pair_config, with_flows
 
 SHORT_FORM = 'FMKTPair'
 CLIP_GRAD = dict(max_norm=35, norm_type=2)
+FLOW_SETTINGS = 'flow_settings'  # what a checkpoint has in its `meta`, see :func:`flow_settings`
+SETTINGS = ('num_steps', 'inference_steps', 'schedule', 'solver', 'precision')  # that change no weight
 ENCODERS = 'neck.flow.meta_encoders.'  # what the keys of their weights begin with
 
 
@@ -51,7 +53,7 @@ def write_out(cfg: Config) -> Config:
 
 
 def trained_architecture(short: dict, checkpoint: str | None) -> dict:
-    """The deployed detector of a short form; the levels of its flow are those that the checkpoint names in its `meta`.
+    """The deployed detector of a short form; its flow has the levels and settings that `meta` of the checkpoint names.
 
     Raises:
         ValueError: if the method deploys a flow, and neither the checkpoint nor the config names its levels.
@@ -61,17 +63,39 @@ def trained_architecture(short: dict, checkpoint: str | None) -> dict:
         return architecture
     changes = {name: to_dict(short.get(name) or {}) for name in ('flow', 'head_flow')}
     student = build_detector(architecture)
-    levels = trained_levels(student, changes['flow'], checkpoint) if method.place == 'neck' else []
-    return with_flows(architecture, fill_flows(method, changes, student, levels))
-
-
-def trained_levels(student: BaseModel, flow: dict, checkpoint: str | None) -> list[Level]:
-    """The levels of the flow in the neck, as the checkpoint or the config names them."""
     weights, loaded = read_checkpoint(checkpoint, 'the checkpoint') if checkpoint else ({}, {})
-    meta = loaded.get('meta')
-    named = (
-        (meta.get(FLOW_LEVELS) if isinstance(meta, dict) else None) or flow.get('levels') or levels_of_weights(weights)
-    )
+    meta = loaded['meta'] if isinstance(loaded.get('meta'), dict) else {}
+    levels = []
+    if method.place == 'neck':
+        named = meta.get(FLOW_LEVELS) or changes['flow'].get('levels') or levels_of_weights(weights)
+        levels = trained_levels(student, named, checkpoint)
+    flows = fill_flows(method, changes, student, levels)
+    for place, settings in (meta.get(FLOW_SETTINGS) or {}).items():
+        stated = changes['head_flow' if place == 'head' and method.place != 'head' else 'flow']
+        if place in flows:
+            flows[place] = as_trained(flows[place], settings, stated)
+    return with_flows(architecture, flows)
+
+
+def as_trained(flow: dict, trained: dict, stated: dict) -> dict:
+    """A flow with the settings that it was trained with and that no weight shows; what is stated here stays."""
+    kept = {key: value for key, value in flow.items() if key not in SETTINGS or key in stated}
+    return {**{key: value for key, value in trained.items() if key not in stated}, **kept}
+
+
+def flow_settings(model: dict) -> dict[str, dict]:
+    """Of the model of a run, written out: where a deployed flow stands, 'neck' or 'head' -> those settings of it."""
+    architecture = model.get('architecture') or {}
+    parts = dict(neck=architecture.get('neck'), head=(architecture.get('roi_head') or architecture).get('bbox_head'))
+    return {
+        place: to_dict({key: part['flow'][key] for key in SETTINGS if key in part['flow']})
+        for place, part in parts.items()
+        if isinstance(part, dict) and isinstance(part.get('flow'), dict)
+    }
+
+
+def trained_levels(student: BaseModel, named: Sequence[int], checkpoint: str | None) -> list[Level]:
+    """The levels of the flow in the neck, of which the numbers are given."""
     pyramid = {level.index: level for level in find_pyramid(student)}
     if not named or not set(named) <= set(pyramid):
         raise ValueError(

@@ -4,6 +4,7 @@ from commands import ROOT
 from mmdet.registry import MODELS
 from mmengine.config import Config
 
+from mmfmkt.deploy.detector import deployed_config
 from mmfmkt.deploy.export import export_student, in_half
 
 
@@ -22,6 +23,14 @@ def test_weights_in_float16_take_half_the_space_and_load_into_the_detector(tmp_p
     assert {value.dtype for value in written['state_dict'].values()} == {torch.float16, torch.int64}
     detector.load_state_dict(written['state_dict'])
     assert {parameter.dtype for parameter in detector.parameters()} == {torch.float32}
+
+
+def test_a_preprocessor_that_stands_beside_the_model_is_deployed_with_it():
+    cfg = Config.fromfile(ROOT / 'configs/demo/retinanet_r18.py')
+    cfg.data_preprocessor = cfg.model.pop('data_preprocessor')
+    for model in (cfg.model, dict(type='mmrazor.FMKTPair', architecture=cfg.model, method='fmkt-theta')):
+        deployed = deployed_config(Config(dict(cfg, model=model)))
+        assert deployed.model.data_preprocessor == cfg.data_preprocessor
 
 
 def test_weights_that_float16_cannot_hold_are_refused():

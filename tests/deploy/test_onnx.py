@@ -125,6 +125,12 @@ def test_every_meta_encoder_can_be_exported(meta_encoder, save, out):
     assert 0 < deviation < 1e-5
 
 
+def test_a_flow_that_was_trained_in_half_precision_is_exported_in_float32(save, out):
+    model = with_flow(tiny('retinanet'), 'Light', levels=(1,))
+    model.neck.flow.precision = 'bfloat16'
+    assert export_onnx(Config(dict(model=model)), save(model)[1], out)[1] < 1e-5
+
+
 def test_outputs_are_named_after_what_decodes_them_and_free_axes_after_themselves(save, out):
     model = tiny('fcos')
     shapes = export_onnx(Config(dict(model=model)), save(model)[1], out)[0]

@@ -19,6 +19,7 @@ from mmfmkt.deploy.onnx import export_onnx
 from mmfmkt.deploy.onnx.candidates import Candidates, best, suppress
 from mmfmkt.deploy.onnx.metadata import KEY
 from mmfmkt.deploy.onnx.verify_boxes import partners, predictions
+from mmfmkt.deploy.predictors import prepare
 
 FAMILIES = ('retinanet', 'fcos', 'gfl', 'atss', 'rtmdet', 'yolox', 'faster_rcnn', 'faster_rcnn_c4')
 
@@ -191,9 +192,28 @@ def test_a_detector_without_a_limit_of_its_boxes_is_refused(limits, said, export
         export(model)
 
 
+def test_the_stock_pipeline_of_yolox_and_joined_data_sets_are_read(export):
+    pad = dict(type='Pad', pad_to_square=True, pad_val=dict(img=(114.0, 114.0, 114.0)))
+    pipeline = [dict(type='Resize', scale=(640, 640), keep_ratio=True), pad, dict(type='PackDetInputs')]
+    joined = dict(type='ConcatDataset', datasets=[dict(type='CocoDataset', pipeline=pipeline)])
+    _, session = export(tiny('yolox'), test_dataloader=dict(dataset=joined))
+    settings = json.loads(session.get_modelmeta().custom_metadata_map[KEY])
+    assert (settings['size'], settings['pad'], settings['pad_value']) == ([640, 640], 'square', 114.0)
+    inputs, scale = prepare(np.zeros((20, 40, 3), np.uint8), settings)
+    assert inputs.shape == (1, 3, 640, 640) and scale.tolist() == [16.0] * 4
+    assert (inputs[0, :, 320:] == 114).all() and not inputs[0, :, :320].any()
+
+
+def test_test_data_without_a_pipeline_are_refused(export):
+    with pytest.raises(ValueError, match='must have a `pipeline`'):
+        export(tiny('retinanet'), test_dataloader=dict(dataset=dict(type='CocoDataset')))
+
+
 def test_a_pipeline_that_changes_images_otherwise_is_refused(export):
     crop = dict(type='CenterCrop', crop_size=(10, 10))
-    with pytest.raises(ValueError, match='must load, resize to a `scale` and pad to a `size` alone.*CenterCrop'):
+    with pytest.raises(
+        ValueError, match='must load, resize to a `scale` and pad to a `size` or a square alone.*CenterCrop'
+    ):
         export(tiny('retinanet'), test_dataloader=dict(dataset=dict(pipeline=[crop])))
 
 

@@ -76,12 +76,12 @@ def test_a_checkpoint_names_the_levels_of_the_flow_that_the_detector_has(fmkt, s
     fmkt.architecture.neck.flow.update(levels=(0, 2), shared=shared)
     model = MODELS.build(fmkt)
     checkpoint = dict(state_dict=model.state_dict(), meta={}, message_hub={})
-    SplitDistillerHook().before_save_checkpoint(SimpleNamespace(model=model), checkpoint)
+    SplitDistillerHook().before_save_checkpoint(SimpleNamespace(cfg={}, model=model), checkpoint)
     assert checkpoint['meta'] == dict(flow_levels=[0, 2])
 
 
 def test_a_checkpoint_of_a_plain_detector_names_no_levels(theta):
     model = MODELS.build(theta)
     checkpoint = dict(state_dict=model.state_dict(), meta={}, message_hub={})
-    SplitDistillerHook().before_save_checkpoint(SimpleNamespace(model=model), checkpoint)
+    SplitDistillerHook().before_save_checkpoint(SimpleNamespace(cfg={}, model=model), checkpoint)
     assert checkpoint['meta'] == {}

@@ -36,6 +36,13 @@ def dataset(folder):
     return dict(type='mmrazor.UnlabelledImages', data_root=str(folder), pipeline=PIPELINE)
 
 
+def test_transforms_that_leave_out_images_without_boxes_keep_them(images):
+    crop = dict(type='RandomCrop', crop_size=(32, 32), allow_negative_crop=False)
+    choice = dict(type='RandomChoice', transforms=[[crop, dict(type='FilterAnnotations', keep_empty=True)]])
+    config = dict(dataset(images), pipeline=[*PIPELINE[:2], choice, PIPELINE[2]], max_refetch=0)
+    assert [each['inputs'].shape[1:] for each in DATASETS.build(config)] == [(32, 32)] * 3
+
+
 # the loss -------------------------------------------------------------------------------------------------------------
 @pytest.fixture(params=['fmkt', 'theta'])
 def config(request):

@@ -170,6 +170,16 @@ def test_levels_channels_and_projections_are_written_into_the_config(pair):
     )
 
 
+def test_logits_of_box_heads_are_compared_by_a_softmax_beside_features_too():
+    losses = {
+        name: pair_config(tiny(name), tiny(name), 'nowhere.pth', 'fmkt-feature-logit')['distiller']['distill_losses']
+        for name in ('faster_rcnn', 'retinanet')
+    }
+    metrics = {name: of_name['loss_logit']['metric']['type'] for name, of_name in losses.items()}
+    assert metrics == dict(faster_rcnn='mmrazor.KLDivergence', retinanet='mmrazor.BinaryKDMetric')
+    assert [losses[name]['loss_fmkt']['loss_weight'] for name in metrics] == [6.0, 10.0]
+
+
 def test_what_agrees_is_not_written_and_two_stages_weigh_less(pair):
     loss = pair('faster_rcnn', 'cascade_rcnn').distiller.distill_losses.loss_fmkt
     assert loss == dict(

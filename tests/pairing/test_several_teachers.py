@@ -67,6 +67,11 @@ def test_only_levels_that_all_have_are_compared(teachers):
     assert 'transform' not in losses['loss_feature'] and losses['loss_feature_1']['transform'][0]['out_channel'] == 8
 
 
+def test_a_method_that_compares_logits_besides_is_refused(teachers):
+    with pytest.raises(ValueError, match='compares features alone, as fmkt-theta or pkd, but got fmkt-feature-logit'):
+        pair_config(tiny('fcos'), teachers('fcos', 'fcos'), method='fmkt-feature-logit')
+
+
 @pytest.mark.parametrize('method', ['pkd', 'fmkt-theta', 'fmkt'])
 def test_the_same_teacher_twice_is_that_teacher_once(teachers, method):
     (one,) = teachers('fcos')
@@ -175,8 +180,8 @@ def test_the_classes_of_each_are_compared_with_the_data(teachers):
             'teacher, teacher_ckpt and, .* weight, but one has ckpt',
         ),
         (lambda listed: [dict(listed[0], weight=0)], 'pkd', r'a number above 0, but got \[0\]'),
-        (lambda listed: listed, 'crosskd', 'a method that compares features, .* but got crosskd'),
-        (lambda listed: listed, 'kd', 'a method that compares features, .* but got kd'),
+        (lambda listed: listed, 'crosskd', 'a method that compares features alone, .* but got crosskd'),
+        (lambda listed: listed, 'kd', 'a method that compares features alone, .* but got kd'),
     ],
 )
 def test_what_is_no_list_of_teachers_is_refused(teachers, change, method, said):

@@ -10,7 +10,7 @@ from mmrazor.registry import MODELS
 
 from mmfmkt.deploy.detector import deployed_config
 from mmfmkt.engine.add_hooks import add_distillation_hooks
-from mmfmkt.pairing.short_form import trained_architecture, write_out
+from mmfmkt.pairing.short_form import flow_settings, trained_architecture, write_out
 
 FLOW_METHODS = ('fmkt', 'fmkt-theta', 'ofmkt', 'ofmkt-theta')
 
@@ -69,6 +69,29 @@ def test_the_deployed_detector_of_a_short_form_is_known_without_its_teacher(meth
     images = batch_for('retinanet')[0]
     for own, other in zip(model.eval().architecture.extract_feat(images), deployed.eval().extract_feat(images)):
         assert torch.equal(own, other)
+
+
+VP = dict(type='mmrazor.VPODE')
+
+
+@pytest.mark.parametrize('method, place', [('fmkt', 'neck'), ('fmkt-logit', 'head')])
+def test_the_deployed_flow_has_the_settings_that_it_was_trained_with_unless_the_config_states_others(
+    method, place, tmp_path
+):
+    torch.save(DETECTORS.build(tiny('retinanet')).state_dict(), tmp_path / 'teacher.pth')
+    cfg = short_form(method, tmp_path, flow=dict(num_steps=8, schedule=VP))
+    cfg.model.teacher, cfg.model.teacher_ckpt = tiny('retinanet'), str(tmp_path / 'teacher.pth')
+    settings = flow_settings(write_out(cfg).model)
+    assert settings == {place: dict(num_steps=8, schedule=VP)}
+    meta = dict(flow_levels=[0, 1, 2, 3], flow_settings=settings)
+    torch.save(dict(state_dict=dict(weight=torch.zeros(1)), meta=meta), tmp_path / 'epoch_1.pth')
+
+    def deployed(**stated):
+        model = trained_architecture(short_form(method, tmp_path, flow=stated).model, str(tmp_path / 'epoch_1.pth'))
+        flow = model['neck' if place == 'neck' else 'bbox_head']['flow']
+        return flow['num_steps'], flow.get('schedule')
+
+    assert deployed() == (8, VP) and deployed(num_steps=2) == (2, VP)
 
 
 def test_weights_without_the_flow_that_the_variant_deploys_are_refused(tmp_path):

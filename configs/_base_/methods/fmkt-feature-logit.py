@@ -33,4 +33,5 @@ distiller = dict(
     ),
 )
 # box heads have vectors, and softmax logits
+for_students = dict(two_stage=dict(loss_logit=dict(metric=dict(_delete_=True, type='mmrazor.KLDivergence'))))
 flow_for_students = dict(two_stage=dict(meta_encoder=dict(type='mmrazor.MLPMetaEncoder')))

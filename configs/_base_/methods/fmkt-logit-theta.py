@@ -8,7 +8,9 @@ distiller = dict(
         _delete_=True, classifier=dict(type='mmrazor.EveryModuleInputs', source='bbox_head.retina_cls')
     ),
     connectors=dict(
-        flow=dict(type='mmrazor.FlowConnector', flow=dict(_base_.flow, levels=(0, 1, 2, 3, 4), shared=True))
+        flow=dict(
+            type='mmrazor.FlowConnector', flow=dict(_base_.flow, precision='auto', levels=(0, 1, 2, 3, 4), shared=True)
+        )
     ),
     distill_losses=dict(_delete_=True, loss_logit=dict(_base_.distiller.distill_losses.loss_logit, student_weight=1.0)),
     loss_forward_mappings=dict(

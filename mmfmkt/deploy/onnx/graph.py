@@ -12,6 +12,7 @@ from torch import Tensor
 from mmfmkt.deploy.detector import deployed_config, student_weights
 from mmfmkt.deploy.export import load_detector
 from mmfmkt.detectors.channels import image_channels
+from mmfmkt.models.flows.pyramid_flow import find_flows
 
 from .boxes import box_outputs
 from .metadata import metadata_of, write_metadata
@@ -62,6 +63,8 @@ def export_onnx(
         raise ValueError(f'`shape` must be a height and a width of at least 1, but got {tuple(shape)}')
     deployed = deployed_config(cfg, checkpoint)
     detector = load_detector(deployed.model, student_weights(checkpoint)[0])
+    for flow in find_flows(detector):
+        flow.precision = 'float32'  # there are operators that have no other in onnxruntime
     metadata = metadata_of(deployed, detector) if boxes else {}
     padding = getattr(detector.data_preprocessor, 'pad_size_divisor', 1)
     traced, other = draw_batches(shape, padding, image_channels(detector))

@@ -22,7 +22,7 @@ def metadata_of(cfg: Config, detector: BaseDetector) -> dict[str, Any]:
     - `classes`: names of the labels, or None if the config has none.
     - `size`: width and height that an image is resized to, or None; `keep_ratio`: whether it fits into them instead.
     - `pad`: then it is padded, at the right and at the bottom, with pixels of value `pad_value` to a width and height,
-      or not (None).
+      to a square ('square'), or not (None).
     - `mean`, `std`, three numbers each, in the order of the channels, which is 'bgr' or 'rgb' (`channels`): then it is
       normalised.
     - `divisor`: then it is padded with zeros to a multiple of this number.
@@ -31,21 +31,27 @@ def metadata_of(cfg: Config, detector: BaseDetector) -> dict[str, Any]:
         ValueError: if the test pipeline changes images in another way.
     """
     dataset = (cfg.get('test_dataloader') or {}).get('dataset') or {}
-    while 'dataset' in dataset and 'pipeline' not in dataset:
-        dataset = dataset['dataset']
-    found = dict(classes=class_names(dataset), size=None, keep_ratio=False, pad=None, pad_value=0)
+    while 'pipeline' not in dataset and (inner := dataset.get('dataset') or (dataset.get('datasets') or [None])[0]):
+        dataset = inner
+    if dataset and 'pipeline' not in dataset:
+        raise ValueError(
+            'the test data of a detector whose boxes are exported must have a `pipeline`, which says how images become '
+            f'inputs, but {dict(dataset)} has none'
+        )
+    found: dict[str, Any] = dict(classes=class_names(dataset), size=None, keep_ratio=False, pad=None, pad_value=0)
     for step in dataset.get('pipeline') or ():
         kind = str(step['type']).split('.')[-1]
         if kind == 'Resize' and step.get('scale') is not None:
             found.update(size=list(step['scale']), keep_ratio=step.get('keep_ratio', False))
-        elif kind == 'Pad' and step.get('size') is not None:
+        elif kind == 'Pad' and (step.get('size') is not None or step.get('pad_to_square')):
             value = step.get('pad_val', 0)
             value = value.get('img', 0) if isinstance(value, dict) else value
-            found.update(pad=list(step['size']), pad_value=value[0] if isinstance(value, Sequence) else value)
+            size = 'square' if step.get('pad_to_square') else list(step['size'])
+            found.update(pad=size, pad_value=value[0] if isinstance(value, Sequence) else value)
         elif kind not in NO_CHANGE:
             raise ValueError(
                 'the test pipeline of a detector whose boxes are exported must load, resize to a `scale` and pad to a '
-                f'`size` alone, but got {dict(step)}'
+                f'`size` or a square alone, but got {dict(step)}'
             )
     preprocessor = detector.data_preprocessor
     if getattr(preprocessor, '_enable_normalize', False):

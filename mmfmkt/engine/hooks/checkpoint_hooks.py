@@ -18,13 +18,14 @@ from mmfmkt.common.processes import unwrapped
 from mmfmkt.deploy.detector import DISTILLER
 from mmfmkt.models import FlowNeck
 from mmfmkt.models.flows.pyramid_flow import FLOW_LEVELS
+from mmfmkt.pairing.short_form import FLOW_SETTINGS, flow_settings
 
 
 @HOOKS.register_module()
 class SplitDistillerHook(Hook):
     """Moves the distiller's weights from the `state_dict` of a checkpoint to a key `distiller`; unpacks the logs.
 
-    `meta` gets the levels of the flow that the detector's neck has.
+    `meta` gets the levels of the flow that the detector's neck has, and the settings of flows that are deployed.
     """
 
     priority = 'VERY_LOW'
@@ -33,6 +34,8 @@ class SplitDistillerHook(Hook):
         neck = getattr(unwrapped(runner.model).architecture, 'neck', None)
         if isinstance(neck, FlowNeck):
             checkpoint['meta'][FLOW_LEVELS] = list(neck.flow.levels)
+        if settings := flow_settings(runner.cfg.get('model') or {}):
+            checkpoint['meta'][FLOW_SETTINGS] = settings
         weights = checkpoint['state_dict']
         checkpoint['distiller'] = {key: weights.pop(key) for key in list(weights) if key.startswith(DISTILLER)}
         checkpoint['message_hub'] = plain(checkpoint['message_hub'])

@@ -12,12 +12,15 @@ from mmengine.dist import get_rank, get_world_size
 from mmrazor.registry import DATASETS
 from torch.utils.data import DataLoader
 
+from mmfmkt.common.config_files import type_name
 from mmfmkt.common.datasets import DataSet
 from mmfmkt.common.files import IMAGES
 
 from .seeded_batches import SeededBatch
 from .seeding import derived_seed
 from .workers import start_worker
+
+KEEPING = dict(RandomCrop=dict(allow_negative_crop=True), FilterAnnotations=dict(keep_empty=False))
 
 
 @DATASETS.register_module()
@@ -26,7 +29,7 @@ class UnlabelledImages(BaseDataset):
 
     Args:
         data_root: the folder; images are found in its folders too.
-        pipeline: as that of a training; boxes may be loaded, there are none.
+        pipeline: as that of a training; boxes may be loaded, there are none, and no image is left out for that.
         others: further arguments of MMEngine's `BaseDataset`.
 
     Raises:
@@ -35,7 +38,7 @@ class UnlabelledImages(BaseDataset):
     """
 
     def __init__(self, data_root: str, pipeline: list, **others: Any) -> None:
-        super().__init__(data_root=data_root, pipeline=pipeline, **others)
+        super().__init__(data_root=data_root, pipeline=without_boxes(pipeline), **others)
 
     def load_data_list(self) -> list[dict]:
         folder = Path(self.data_root)
@@ -48,6 +51,16 @@ class UnlabelledImages(BaseDataset):
                 f'{folder}'
             )
         return [dict(img_path=str(file), img_id=number, instances=[]) for number, file in enumerate(files)]
+
+
+def without_boxes(step: Any) -> Any:
+    """A pipeline, or a part of it, whose transforms do not leave out images in which there is no box."""
+    if isinstance(step, (list, tuple)):
+        return [without_boxes(each) for each in step]
+    if not isinstance(step, dict):
+        return step
+    step = {key: without_boxes(value) for key, value in step.items()}
+    return {**step, **KEEPING.get(type_name(step), {})}
 
 
 class EndlessBatches:
