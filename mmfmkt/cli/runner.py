@@ -1,7 +1,8 @@
 """From a config to its runner."""
 
+from mmdet.registry import VISUALIZERS
 from mmengine.config import Config
-from mmengine.registry import RUNNERS, VISUALIZERS
+from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
 
 from mmfmkt.engine.distributed_cpu import prepare_distributed_cpu

@@ -2,12 +2,14 @@
 
 import pytest
 from commands import ROOT
+from mmdet.registry import VISUALIZERS
 from mmengine.config import Config, ConfigDict
 
 import mmfmkt
 from mmfmkt import Trained, distill, evaluate, export, train
 from mmfmkt.api import options
 from mmfmkt.cli.distill import distillation_config
+from mmfmkt.cli.runner import name_visualizer
 
 TEACHER = ROOT / 'configs/demo/retinanet_r34.py'
 AP = 'coco/bbox_mAP'
@@ -53,6 +55,15 @@ def test_every_name_is_there_and_another_is_not():
     assert all(hasattr(mmfmkt, name) for name in mmfmkt.__all__)
     with pytest.raises(AttributeError, match="no attribute 'distil'"):
         mmfmkt.distil  # noqa: B018
+
+
+def test_the_visualizer_of_a_second_run_has_a_name_of_its_own():
+    names = []
+    for _ in range(3):
+        cfg = Config(dict(visualizer=dict(type='DetLocalVisualizer', name='of_this_test')))
+        name_visualizer(cfg)
+        names.append(VISUALIZERS.build(cfg.visualizer).instance_name)
+    assert names == ['of_this_test', 'of_this_test_2', 'of_this_test_3']
 
 
 def test_every_further_teacher_is_in_the_config(student, named_teacher, tmp_path):

@@ -8,6 +8,7 @@ import torch
 from mmengine.config import Config
 from mmengine.hooks import Hook
 
+from mmfmkt.api import finish
 from mmfmkt.engine.add_hooks import make_resumable
 from mmfmkt.engine.checkpoint_files import INTERRUPTED, named_newest
 
@@ -96,6 +97,27 @@ def test_an_accumulation_of_gradients_is_ended_before_the_run(runner_of, tmp_pat
     with pytest.raises(SystemExit):
         runner_of('run', Told(0), **optimizer).train()
     assert torch.load(tmp_path / 'run' / INTERRUPTED)['meta']['iter'] == 2
+
+
+def test_a_thread_that_is_not_the_main_one_trains_without_the_signal(runner_of):
+    runner, handler = runner_of('run'), signal.getsignal(signal.SIGTERM)
+    thread = threading.Thread(target=runner.train)
+    thread.start()
+    thread.join()
+    assert runner.epoch == 2 and signal.getsignal(signal.SIGTERM) is handler
+
+
+class Fails(Hook):
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        raise RuntimeError('no memory')
+
+
+def test_a_training_from_python_that_fails_gives_the_signal_back(runner_of):
+    handler = signal.getsignal(signal.SIGTERM)
+    with pytest.raises(RuntimeError, match='no memory'):
+        finish(runner_of('run', Fails()))
+    assert signal.getsignal(signal.SIGTERM) is handler
+    assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 
 def test_sigterm_is_only_taken_in_training(runner_of):
