@@ -4,6 +4,7 @@ from mmdet.registry import VISUALIZERS
 from mmengine.config import Config
 from mmengine.registry import RUNNERS
 from mmengine.runner import Runner
+from mmengine.utils import ManagerMeta
 
 from mmfmkt.engine.distributed_cpu import prepare_distributed_cpu
 
@@ -23,7 +24,8 @@ def name_visualizer(cfg: Config) -> None:
     settings = cfg.get('visualizer')
     if not isinstance(settings, dict) or not settings.get('name'):
         return
-    kind, name, number = VISUALIZERS.get(settings['type']), settings['name'], 1
-    while kind is not None and kind.check_instance_created(settings['name']):
+    kind, name, number = settings.get('type'), settings['name'], 1
+    kind = VISUALIZERS.get(kind) if isinstance(kind, str) else kind  # pure Python configs have classes
+    while isinstance(kind, ManagerMeta) and kind.check_instance_created(settings['name']):
         number += 1
         settings['name'] = f'{name}_{number}'

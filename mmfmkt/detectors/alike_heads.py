@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from mmengine.model import BaseModel
-from torch import nn
+from torch import Tensor, nn
 
 from .comparable_heads import name_of
 
@@ -20,6 +22,8 @@ MEANING = (
     'point_base_scale',
 )
 
+SAID_TWICE = ('octave_base_scale', 'scales_per_octave')  # by the scales of anchors
+
 
 def why_not_alike(own: nn.Module | None, other: nn.Module | None) -> str | None:
     """Why two heads differ in their type, in a weight, or in the meaning of a box; None if they are alike."""
@@ -30,15 +34,22 @@ def why_not_alike(own: nn.Module | None, other: nn.Module | None) -> str | None:
         if shapes.get(key) != others.get(key):
             return f'{key} of one is {shapes.get(key)}, of the other {others.get(key)}'
     for name in MEANING:
-        mine, its = (described(getattr(head, name, None)) for head in (own, other))
+        mine, its = (plain(getattr(head, name, None)) for head in (own, other))
         if mine != its:
             return f'`{name}` of one is {mine}, of the other {its}'
     return None
 
 
-def described(setting: object) -> str:
-    """A setting, or a part that is no module: its type and its settings."""
-    return f'{type(setting).__name__}({vars(setting)})' if hasattr(setting, '__dict__') else repr(setting)
+def plain(setting: Any) -> Any:
+    """A setting, or the type and the settings of a part that is no module, which are equal if they mean the same."""
+    if isinstance(setting, (list, tuple)):
+        return [plain(each) for each in setting]
+    if isinstance(setting, Tensor):
+        return [round(number, 4) for number in setting.double().flatten().tolist()]
+    if hasattr(setting, '__dict__'):
+        settings = {name: plain(value) for name, value in vars(setting).items() if name not in SAID_TWICE}
+        return type(setting).__name__, settings
+    return setting
 
 
 def why_it_masks(detector: BaseModel) -> str | None:

@@ -3,6 +3,7 @@
 import pytest
 from commands import ROOT
 from mmdet.registry import VISUALIZERS
+from mmdet.visualization import DetLocalVisualizer
 from mmengine.config import Config, ConfigDict
 
 import mmfmkt
@@ -59,8 +60,8 @@ def test_every_name_is_there_and_another_is_not():
 
 def test_the_visualizer_of_a_second_run_has_a_name_of_its_own():
     names = []
-    for _ in range(3):
-        cfg = Config(dict(visualizer=dict(type='DetLocalVisualizer', name='of_this_test')))
+    for kind in ('DetLocalVisualizer', DetLocalVisualizer, 'mmdet.DetLocalVisualizer'):
+        cfg = Config(dict(visualizer=dict(type=kind, name='of_this_test')))
         name_visualizer(cfg)
         names.append(VISUALIZERS.build(cfg.visualizer).instance_name)
     assert names == ['of_this_test', 'of_this_test_2', 'of_this_test_3']

@@ -20,12 +20,30 @@ def test_a_head_is_like_one_of_the_same_settings(family):
     assert why_not_alike(head(family), head(family)) is None
 
 
+def test_settings_that_are_written_otherwise_and_mean_the_same_are_alike():
+    coder = dict(target_means=(0, 0, 0, 0), target_stds=(1, 1, 1, 1))
+    anchors = dict(octave_base_scale=None, scales_per_octave=None, scales=[4 * 2 ** (k / 3) for k in range(3)])
+    assert why_not_alike(head('retinanet'), head('retinanet', bbox_coder=coder, anchor_generator=anchors)) is None
+
+
 @pytest.mark.parametrize(
     'family, changes, reason',
     [
-        ('retinanet', dict(bbox_coder=dict(target_stds=[0.1, 0.1, 0.2, 0.2])), '`bbox_coder` of one is Delta'),
-        ('retinanet', dict(anchor_generator=dict(octave_base_scale=2)), '`prior_generator` of one is AnchorGenerator'),
-        ('retinanet', dict(anchor_generator=dict(strides=[4, 8, 16, 32, 64])), '`prior_generator` of one is Anchor'),
+        (
+            'retinanet',
+            dict(bbox_coder=dict(target_stds=[0.1, 0.1, 0.2, 0.2])),
+            "`bbox_coder` of one is \\('DeltaXYWHBBoxCoder'",
+        ),
+        (
+            'retinanet',
+            dict(anchor_generator=dict(octave_base_scale=2)),
+            "`prior_generator` of one is \\('AnchorGenerator'",
+        ),
+        (
+            'retinanet',
+            dict(anchor_generator=dict(strides=[4, 8, 16, 32, 64])),
+            "`prior_generator` of one is \\('AnchorGenerator'",
+        ),
         ('fcos', dict(norm_on_bbox=True), '`norm_on_bbox` of one is False, of the other True'),
         ('retinanet', dict(num_classes=3), r'retina_cls.weight of one is \(90, 16, 3, 3\), of the other \(27, 16'),
     ],

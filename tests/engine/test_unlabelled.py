@@ -39,7 +39,8 @@ def dataset(folder):
 def test_transforms_that_leave_out_images_without_boxes_keep_them(images):
     crop = dict(type='RandomCrop', crop_size=(32, 32), allow_negative_crop=False)
     choice = dict(type='RandomChoice', transforms=[[crop, dict(type='FilterAnnotations', keep_empty=True)]])
-    config = dict(dataset(images), pipeline=[*PIPELINE[:2], choice, PIPELINE[2]], max_refetch=0)
+    sizes = [dict(type='Resize', scale=(64, 64)), dict(type='RandomChoiceResize', scales=[(64, 64)])]
+    config = dict(dataset(images), pipeline=[*PIPELINE[:2], *sizes, choice, PIPELINE[2]], max_refetch=0)
     assert [each['inputs'].shape[1:] for each in DATASETS.build(config)] == [(32, 32)] * 3
 
 

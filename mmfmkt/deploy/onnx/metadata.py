@@ -43,11 +43,10 @@ def metadata_of(cfg: Config, detector: BaseDetector) -> dict[str, Any]:
         kind = str(step['type']).split('.')[-1]
         if kind == 'Resize' and step.get('scale') is not None:
             found.update(size=list(step['scale']), keep_ratio=step.get('keep_ratio', False))
-        elif kind == 'Pad' and (step.get('size') is not None or step.get('pad_to_square')):
+        elif kind == 'Pad' and padded_to(step) is not None:
             value = step.get('pad_val', 0)
             value = value.get('img', 0) if isinstance(value, dict) else value
-            size = 'square' if step.get('pad_to_square') else list(step['size'])
-            found.update(pad=size, pad_value=value[0] if isinstance(value, Sequence) else value)
+            found.update(pad=padded_to(step), pad_value=value[0] if isinstance(value, Sequence) else value)
         elif kind not in NO_CHANGE:
             raise ValueError(
                 'the test pipeline of a detector whose boxes are exported must load, resize to a `scale` and pad to a '
@@ -61,6 +60,13 @@ def metadata_of(cfg: Config, detector: BaseDetector) -> dict[str, Any]:
     channels = 'rgb' if getattr(preprocessor, '_channel_conversion', False) else 'bgr'
     divisor = getattr(preprocessor, 'pad_size_divisor', 1)
     return dict(found, mean=mean, std=std, channels=channels, divisor=divisor)
+
+
+def padded_to(step: dict) -> list[int] | str | None:
+    """The width and height that a `Pad` makes, or 'square'; None if it pads in another way."""
+    if step.get('pad_to_square') and not step.get('size_divisor'):
+        return 'square'
+    return list(step['size']) if step.get('size') is not None else None
 
 
 def class_names(dataset: dict) -> list[str] | None:

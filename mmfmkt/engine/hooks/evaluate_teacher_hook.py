@@ -61,9 +61,9 @@ def tolerant(metric: BaseMetric) -> BaseMetric:
 
     def compute_metrics(results: list) -> dict:
         try:
-            return metric.compute_metrics(results)
+            return type(metric).compute_metrics(trial, results)
         except KeyError as error:
-            return {'reason': str(error.args[0])}
+            return {f'{type(metric).__name__} lacks': str(error.args[0])}
 
     trial.compute_metrics = compute_metrics
     return trial

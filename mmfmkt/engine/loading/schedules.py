@@ -6,7 +6,7 @@ from mmengine.optim import _ParamScheduler
 from mmengine.runner import Runner
 
 # attributes of MMEngine's schedulers that count iterations
-COUNTS = ('begin', 'end', 'last_step', '_global_step', 'T_max', 'step_size')
+COUNTS = ('begin', 'end', 'last_step', '_global_step', 'T_max', 'step_size', 'total_steps')
 LISTS = ('periods', 'cumulative_periods')
 ENDLESS = int(1e9)  # MMEngine's
 
@@ -30,6 +30,7 @@ def stretch_schedules(runner: Runner, ratio: float) -> None:
 
 def stretch(scheduler: _ParamScheduler, ratio: float) -> None:
     """Multiply everything in a schedule that counts iterations."""
+    shorter = scheduler.end - scheduler.begin - getattr(scheduler, 'total_iters', 0)
     for name, value in vars(scheduler).items():
         if name in COUNTS and value < ENDLESS:
             setattr(scheduler, name, round(value * ratio))
@@ -37,5 +38,8 @@ def stretch(scheduler: _ParamScheduler, ratio: float) -> None:
             setattr(scheduler, name, [round(count * ratio) for count in value])
         elif name == 'milestones':
             scheduler.milestones = type(value)({round(step * ratio): times for step, times in value.items()})
-    if hasattr(scheduler, 'total_iters'):
-        scheduler.total_iters = scheduler.end - scheduler.begin - 1
+        elif name == '_schedule_phases':  # each ends before an iteration
+            for phase in value:
+                phase['end_step'] = (phase['end_step'] + 1) * ratio - 1
+    if hasattr(scheduler, 'total_iters'):  # as many fewer as before
+        scheduler.total_iters = scheduler.end - scheduler.begin - shorter

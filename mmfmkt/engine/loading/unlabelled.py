@@ -56,7 +56,7 @@ class UnlabelledImages(BaseDataset):
 def without_boxes(step: Any) -> Any:
     """A pipeline, or a part of it, whose transforms do not leave out images in which there is no box."""
     if isinstance(step, (list, tuple)):
-        return [without_boxes(each) for each in step]
+        return type(step)(without_boxes(each) for each in step)  # a size is a tuple
     if not isinstance(step, dict):
         return step
     step = {key: without_boxes(value) for key, value in step.items()}

@@ -15,6 +15,7 @@ from .run import Run
 from .statistics import Difference, paired_difference, recovered
 
 Row = dict
+Key = tuple[str, int]
 
 
 MEASURED = ('figures', 'inference', 'training', 'curve', 'machine', 'cost')  # of a row; the rest says of what
@@ -28,12 +29,31 @@ def row_of(run: Run, costs: Costs) -> Row:
 
 
 def write_results(runs: Sequence[Run], costs: Costs, file: Path) -> None:
-    """Write the rows of the runs that are finished, and keep what the file has of others, as with further seeds."""
-    rows = {(run.name, run.seed): row_of(run, costs) for run in runs if run.finished}
-    of_file = {(row['run'], row['seed']): row for row in read_rows(file)} if file.exists() else {}
-    options = {(run.name, run.seed): run.options for run in runs}
-    kept = {key: row for key, row in of_file.items() if options.get(key, row['options']) == row['options']}
-    write_whole(file, ''.join(json.dumps(row) + '\n' for row in {**kept, **rows}.values()))
+    """Write the rows of the runs that are finished, and keep those of others like them, as of further seeds."""
+    runs_by_name = {run.name: run for run in runs}
+    rows = {
+        key: row
+        for key, row in rows_of(file).items()
+        if key[0] not in runs_by_name or not differences(runs_by_name[key[0]], row)
+    }
+    write_rows({**rows, **{(run.name, run.seed): row_of(run, costs) for run in runs if run.finished}}, file)
+
+
+def add_results(runs: Sequence[Run], costs: Costs, file: Path) -> None:
+    """Write the rows of the runs that are finished and that the file lacks, as it does while a study is under way."""
+    rows = rows_of(file)
+    lacking = {(run.name, run.seed): run for run in runs if (run.name, run.seed) not in rows and run.finished}
+    if lacking:
+        write_rows({**rows, **{key: row_of(run, costs) for key, run in lacking.items()}}, file)
+
+
+def write_rows(rows: dict[Key, Row], file: Path) -> None:
+    write_whole(file, ''.join(json.dumps(row) + '\n' for row in rows.values()))
+
+
+def rows_of(file: Path) -> dict[Key, Row]:
+    """Name and seed of a run -> its row; none if there is no file."""
+    return {(row['run'], row['seed']): row for row in read_rows(file)} if file.exists() else {}
 
 
 def differences(run: Run, row: Row) -> list[str]:
@@ -57,7 +77,7 @@ def take_rows(runs: Iterable[Run], file: Path) -> None:
     """
     if not file.exists():
         raise FileNotFoundError(f'--rows must be a file of rows, results.jsonl of a study, but {file} is not there')
-    rows = {(row['run'], row['seed']): row for row in read_rows(file)}
+    rows = rows_of(file)
     for run in runs:
         row = rows.get((run.name, run.seed))
         if not row or run.row_file.exists():

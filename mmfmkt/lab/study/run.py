@@ -149,8 +149,10 @@ class Run:
     @property
     def finished(self) -> bool:
         """Are there figures, from here or from elsewhere, and not of an older checkpoint than there is?"""
-        row, checkpoint = self.row_file, Path(self.checkpoint)
-        return row.exists() and (not checkpoint.exists() or row.stat().st_mtime >= checkpoint.stat().st_mtime)
+        if not self.row_file.exists():
+            return False
+        checkpoint = Path(self.checkpoint)
+        return not checkpoint.exists() or self.row_file.stat().st_mtime >= checkpoint.stat().st_mtime
 
     def row(self) -> dict:
         return json.loads(self.row_file.read_text())

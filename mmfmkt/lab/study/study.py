@@ -6,11 +6,11 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from .costs import ROUNDS, Costs, known_costs, measure_costs
+from .costs import ROUNDS, known_costs, measure_costs
 from .data import CocoFolder, check_data, own_data
 from .plan import Study, method_of
 from .report import write_report
-from .results import Results, take_rows, write_results
+from .results import Results, add_results, take_rows, write_results
 from .run import Run
 from .study_file import read_study
 from .workers import Place, do_all, places
@@ -30,7 +30,8 @@ def run_study(args: argparse.Namespace) -> Path:
     about = args.seeds, chosen_data(args), args.cfg_options, train_teachers, args.gpus_per_run
     study = read_study(args.study, out, *about)
     if args.report_only:
-        return write_all(study, out, known_costs(costs_file(out)))[1]
+        add_results(study.all_runs(), known_costs(costs_file(out)), rows_file(out))
+        return report_on(study, out)[1]
     if (out / 'configs').exists() and not args.resume:
         raise ValueError(f'{out} has runs already; go on with them with --resume, or choose another folder with --out')
     rows = Path(args.rows) if args.rows else None
@@ -83,21 +84,20 @@ def do_study(
         write_results(runs, known_costs(costs_file(out)), rows_file(out))
     if failed and not any(run.finished for run in runs):
         raise failed
-    written = write_all(study, out, measure_costs(study, costs_file(out), rounds))
+    write_results(runs, measure_costs(study, costs_file(out), rounds), rows_file(out))
+    written = report_on(study, out)
     if failed:
         raise failed
     return written
 
 
-def write_all(study: Study, out: Path, costs: Costs) -> tuple[Results, Path]:
-    """Write rows and report of what is there, and return both.
+def report_on(study: Study, out: Path) -> tuple[Results, Path]:
+    """Write the report of the rows that are there, and return both.
 
     Raises:
-        FileNotFoundError: if there is nothing.
+        FileNotFoundError: if there is none.
     """
-    write_results(study.all_runs(), costs, rows_file(out))
-    results = Results.read(rows_file(out), study.plain)
-    if not results.rows:
+    if not rows_file(out).exists() or not (results := Results.read(rows_file(out), study.plain)).rows:
         raise FileNotFoundError(f'{out} must have rows for a report, but no run is finished')
     return results, write_report(study, results, out)
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from mmfmkt.lab.study.data import CocoFolder
-from mmfmkt.lab.study.results import read_rows, take_rows, write_results
+from mmfmkt.lab.study.results import add_results, read_rows, take_rows, write_results
 from mmfmkt.lab.study.run import Run
 
 COSTS = {'fmkt': dict(time=2.0, memory=1.2)}
@@ -79,6 +79,15 @@ def test_rows_of_other_seeds_and_runs_stay_and_those_of_other_options_go(run, fi
     write_results([measure(run), measure(replace(run, name='pkd'), 34.0)], {}, file)
     write_results([measure(replace(run, seed=1), 36.0)], {}, file)
     assert aps(file) == {('fmkt', 0): 35.0, ('pkd', 0): 34.0, ('fmkt', 1): 36.0}
-    changed = replace(run, name='pkd', options={}, out=run.out / 'changed')
+    changed = replace(run, name='pkd', seed=1, options={}, out=run.out / 'changed')
     write_results([run, changed], {}, file)
     assert aps(file) == {('fmkt', 0): 35.0, ('fmkt', 1): 36.0}
+
+
+def test_a_report_adds_rows_that_are_lacking_and_changes_none(run, file):
+    write_results([measure(run)], {}, file)
+    add_results([replace(run, options={}), measure(replace(run, seed=1), 36.0)], {}, file)
+    assert [row['options'] for row in read_rows(file)] == [run.options] * 2 and aps(file)['fmkt', 1] == 36.0
+    before = file.stat().st_mtime_ns
+    add_results([replace(run, data=CocoFolder(file.parent / 'nowhere'), seed=seed) for seed in (1, 2)], {}, file)
+    assert file.stat().st_mtime_ns == before
