@@ -22,12 +22,12 @@ def detector():
 def test_images_are_channels_last_while_training_and_have_their_values(detector):
     batch = dict(inputs=[torch.randint(256, (3, 64, 64), dtype=torch.uint8)] * 2)
     expected, hook = detector.data_preprocessor(batch)['inputs'], ChannelsLastHook()
-    hook.before_train(SimpleNamespace(model=detector))
+    hook.before_train(SimpleNamespace(cfg={}, model=detector))
     images = detector.data_preprocessor(batch)['inputs']
     assert images.is_contiguous(memory_format=torch.channels_last) and not images.is_contiguous()
     assert torch.equal(images, expected)
     assert all(level.is_contiguous(memory_format=torch.channels_last) for level in detector.extract_feat(images))
-    hook.after_train(SimpleNamespace(model=detector))
+    hook.after_train(SimpleNamespace(cfg={}, model=detector))
     assert detector.data_preprocessor(batch)['inputs'].is_contiguous()
 
 

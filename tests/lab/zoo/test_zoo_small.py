@@ -59,7 +59,7 @@ def test_a_small_version_of_every_pair_trains_predicts_and_is_exported(method, p
     assert 'pred_instances' in model.eval()(*batch, mode='predict')[0]
     checkpoint = dict(state_dict=model.state_dict(), meta={}, message_hub={})
     if not plain:
-        SplitDistillerHook().before_save_checkpoint(SimpleNamespace(model=model), checkpoint)
+        SplitDistillerHook().before_save_checkpoint(SimpleNamespace(cfg={}, model=model), checkpoint)
     torch.save(checkpoint, tmp_path / 'epoch_1.pth')
     export_student(cfg, str(tmp_path / 'epoch_1.pth'), str(tmp_path / 'student.pth'))
     if not read_method(method).deploys_flow:
