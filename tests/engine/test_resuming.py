@@ -167,6 +167,7 @@ def test_a_run_that_goes_on_with_another_batch_size_is_at_the_same_point_of_its_
 
 
 SCHEDULES = [
+    dict(type='OneCycleLR', eta_max=0.02, total_steps=2, convert_to_iter_based=True),
     dict(type='CosineAnnealingLR', T_max=2, end=2, convert_to_iter_based=True),
     dict(type='MultiStepLR', milestones=[1], end=2, convert_to_iter_based=True),
     dict(type='PolyLR', end=2, convert_to_iter_based=True),
