@@ -144,7 +144,7 @@ def test_settings_that_read_a_head_are_refused(timm, pair, settings, said):
 
 
 def test_an_auxiliary_head_has_no_start(timm, pair):
-    with pytest.raises(ValueError, match="weights do not fit into the student's RetinaHead: none"):
+    with pytest.raises(ValueError, match="must be like the student's, but one is a RetinaHead, the other none"):
         pair(VIT, auxiliary_head=True)
 
 
