@@ -123,7 +123,8 @@ def do_all(runs: Sequence[Run], free: Sequence[Place]) -> None:
     for place in free:
         available.put(place)
     stopping = threading.Event()
-    with Progress(sum(run.length for run in runs), sum(run.length for run in runs if done(run))) as progress:
+    shares = {run.id: run.length * (MEASURING if run.trained and not done(run) else 1) for run in runs}
+    with Progress(sum(shares.values()), sum(shares[run.id] for run in runs if done(run))) as progress:
 
         def do(run: Run) -> None:
             place = available.get()
@@ -134,7 +135,9 @@ def do_all(runs: Sequence[Run], free: Sequence[Place]) -> None:
                     with claimed(run) as mine:
                         if mine and run.ready and not done(run):  # since it was looked at
                             progress.follow(
-                                f'{run.title}, seed {run.seed}', run.length, interruptible(work(run, place), stopping)
+                                f'{run.title}, seed {run.seed}',
+                                shares[run.id],
+                                interruptible(work(run, place), stopping),
                             )
                             return
                     time.sleep(SECONDS_BETWEEN_LOOKS)

@@ -5,6 +5,7 @@ from unittest.mock import Mock
 
 import pytest
 
+from mmfmkt.common.progress import Progress
 from mmfmkt.lab.study import workers
 from mmfmkt.lab.study.workers import Place, claimed, do_all, places
 
@@ -67,6 +68,14 @@ def test_a_teacher_that_was_trained_elsewhere_is_trained_again_where_a_student_n
     needed, unneeded = make('needed', finished=True), make('unneeded', finished=True)
     do_all([needed, unneeded, make('student', needed), make('old', unneeded, finished=True)], [Place(1)])
     assert done == ['needed', 'student']
+
+
+def test_a_teacher_that_has_only_to_be_measured_is_a_small_part_of_the_work(make, done, monkeypatch):
+    works = []
+    monkeypatch.setattr(workers, 'Progress', lambda *about: works.append(about) or Progress(*about))
+    old, given, new = make('old', finished=True), make('given', trained=True, length=20), make('new', length=10)
+    do_all([old, given, new], [Place(1)])
+    assert works == [(1 + 20 * workers.MEASURING + 10, 1)]
 
 
 def test_a_run_that_fails_stops_no_other_but_those_that_it_should_teach(make, done):
