@@ -3,7 +3,6 @@
 import argparse
 
 from mmengine.config import Config
-from mmengine.dist import is_main_process
 from mmengine.runner import Runner
 from torch import Tensor
 
@@ -75,8 +74,7 @@ def build_training_runner(cfg: Config, args: argparse.Namespace) -> Runner:
     make_resumable(cfg)
     runner = build_runner(cfg)
     runner.cfg.update(written)  # who starts the config that a run leaves wants another run, and not this checkpoint
-    if is_main_process():
-        runner.dump_config()
+    runner.dump_config()
     check_agreement(resumed)
     parts = checked_data(runner, 'train', 'val', rehearsal=args.rehearsal)
     check_evaluation(runner)

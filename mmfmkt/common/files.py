@@ -18,11 +18,15 @@ def project_folder(name: str) -> Path:
 def write_whole(file: Path, content: str | bytes) -> None:
     """Write a file that is whole or as it was before, whatever happens meanwhile, a loss of power too."""
     file.parent.mkdir(parents=True, exist_ok=True)
-    # other processes may write the same file at the same moment
-    unfinished = file.with_name(f'{file.name}.{os.getpid()}{UNFINISHED}')
+    unfinished = while_written(file)
     with unfinished.open('wb') as stream:
         stream.write(content.encode() if isinstance(content, str) else content)
     finish(unfinished, file)
+
+
+def while_written(file: Path) -> Path:
+    """The name of a file until it is whole; other processes, which may write it at the same moment, have another."""
+    return file.with_name(f'{file.name}.{os.getpid()}{UNFINISHED}')
 
 
 def finish(unfinished: Path, file: Path) -> None:

@@ -50,7 +50,7 @@ def deployed_config(cfg: Config, checkpoint: str | None = None) -> Config:
 
     Args:
         cfg: config of a run.
-        checkpoint: a checkpoint of that run, from which the levels of a short form's flow are read.
+        checkpoint: a checkpoint of that run, from which levels and settings of a short form's flow are read.
     """
     cfg = copy.deepcopy(cfg)
     distilled = is_short(cfg) or is_distillation(cfg)

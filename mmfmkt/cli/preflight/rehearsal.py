@@ -15,7 +15,7 @@ from mmengine.runner import Runner
 from mmengine.structures import InstanceData
 
 from mmfmkt.cli.start import message
-from mmfmkt.common.datasets import DataSet
+from mmfmkt.common.datasets import DataSet, uncut
 from mmfmkt.common.processes import unwrapped
 from mmfmkt.detectors.channels import image_channels
 from mmfmkt.engine.hooks import UnlabelledHook
@@ -113,8 +113,7 @@ def try_evaluation(runner: Runner, parts: Sequence[Part], evaluator: Evaluator) 
 
 def with_own_pipelines(dataset: DataSet) -> DataSet:
     """The same data set with copies of its transforms, inside any wrapper: some keep the images that they have seen."""
-    if '_dataset' in vars(dataset):  # of the first batches alone, MMEngine's `num_batch_per_epoch`
-        return with_own_pipelines(vars(dataset)['_dataset'])
+    dataset = uncut(dataset)
     trial = copy.copy(dataset)
     for name, inner in list(vars(dataset).items()):
         if name == 'pipeline':

@@ -27,8 +27,9 @@ def run_study(args: argparse.Namespace) -> Path:
     """
     out = Path(args.out or Path('work_dirs') / Path(args.study).stem).absolute()
     train_teachers = args.train_teachers or bool(args.data)  # a checkpoint of the file is one of other data
-    about = args.seeds, chosen_data(args), args.cfg_options, train_teachers, args.gpus_per_run
-    study = read_study(args.study, out, *about)
+    study = read_study(
+        args.study, out, args.seeds, chosen_data(args), args.cfg_options, train_teachers, processes=args.gpus_per_run
+    )
     if args.report_only:
         add_results(study.all_runs(), known_costs(costs_file(out)), rows_file(out))
         return report_on(study, out)[1]

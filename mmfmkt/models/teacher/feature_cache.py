@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
-from mmfmkt.common.files import UNFINISHED, finish
+from mmfmkt.common.files import finish, while_written
 
 GB = 10**9
 
@@ -48,9 +47,7 @@ class FeatureCache:
         """Keep the pyramid of each image of a batch, in the precision in which the teacher has computed it."""
         for number, file in enumerate(files):
             if self.bytes < self.max_bytes and not file.exists():
-                unfinished = file.with_name(
-                    f'{file.name}.{os.getpid()}{UNFINISHED}'
-                )  # other processes may write it too
+                unfinished = while_written(file)
                 torch.save(
                     [level[number : number + 1].to(dtype or level.dtype, copy=True).cpu() for level in pyramid],
                     unfinished,

@@ -139,19 +139,10 @@ class FPNWithNormBeforeConv(FPN):
         self.last = nn.Sequential(nn.Conv2d(4, 8, 1), nn.BatchNorm2d(4))
 
 
-def test_norms_that_cannot_be_folded_are_left(theta, batch):
-    theta.teacher.neck.type = 'FPNWithNormBeforeConv'
-    torch.save(DETECTORS.build(theta.teacher).state_dict(), theta.teacher_ckpt)
-    model = build(theta, precision='float32')
-    expected = features(model, batch)
-    model.loss(*batch)
-    assert not model.teacher.running.fold_bn
-    assert all(map(torch.equal, features(model, batch), expected))
-
-
-def test_batch_norms_that_share_a_convolution_are_not_folded(theta, batch):
-    """Nothing can be told from the order of the modules: here two norms follow one convolution."""
-    theta.teacher.neck.type = 'FPNWithTwoNorms'
+@pytest.mark.parametrize('neck', ['FPNWithNormBeforeConv', 'FPNWithTwoNorms'])
+def test_batch_norms_that_share_a_convolution_or_fit_none_are_not_folded(theta, batch, neck):
+    """Nothing can be told from the order of the modules: here two norms follow one convolution, or one of others."""
+    theta.teacher.neck.type = neck
     torch.save(DETECTORS.build(theta.teacher).state_dict(), theta.teacher_ckpt)
     model = build(theta, precision='float32')
     expected = features(model, batch)
