@@ -5,13 +5,15 @@ MMDetection have forks that are maintained, under the same import names. Nothing
 """
 
 import functools
+import importlib
 import inspect
 import os
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from importlib.metadata import PackageNotFoundError, version
+from pickle import UnpicklingError
 from typing import Any
 
 import numpy as np
@@ -33,6 +35,23 @@ def check_stack() -> None:
             f'{", ".join(forks)} are installed; make a new environment with one of them: tools/setup_env.sh '
             '--stack openmmlab, or --stack onedl'
         )
+
+
+def check_operators() -> None:
+    """Refuse MMCV without its compiled operators, which every detector needs, before MMDetection falls over them.
+
+    Raises:
+        ImportError: if they are missing, or were compiled for another PyTorch.
+    """
+    try:
+        importlib.import_module('mmcv._ext')
+    except ImportError as error:
+        mmcv = next((f'{name}=={version(name)}' for name in ('mmcv', FORKS['mmcv']) if is_installed(name)), 'mmcv')
+        raise ImportError(
+            f"MMCV's operators must be compiled for PyTorch {torch.__version__}, which is installed, but they cannot "
+            f'be loaded ({error}); compile them anew: MMCV_WITH_OPS=1 pip install --no-cache-dir --force-reinstall '
+            f'--no-deps --no-build-isolation {mmcv}'
+        ) from error
 
 
 def is_installed(distribution: str) -> bool:
@@ -84,36 +103,64 @@ def make_mmrazor_importable() -> None:
 
 
 def allow_mmengine_checkpoints() -> None:
-    """Let `torch.load(weights_only=True)` read what MMEngine's runner writes next to the weights.
+    """Read checkpoints with `weights_only`, and let it read what MMEngine's runner writes next to the weights.
 
-    A resumable checkpoint holds the logged history (`HistoryBuffer`s of NumPy arrays). These types are allowed by
-    name; `weights_only` stays on, because a checkpoint from elsewhere is untrusted. It is also turned on where it is
-    not PyTorch's default: before 2.6, and for addresses. To load a trusted file that is refused, a user sets
-    PyTorch's own variable for that.
+    A resumable checkpoint holds the logged history (`HistoryBuffer`s of NumPy arrays). What these consist of is allowed
+    by name; `weights_only` stays on, because a checkpoint from elsewhere is untrusted. NumPy 1 and 2 have other names
+    for the same two functions, and a checkpoint may be of either. `getattr` itself must not be allowed, because it
+    leads from any function to everything else: in its place stands one that knows a history's own methods only.
     """
-    if 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD' not in os.environ:
-        os.environ.setdefault('TORCH_FORCE_WEIGHTS_ONLY_LOAD', '1')
     from mmengine.logging.history_buffer import HistoryBuffer
     from mmengine.runner import checkpoint
 
+    def method_of_history(owner: Any, name: str) -> Any:
+        if owner is not HistoryBuffer or name not in ('min', 'max', 'mean', 'current'):
+            raise UnpicklingError(f'only methods of a HistoryBuffer may be looked up, but got {owner!r} and {name!r}')
+        return getattr(owner, name)
+
     core = np._core if hasattr(np, '_core') else np.core
     dtypes = [type(np.dtype(name)) for name in ('float64', 'float32', 'int64', 'int32', 'uint32', 'bool')]
-    torch.serialization.add_safe_globals(
-        [
-            HistoryBuffer,
-            core.multiarray._reconstruct,
-            core.multiarray.scalar,
-            np.ndarray,
-            np.dtype,
-            getattr,
-            slice,
-            *dtypes,
-        ]
-    )
-    if hasattr(
-        checkpoint, 'get_torch_safe_globals'
-    ):  # the fork allows the same for each file, and forbids it after that
-        checkpoint.get_torch_safe_globals = list
+    functions = [under_name('builtins', 'getattr', method_of_history)]
+    for function in (core.multiarray._reconstruct, core.multiarray.scalar):
+        for module in ('numpy.core.multiarray', 'numpy._core.multiarray'):
+            functions.append(under_name(module, function.__name__, function))
+    torch.serialization.add_safe_globals([HistoryBuffer, np.ndarray, np.dtype, slice, *dtypes, *functions])
+    if hasattr(checkpoint, 'get_torch_safe_globals'):
+        checkpoint.get_torch_safe_globals = list  # the fork allows a list of its own for each file, `getattr` included
+    load = checkpoint.CheckpointLoader.load_checkpoint
+
+    def load_weights_only(cls: type, *args: Any, **kwargs: Any) -> Any:
+        with weights_only():
+            return load(*args, **kwargs)
+
+    checkpoint.CheckpointLoader.load_checkpoint = classmethod(load_weights_only)
+
+
+def under_name(module: str, name: str, function: Callable) -> Callable:
+    """A function that pickles ask for by another name; PyTorch goes by what a function says that it is called."""
+
+    def renamed(*args: Any) -> Any:
+        return function(*args)
+
+    renamed.__module__, renamed.__name__, renamed.__qualname__ = module, name, name
+    return renamed
+
+
+@contextmanager
+def weights_only() -> Iterator[None]:
+    """PyTorch executes nothing of a file meanwhile, unless the user has set its own variable for files to be trusted.
+
+    This is not its default everywhere: before 2.6 it is not, and for addresses MMEngine asks for the opposite.
+    """
+    force = 'TORCH_FORCE_WEIGHTS_ONLY_LOAD'
+    if force in os.environ or 'TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD' in os.environ:
+        yield
+        return
+    os.environ[force] = '1'
+    try:
+        yield
+    finally:
+        os.environ.pop(force, None)
 
 
 def install_nothing() -> None:
@@ -163,6 +210,7 @@ def tracing_exporter() -> dict[str, Any]:
 def apply() -> None:
     """Apply everything, once."""
     check_stack()
+    check_operators()
     silence_remarks()
     allow_mmengine_checkpoints()
     install_nothing()

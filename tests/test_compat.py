@@ -1,11 +1,16 @@
 import os
+import re
+import struct
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from mmengine.logging.history_buffer import HistoryBuffer
+from mmengine.runner import CheckpointLoader
 from mmrazor.registry import MODELS
 
 from mmfmkt import compat
@@ -40,6 +45,66 @@ def test_a_checkpoint_that_would_run_code_is_refused_and_runs_nothing(tmp_path):
     with pytest.raises(Exception, match='Weights only load failed'):
         torch.load(tmp_path / 'checkpoint.pth', weights_only=True)
     assert not (tmp_path / 'harm').exists()
+
+
+def test_a_history_of_the_other_numpy_is_read(tmp_path):
+    """NumPy 2 has renamed a module that pickles of arrays name."""
+    torch.save(dict(array=np.arange(3.0), scalar=np.float64(2)), tmp_path / 'this.pth')
+    old, new = b'cnumpy.core.multiarray\n', b'cnumpy._core.multiarray\n'
+    other = {old: new, new: old}
+    rewrite(
+        tmp_path / 'this.pth',
+        tmp_path / 'other.pth',
+        lambda content: re.sub(old + b'|' + new, lambda name: other[name[0]], content),
+    )
+    loaded = torch.load(tmp_path / 'other.pth', weights_only=True)
+    assert loaded['array'].tolist() == [0, 1, 2] and loaded['scalar'] == 2
+
+
+def rewrite(file, other, change):
+    """Copy a checkpoint, with another pickle."""
+    with zipfile.ZipFile(file) as before, zipfile.ZipFile(other, 'w') as after:
+        for name in before.namelist():
+            content = before.read(name)
+            after.writestr(name, change(content) if name.endswith('data.pkl') else content)
+
+
+def unicode(text):
+    return b'X' + struct.pack('<I', len(text)) + text.encode()
+
+
+def attribute(of, name):
+    return b'cbuiltins\ngetattr\n' + of + unicode(name) + b'\x86R'
+
+
+ATTRIBUTES = dict(
+    globals_of_a_function=attribute(b'ctorch._utils\n_rebuild_tensor_v2\n', '__globals__'),
+    module_of_builtins=attribute(b'cbuiltins\ngetattr\n', '__self__'),
+    other_attributes_of_a_history=attribute(b'cmmengine.logging.history_buffer\nHistoryBuffer\n', '__init__'),
+)
+
+
+@pytest.mark.parametrize('name', ATTRIBUTES)
+def test_a_checkpoint_cannot_look_up_what_leads_to_code(tmp_path, name):
+    torch.save(dict(state_dict={}), tmp_path / 'base.pth')
+    rewrite(tmp_path / 'base.pth', tmp_path / 'evil.pth', lambda _: b'\x80\x02' + ATTRIBUTES[name] + b'.')
+    with pytest.raises(Exception, match='only methods of a HistoryBuffer may be looked up'):
+        torch.load(tmp_path / 'evil.pth', weights_only=True)
+
+
+def test_what_others_load_is_left_to_them(tmp_path):
+    torch.save(dict(config=Path('somewhere')), tmp_path / 'own.pth')
+    assert torch.load(tmp_path / 'own.pth', weights_only=False) == dict(config=Path('somewhere'))
+    with pytest.raises(Exception, match='Weights only load failed'):
+        CheckpointLoader.load_checkpoint(str(tmp_path / 'own.pth'))
+    assert torch.load(tmp_path / 'own.pth', weights_only=False) == dict(config=Path('somewhere'))
+
+
+def test_operators_that_cannot_be_loaded_are_told_with_the_remedy():
+    code = "import sys; sys.modules['mmcv._ext'] = None; import mmfmkt"
+    result = subprocess.run([sys.executable, '-W', 'ignore', '-c', code], capture_output=True, text=True)
+    assert "MMCV's operators must be compiled for PyTorch" in result.stderr.splitlines()[-1]
+    assert 'MMCV_WITH_OPS=1 pip install --no-cache-dir' in result.stderr.splitlines()[-1]
 
 
 @pytest.mark.parametrize('trust, loads', [({}, False), (dict(TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD='1'), True)])
