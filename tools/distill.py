@@ -8,7 +8,7 @@ from mmfmkt.cli.distill import prepare_distillation
 from mmfmkt.cli.start import run, set_up
 from mmfmkt.pairing.method import DEFAULT, method_names
 
-OTHERS = [name for name in method_names() if 'fmkt' not in name]
+OTHERS = sorted({*method_names()} - {'fmkt', 'fmkt-theta', 'ofmkt', 'ofmkt-theta'})
 
 
 def parse_args() -> argparse.Namespace:

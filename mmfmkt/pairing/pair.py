@@ -70,7 +70,7 @@ def pair_config(
 ) -> dict:
     """The config of the algorithm that trains a pair of detectors; for the method 'student', that of the student.
 
-    That method reads `architecture` alone, so that the same config, with one word changed, trains the base line.
+    That method reads `architecture` alone, so that the same config, with one word changed, trains the plain student.
     Levels of student and teacher are matched by stride, and the four finest are compared. Where the channels of two
     levels differ, the loss projects the student's prediction with a 1x1 convolution.
 

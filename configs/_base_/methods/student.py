@@ -1,1 +1,1 @@
-# Plain student: the base line, without a teacher, with the data and the schedule of the others.
+# Plain student: the baseline, without a teacher, with the data and the schedule of the others.
