@@ -22,11 +22,13 @@ def class_counts(detector: nn.Module) -> set[int]:
     }
 
 
-def check_class_counts(student: nn.Module, teacher: nn.Module) -> None:
-    """Raise a ValueError if student and teacher are known to detect different numbers of classes."""
-    of_student, of_teacher = class_counts(student), class_counts(teacher)
-    if of_student and of_teacher and of_student != of_teacher:
-        raise ValueError(
-            f'student and teacher must detect the same classes, but the student has {sorted(of_student)} '
-            f'and the teacher {sorted(of_teacher)}; train the teacher on the data set of the student'
-        )
+def check_class_counts(student: nn.Module, *teachers: nn.Module) -> None:
+    """Raise a ValueError if student and a teacher are known to detect different numbers of classes."""
+    of_student = class_counts(student)
+    for of_teacher in map(class_counts, teachers):
+        if of_student and of_teacher and of_student != of_teacher:
+            raise ValueError(
+                f'student and teacher must detect the same classes, but the student has {sorted(of_student)} '
+                f'and the teacher {sorted(of_teacher)}; train the teacher on the data set of the student, or, if '
+                'features alone shall be compared, set `check_classes=False` of the model'
+            )

@@ -8,6 +8,7 @@ import pytest
 import torch
 from helpers import total
 from mmdet.registry import DATASETS
+from mmengine.logging import MessageHub
 from mmengine.structures import InstanceData
 from mmrazor.registry import MODELS
 
@@ -85,6 +86,21 @@ def test_features_are_compared_in_all_images_and_the_students_own_losses_stay(co
     assert both['distill.unlabelled_share'] == 0.75
     assert model.unlabelled is None  # and none with the next batch
     assert losses_of(model, batch)['distill.loss_fmkt'].item() == pytest.approx(alone['distill.loss_fmkt'].item())
+
+
+def test_images_without_annotations_may_be_resized_as_a_batch(theta, batch):
+    """Such an augmentation resizes the boxes too, which a pipeline that loads none does not make."""
+    theta.architecture.data_preprocessor.batch_augments = [
+        dict(type='BatchSyncRandomResize', random_size_range=(96, 96), interval=1)
+    ]
+    MessageHub.get_current_instance().update_info('iter', 0)
+    model = MODELS.build(theta).train()
+    bare = as_loaded(batch[0], without_labels(batch[1]))
+    for sample in bare['data_samples']:
+        del sample.gt_instances.bboxes
+    for _ in range(2):  # the first batch draws the size of the next
+        losses = losses_of(model, batch, copy.deepcopy(bare))
+    assert losses['distill.loss_fmkt'].isfinite()
 
 
 def test_labels_of_these_images_are_not_read(theta, batch):

@@ -113,6 +113,18 @@ def test_in_turn_each_iteration_has_one_teacher(teachers, method):
     hub.update_info('iter', 0)
 
 
+def test_in_turn_every_teacher_is_measured_for_the_weight(teachers):
+    pair = pair_config(tiny('retinanet'), teachers('fcos', 'gfl'), method='pkd', in_turn=True)
+    pair['balance'] = dict(losses=['loss_feature', 'loss_feature_1'], interval=3)
+    model, hub = built(pair), MessageHub.get_current_instance()
+    due = []
+    for iteration in range(12):
+        hub.update_info('iter', iteration)
+        due.append((iteration, model.turn(), model.distiller.balance.is_due()))
+    hub.update_info('iter', 0)
+    assert [(iteration, turn) for iteration, turn, is_due in due if is_due] == [(0, 0), (1, 1), (6, 0), (7, 1)]
+
+
 def test_in_turn_the_loss_of_a_teacher_weighs_as_much_as_that_of_all(teachers):
     one, two = teachers('fcos', 'fcos')
     pair = pair_config(tiny('retinanet'), [dict(one, weight=3.0), two], method='pkd', in_turn=True)

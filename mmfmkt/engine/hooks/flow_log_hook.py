@@ -16,7 +16,8 @@ class FlowLogHook(Hook):
 
     They go to the backends of the visualizer (`vis_data/scalars.json`, TensorBoard, ...) as
     `flow/<loss>/level<l>/<name>`, see :func:`~mmfmkt.models.losses.diagnostics.diagnose`; the terminal would not hold
-    them. Nothing is computed in the iterations between.
+    them. Nothing is computed in the iterations between. Teachers that take turns each have `interval` iterations of
+    their own from one entry to the next.
 
     Args:
         interval: iterations between two entries, at least 1.
@@ -33,12 +34,13 @@ class FlowLogHook(Hook):
         self.interval = interval
 
     def before_train(self, runner: Runner) -> None:
-        losses = unwrapped(runner.model).distiller.distill_losses
+        model = unwrapped(runner.model)
+        losses, self.turns = model.distiller.distill_losses, model.turns
         self.losses = {name: loss for name, loss in losses.items() if isinstance(loss, FMKTLoss)}
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
         for loss in self.losses.values():
-            loss.diagnosing = is_main_process() and self.every_n_train_iters(runner, self.interval)
+            loss.diagnosing = is_main_process() and (runner.iter // self.turns + 1) % self.interval == 0
 
     def after_train_iter(
         self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: dict | None = None

@@ -33,7 +33,7 @@ from .gradient_balance import build_balance
 from .inherit import check_inherit, inherit
 from .protocols import PreparesFromStudent, PreparesFromTeacher
 from .recorded_losses import losses_of_recorded, mappings_of_turn, turn_of
-from .unlabelled import mappings_without_labels, mean_over_images
+from .unlabelled import mappings_without_labels, mean_over_images, with_boxes
 from .weight_schedule import WeightSchedule
 
 ROIS = 'mmfmkt.rois'  # the recorder of the boxes that the student's RoI head is trained on
@@ -122,6 +122,8 @@ class FMKTDistill(BaseAlgorithm):
                 '`inherit` and `evaluate_teacher` must be used with a teacher, but there is none; set `teacher`'
             )
         self.prepare_from_student()
+        if self.distiller.balance:
+            self.distiller.balance.turns = self.turns
         check_losses(self.distiller, self.architecture, self.teacher, self.teacher_heads, self.further)
         keep_strides_of_gradients(self)
         show_child_as_own(self, 'architecture')
@@ -129,7 +131,8 @@ class FMKTDistill(BaseAlgorithm):
     def prepare_from_teacher(self, teacher: BaseModel) -> None:
         assert self.teacher is not None
         recorders = self.distiller.teacher_recorders
-        check_class_counts(self.architecture, teacher)
+        if self.check_classes:
+            check_class_counts(self.architecture, *(each.detector for each in self.teachers()))
         check_channels(self.architecture, teacher)
         check_inherit(self.architecture, teacher, self.inherits)
         check_sources(recorders, teacher, 'teacher')
@@ -153,8 +156,8 @@ class FMKTDistill(BaseAlgorithm):
         self.further.prepare(inputs, data_samples)
         if not reads_inside(self.distiller.teacher_recorders, self.teacher.detector):
             self.teacher.prepare(inputs, data_samples)
-        losses = self.distiller.distill_losses.values()
-        if not any(isinstance(each, PreparesFromTeacher) and getattr(each, 'keeps_teacher', True) for each in losses):
+        parts = self.parts_of_distiller()
+        if not any(isinstance(each, PreparesFromTeacher) and getattr(each, 'keeps_teacher', True) for each in parts):
             self.teacher.drop_heads(self.teacher_heads)
 
     def teachers(self) -> list[FrozenTeacher]:
@@ -223,12 +226,13 @@ class FMKTDistill(BaseAlgorithm):
             distill_losses = self.distiller.balance(distill_losses)
         if self.distill_weight != 1:
             distill_losses = {**distill_losses, **scaled(distill_losses, self.distill_weight)}
-        left_out = [loss for name, loss in self.distiller.distill_losses.items() if name not in mappings]
+        every = self.distiller.distill_losses.items()
+        left_out = [loss for name, loss in every if name not in mappings or 'loss' not in name]  # or log_only
         return {**losses, **add_prefix(distill_losses, 'distill'), **unused(*left_out)}
 
     def unlabelled_losses(self, batch: dict) -> dict[str, Tensor]:
         """The losses that compare features, of a batch of images without labels."""
-        data = self.data_preprocessor(batch, True)
+        data = self.data_preprocessor(with_boxes(batch), True)
         with self.distiller.teacher_recorders, self.distiller.student_recorders:
             images = data['inputs'], data['data_samples']
             features, of_further = self.start_teachers(*images)
@@ -240,9 +244,14 @@ class FMKTDistill(BaseAlgorithm):
         without = mappings_without_labels(self.distiller)
         return losses_of_recorded(self.distiller, {name: without[name] for name in without if name in of_turn})
 
+    @property
+    def turns(self) -> int:
+        """How many iterations it takes until every teacher has had its turn."""
+        return len(self.teachers()) if self.in_turn and self.teacher else 1
+
     def turn(self) -> int | None:
         """The number of the teacher that this iteration has, or None if it has all."""
-        return turn_of(len(self.teachers())) if self.in_turn and self.teacher else None
+        return turn_of(self.turns) if self.in_turn and self.teacher else None
 
     def start_teachers(self, inputs: Tensor, data_samples: list) -> tuple[tuple[Tensor, ...], dict]:
         """The pyramid of the first teacher, if it runs, and those of the further ones that do, by their number."""

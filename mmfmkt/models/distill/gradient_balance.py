@@ -27,8 +27,9 @@ class GradientBalance(nn.Module):
     .. math:: w = r \, \frac{\|\partial L_{\mathrm{detector}} / \partial X\|_2}{\|\partial L / \partial X\|_2}
 
     Both norms are over all levels and images, and means over all processes. They are measured in every `interval`-th
-    iteration, which costs two passes back through what stands behind the neck. In between the weight stays. A new
-    measurement moves its logarithm by `MOMENTUM` of the way, so that single batches do not shake it.
+    iteration, which costs two passes back through what stands behind the neck; where teachers take turns, each is
+    measured then. In between the weight stays. A new measurement moves its logarithm by `MOMENTUM` of the way, so that
+    single batches do not shake it.
 
     Args:
         losses: names of the losses of the distiller that are weighed, with one factor for all.
@@ -38,6 +39,7 @@ class GradientBalance(nn.Module):
     Attributes:
         weight: w, a scalar; 0 before the first measurement.
         watching: whether features are kept to be measured.
+        turns: how many teachers take turns; 1 if all have every iteration.
 
     Raises:
         ValueError: if there is no loss, if `ratio` is not above 0, or if `interval` is less than 1.
@@ -57,7 +59,7 @@ class GradientBalance(nn.Module):
         self.losses, self.ratio, self.interval = tuple(losses), ratio, interval
         self.register_buffer('weight', torch.zeros(()))
         self.features: list[Tensor] = []
-        self.watching = True
+        self.watching, self.turns = True, 1
 
     def watch(self, student: BaseModel) -> None:
         """See the features that a student's neck returns."""
@@ -70,7 +72,7 @@ class GradientBalance(nn.Module):
 
     def is_due(self) -> bool:
         """Is this an iteration that measures? Without a runner each is."""
-        return MessageHub.get_current_instance().get_info('iter', 0) % self.interval == 0
+        return MessageHub.get_current_instance().get_info('iter', 0) // self.turns % self.interval == 0
 
     def measure(self, of_detector: dict, of_distiller: dict) -> None:
         """In an iteration that measures, set the weight.

@@ -11,6 +11,14 @@ from mmrazor.models.task_modules import ModuleOutputsRecorder
 from mmfmkt.models.recorders.recorders import TeacherPyramidRecorder
 
 
+def with_boxes(batch: dict) -> dict:
+    """A batch whose samples have boxes, if only none, which some augmentations of batches resize with the images."""
+    for sample in batch['data_samples']:
+        if 'bboxes' not in sample.gt_instances:
+            sample.gt_instances.bboxes = torch.zeros(0, 4)
+    return batch
+
+
 def mappings_without_labels(distiller: ConfigurableDistiller) -> dict[str, Mapping]:
     """The mappings of the losses that read only what backbone and neck return.
 

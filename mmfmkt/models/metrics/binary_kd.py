@@ -2,6 +2,7 @@
 
 import torch
 import torch.nn.functional as F
+from mmengine.dist import all_reduce
 from mmrazor.registry import MODELS
 from torch import Tensor, nn
 
@@ -9,11 +10,15 @@ SCORE_THRESHOLD = 0.05  # that of MMDetection's detectors
 
 
 def confidence(best_scores: Tensor) -> Tensor:
-    """The sum of the scores (n, ) of anchors that a detector would report, at least 1.
+    """The sum of the scores (n, ) of anchors that a detector would report, the mean over all processes, at least 1.
 
-    The scores of the others are small, but there are a hundred thousand of them in an image of COCO.
+    The scores of the others are small, but there are a hundred thousand of them in an image of COCO. Each process must
+    call this equally often. The mean is what MMDetection's newer heads count positives by: an image with few objects
+    would weigh more than others if each process divided by its own.
     """
-    return best_scores[best_scores > SCORE_THRESHOLD].sum().clamp(min=1)
+    reported = (best_scores * (best_scores > SCORE_THRESHOLD)).sum()
+    all_reduce(reported, 'mean')
+    return reported.clamp(min=1)
 
 
 @MODELS.register_module()

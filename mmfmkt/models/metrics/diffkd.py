@@ -26,8 +26,9 @@ class DiffKDMetric(nn.Module):
     noise, `gamma Z^S + (1 - gamma) epsilon` with `gamma` in (0, 1) predicted from them, are taken for the teacher's at
     the noise level `start`, and denoised to `Z-hat^S` in `num_steps` steps of DDIM (arXiv:2010.02502).
 
-    Differs from the authors' code: `phi` normalises the channels of a location and not the batch, and a batch has one
-    noise level t instead of one an image. As there, the first term trains `phi` too.
+    Differs from the authors' code: `phi` normalises the channels of a location and not the batch, and not its output;
+    the embedding of its time is no table; the steps from `start` to 0 are equal; no 1x1 convolution follows the
+    denoising; and a batch has one noise level t instead of one an image. As there, the first term trains `phi` too.
 
     Args:
         teacher_channels: C, those of both maps.
@@ -46,7 +47,7 @@ class DiffKDMetric(nn.Module):
         teacher_channels: int,
         latent_channels: int | None = None,
         num_steps: int = 5,
-        start: int = 500,
+        start: int = 400,
         diffusion_weight: float = 1.0,
         autoencoder_weight: float = 1.0,
     ) -> None:

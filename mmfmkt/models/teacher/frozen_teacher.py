@@ -150,13 +150,16 @@ class FrozenTeacher:
         parts = [
             part for part in (getattr(self.detector, name, None) for name in ('backbone', 'neck')) if part is not None
         ]
-        expected = self.extract_features(images, data_samples)
+        with torch.autocast(images.device.type, enabled=False):
+            expected = self.extract_features(images, data_samples)
         for running in self.inference.choices():
             self.running, self.dtype = running, chosen_dtype(running.precision, images.device)
             if try_preparing(
                 parts, running, self.dtype, lambda: difference(self.extract_features(images, data_samples), expected)
             ):
                 break
+        else:
+            self.running = self.dtype = None
         if running.cache:
             how = (self.dtype, running.fold_bn, running.channels_last, self.inputs.settings)
             self.cache = FeatureCache(running.cache, [*parts, self.inputs, how], running.cache_gb)

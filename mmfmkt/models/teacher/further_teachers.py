@@ -10,7 +10,6 @@ from mmrazor.models.task_modules import RecorderManager
 from torch import Tensor, nn
 
 from mmfmkt.detectors.channels import check_channels
-from mmfmkt.detectors.class_count import check_class_counts
 from mmfmkt.models.recorders.recorders import TeacherPyramidRecorder
 
 from .frozen_teacher import FrozenTeacher
@@ -50,7 +49,7 @@ class FurtherTeachers:
         inference: arguments of :class:`~mmfmkt.models.teacher.teacher_inference.TeacherInference`.
 
     Raises:
-        ValueError: if one has other classes than the student, or reads images of other channels.
+        ValueError: if one reads images of other channels than the student.
     """
 
     def __init__(self, settings: Sequence[dict], student: BaseModel, inference: dict | None) -> None:
@@ -59,7 +58,6 @@ class FurtherTeachers:
             for each in settings
         ]
         for teacher in self.teachers:
-            check_class_counts(student, teacher.detector)
             check_channels(student, teacher.detector)
 
     def __iter__(self) -> Iterator[FrozenTeacher]:

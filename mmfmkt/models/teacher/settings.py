@@ -17,7 +17,8 @@ class TeacherSettings:
         inherit: 'neck', 'head' or both: parts of the student that start with the teacher's weights, as far as they fit.
             A checkpoint that is loaded into the student comes after it.
         evaluate_teacher: measure the teacher on the validation data before training, and print it.
-        check_classes: refuse a teacher whose checkpoint names other classes than the data set.
+        check_classes: refuse a teacher that detects another number of classes than the student, or whose checkpoint
+            names others than the data set.
         teacher_inference: arguments of :class:`~mmfmkt.models.teacher.teacher_inference.TeacherInference`: precision
             and preparation of the teacher's backbone and neck. They run as they are if something inside them is
             recorded.

@@ -146,7 +146,9 @@ def prepare_weights(module: nn.Conv2d | nn.Linear, options: TeacherInference, dt
 
 
 def difference(features: Sequence[Tensor], expected: Sequence[Tensor]) -> float:
-    """The norm of the difference to what features should be over that of the feature, at the worst level."""
-    return max(
-        ((feature - other).norm() / other.norm().clamp(min=1e-30)).item() for feature, other in zip(features, expected)
-    )
+    """The norm of the difference to what features should be over that of the feature, at the worst level.
+
+    It is NaN if a feature is.
+    """
+    shares = [(feature - other).norm() / other.norm().clamp(min=1e-30) for feature, other in zip(features, expected)]
+    return torch.stack(shares).max().item()

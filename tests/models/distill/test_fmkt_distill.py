@@ -1,4 +1,5 @@
 import copy
+import weakref
 
 import pytest
 import torch
@@ -6,6 +7,7 @@ from helpers import gradients, total, wake
 from mmdet.registry import MODELS as DETECTORS
 from mmengine.runner.checkpoint import get_state_dict
 from mmrazor.registry import MODELS
+from torch import nn
 
 
 @pytest.fixture(params=['fmkt', 'theta'])
@@ -195,6 +197,32 @@ def test_a_teacher_of_other_classes_is_refused(config, tmp_path):
     torch.save(DETECTORS.build(config.teacher).state_dict(), tmp_path / 'other.pth')
     with pytest.raises(ValueError, match=r'the student has \[10\] and the teacher \[80\]'):
         MODELS.build(dict(config, teacher_ckpt=str(tmp_path / 'other.pth')))
+
+
+def test_a_teacher_of_other_classes_whose_features_are_compared_is_taken_if_the_user_says_so(config, batch, tmp_path):
+    config.teacher.bbox_head.num_classes = 80
+    torch.save(DETECTORS.build(config.teacher).state_dict(), tmp_path / 'other.pth')
+    model = MODELS.build(dict(config, teacher_ckpt=str(tmp_path / 'other.pth'), check_classes=False)).train()
+    assert model.loss(*batch)['distill.loss_fmkt'] > 0
+
+
+class LooksAtTheHead(nn.Module):
+    """A connector that reads the teacher's head in every iteration."""
+
+    def prepare_from_teacher(self, teacher):
+        self.teacher = weakref.ref(teacher)
+
+    def forward(self, feature):
+        return feature + 0 * self.teacher().bbox_head.retina_cls.weight.sum()
+
+
+def test_heads_of_the_teacher_stay_for_any_part_that_looks_at_them(theta, batch):
+    model = MODELS.build(theta).train()
+    connector = LooksAtTheHead()
+    connector.prepare_from_teacher(model.teacher.detector)
+    model.distiller.distill_losses['loss_fmkt'].level_metrics[0].transform = connector
+    assert model.loss(*batch)['distill.loss_fmkt'] > 0
+    assert hasattr(model.teacher.detector, 'bbox_head')
 
 
 def test_a_teacher_that_is_no_detector_is_refused(config):

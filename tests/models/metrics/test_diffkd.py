@@ -38,7 +38,7 @@ def test_a_denoiser_that_sees_no_noise_scales_the_state_up(source):
 def test_the_denoiser_is_asked_at_falling_times_that_end_before_zero(metric):
     asked = []
     ddim(lambda state, time: asked.append(time) or state, torch.zeros(1, 1, 1, 1), metric.times)
-    assert asked == [500, 400, 300, 200, 100]
+    assert asked == [400, 320, 240, 160, 80]
 
 
 def test_without_noise_the_features_are_compared_as_they_are_but_for_the_noise_that_is_predicted(
@@ -50,7 +50,7 @@ def test_without_noise_the_features_are_compared_as_they_are_but_for_the_noise_t
     target = standardise(target)  # as the autoencoder's features are, which are the teacher's here
     for parameter in metric.noise_of.layers[-1].parameters():
         torch.nn.init.zeros_(parameter)
-    expected = F.mse_loss(source / SIGNAL[500] ** 0.5, target) + 1.0  # the squared noise, which was not predicted
+    expected = F.mse_loss(source / SIGNAL[400] ** 0.5, target) + 1.0  # the squared noise, which was not predicted
     assert metric(source, target).item() == pytest.approx(expected.item())
     metric.diffusion_weight = 3.0
     assert metric(source, target).item() == pytest.approx((expected + 2.0).item())
@@ -62,7 +62,7 @@ def test_noise_is_mixed_in_as_gamma_says(metric, source, monkeypatch):
     monkeypatch.setattr(Gamma, 'forward', lambda self, feature: feature.new_full((len(feature), 1, 1, 1), 0.25))
     monkeypatch.setattr(torch, 'randn_like', torch.ones_like)
     monkeypatch.setattr(Denoiser, 'forward', lambda self, state, time: 0 * state)
-    assert torch.allclose(metric.denoise(source), (0.25 * source + 0.75) / SIGNAL[500] ** 0.5)
+    assert torch.allclose(metric.denoise(source), (0.25 * source + 0.75) / SIGNAL[400] ** 0.5)
 
 
 def test_latent_features_have_the_scale_of_the_noise(metric, target):
@@ -107,9 +107,9 @@ def test_a_trained_denoiser_tells_noise_from_feature():
         loss.backward()
         optimizer.step()
     clean = torch.randn(16, 1, 8, 8).sign().expand(-1, 4, -1, -1)
-    noisy = SIGNAL[500] ** 0.5 * clean + (1 - SIGNAL[500]) ** 0.5 * torch.randn(16, 4, 8, 8)
+    noisy = SIGNAL[400] ** 0.5 * clean + (1 - SIGNAL[400]) ** 0.5 * torch.randn(16, 4, 8, 8)
     denoised = ddim(metric.noise_of, noisy, metric.times)
-    assert F.mse_loss(denoised, clean) < 0.5 * F.mse_loss(noisy / SIGNAL[500] ** 0.5, clean)
+    assert F.mse_loss(denoised, clean) < 0.5 * F.mse_loss(noisy / SIGNAL[400] ** 0.5, clean)
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,9 @@ from mmrazor.registry import MODELS
 from torch import nn
 
 from mmfmkt.flow import transport
-from mmfmkt.models import BinaryKDMetric, FMKTLoss, PerChannelMetric, PerPixelMetric
+from mmfmkt.models import BinaryKDMetric, FMKTLoss, PerChannelMetric, PerPixelMetric, PKDMetric, QualityFocalMetric
+from mmfmkt.models.losses.level_metric import LevelMetric
+from mmfmkt.models.metrics import binary_kd
 from mmfmkt.models.metrics.build import build_metric
 
 KL, DIST, DKD = (dict(type=f'mmrazor.{name}') for name in ('KLDivergence', 'DISTLoss', 'DKDLoss'))
@@ -125,6 +127,35 @@ def test_binary_kd_is_the_divergence_of_bernoulli_distributions():
 def test_binary_kd_sums_classes_and_averages_locations(source, target):
     of_classes = [BinaryKDMetric(tau=2.0)(source[:, [k]], target[:, [k]]) for k in range(6)]
     torch.testing.assert_close(BinaryKDMetric(tau=2.0)(source, target), sum(of_classes), rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize('metric', [BinaryKDMetric(reduction='objects'), QualityFocalMetric()])
+def test_the_mean_of_two_processes_is_the_loss_of_both_batches(monkeypatch, metric):
+    """One of them has more objects: each divides by the mean of both."""
+    torch.manual_seed(0)
+    teacher = torch.cat([torch.full((6, 3), 2.0), torch.full((6, 3), -2.0)]).double()
+    student = torch.randn(12, 3, dtype=torch.float64)
+    expected = metric(student, teacher)
+    reported = teacher.sigmoid().amax(1)
+    monkeypatch.setattr(binary_kd, 'all_reduce', lambda total, how: total.copy_(reported.sum() / 2))
+    halves = [metric(student[half], teacher[half]) for half in (slice(0, 6), slice(6, 12))]
+    torch.testing.assert_close(sum(halves) / 2, expected, rtol=1e-12, atol=0)
+
+
+class FarthestPKD(PKDMetric):
+    """A metric of one's own, made of one that compares many at once."""
+
+    reads = ('boxes',)
+
+    def forward(self, student, teacher, boxes):
+        return 7 + 0 * student.sum() + sum(len(of_image) for of_image in boxes)
+
+
+def test_a_metric_that_extends_another_is_compared_by_its_own_forward(source, target):
+    metric = LevelMetric(FarthestPKD(), None, 1.0)
+    boxes = [torch.zeros(2, 4)] * len(source)
+    distances = metric.distances([source, target], target, dict(boxes=boxes))
+    assert [distance.item() for distance in distances] == [7 + 2 * len(source)] * 2
 
 
 @MODELS.register_module()

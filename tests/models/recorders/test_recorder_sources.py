@@ -1,6 +1,8 @@
 """What the distiller listens to and what it trains is checked before it is too late."""
 
 import pytest
+import torch
+from helpers import total
 from mmrazor.registry import MODELS
 
 
@@ -23,11 +25,16 @@ def test_a_source_that_is_not_there_is_refused_with_the_closest_names(config, si
 
 def test_a_loss_whose_name_lacks_loss_is_refused_unless_it_shall_only_be_logged(config, batch):
     losses, mappings = config.distiller.distill_losses, config.distiller.loss_forward_mappings
-    losses.distance, mappings.distance = losses.loss_fmkt, mappings.loss_fmkt
+    projection = dict(type='mmrazor.ConvModuleConnector', in_channel=16, out_channel=16)
+    losses.distance, mappings.distance = dict(losses.loss_fmkt, transform=projection), mappings.loss_fmkt
     with pytest.raises(ValueError, match='must contain "loss".*but got \'distance\'; rename it'):
         MODELS.build(config)
     model = MODELS.build(dict(config, log_only=['distance'])).train()
-    assert 'distill.distance' in model.loss(*batch)
+    losses = model.loss(*batch)
+    assert 'distill.distance' in losses
+    parameters = [each for each in model.distiller.parameters() if each.requires_grad]
+    gradients = torch.autograd.grad(total(losses), parameters, allow_unused=True)
+    assert all(gradient is not None for gradient in gradients)  # which DDP wants, of what is only logged too
 
 
 def test_a_trained_loss_cannot_be_declared_logged_only(config):

@@ -1,6 +1,7 @@
 """The teacher runs fast, and makes the features that it makes."""
 
 import copy
+import math
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from mmdet.registry import MODELS as DETECTORS
 from mmrazor.registry import MODELS
 from torch import nn
 
-from mmfmkt.models.teacher.teacher_inference import TeacherInference
+from mmfmkt.models.teacher.teacher_inference import TeacherInference, difference
 
 PLAIN = dict(precision='float32', channels_last=False, fold_bn=False)
 FLOAT32, BF16 = 1e-4, 0.02  # relative
@@ -128,6 +129,21 @@ def test_what_the_teacher_cannot_do_is_left_out(theta, batch, neck, layout, fold
     assert (running.precision, running.channels_last, running.fold_bn) == ('float32', layout, folded)
     for feature, other in zip(features(model, batch), expected):
         torch.testing.assert_close(feature, other, rtol=FLOAT32, atol=1e-5)
+
+
+def test_a_feature_of_nan_at_any_level_is_a_difference():
+    whole, broken = torch.ones(2), torch.tensor([1.0, float('nan')])
+    for features in ([whole, broken], [broken, whole]):
+        assert math.isnan(difference(features, [whole, whole]))
+
+
+def test_the_teacher_is_prepared_by_its_features_in_float32_whatever_the_precision_of_the_training(theta, batch):
+    model, seen = build(theta, precision='float32'), []
+    convolution = model.teacher.detector.backbone.conv1
+    convolution.register_forward_hook(lambda module, args, output: seen.append(output.dtype))
+    with torch.autocast('cpu', torch.bfloat16):
+        model.teacher.prepare(*batch)
+    assert seen == [torch.float32] * 2
 
 
 @DETECTORS.register_module()
