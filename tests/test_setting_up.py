@@ -1,6 +1,7 @@
 """The set-up from its start to its end, with stand-ins for pip, venv and the compiler. It begins again as it must."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -200,3 +201,12 @@ def test_a_python_is_named_from_the_folder_of_the_user(tmp_path):
         text=True,
     )
     assert result.stdout == f'started: {tmp_path}/their/python tools/environment/install.py\n', result.stderr
+
+
+def test_the_page_on_installing_has_the_versions_that_are_installed():
+    page, torch = (ROOT / 'docs' / 'install.md').read_text(), install.TORCH.partition('==')[2]
+    for name, version in re.findall(r'^([\w-]+)==([\d.]+)', (ROOT / 'requirements.txt').read_text(), re.MULTILINE):
+        assert f'| `{name}` {version} |' in page, name
+    assert f'tested with {torch} |' in page and f'torch=={torch} ' in page
+    assert f'torchvision==0.{int(torch.split(".")[1]) + 15}.0 torch=={torch}\n' in page
+    assert f'`nvcc` of CUDA {install.CUDA.partition(".")[0]};' in page
