@@ -1,6 +1,6 @@
 # The project with all that it needs, for CPUs or for NVIDIA GPUs. docs/install.md has more on both.
-#   docker build -t mmfmkt .
-#   docker build -t mmfmkt:cuda --build-arg BUILD_IMAGE=nvidia/cuda:13.0.2-devel-ubuntu24.04 \
+#   DOCKER_BUILDKIT=1 docker build -t mmfmkt .
+#   DOCKER_BUILDKIT=1 docker build -t mmfmkt:cuda --build-arg BUILD_IMAGE=nvidia/cuda:13.0.2-devel-ubuntu24.04 \
 #       --build-arg RUNTIME_IMAGE=ubuntu:24.04 --build-arg CUDA=1 --build-arg TORCH_CUDA_ARCH_LIST="8.0;9.0" .
 
 # where MMCV is compiled, and where the container runs; both must have the same Python

@@ -126,6 +126,23 @@ def test_an_environment_can_be_for_gpus_of_another_machine(monkeypatch, surround
     assert not machine.has_gpu()
 
 
+def test_gpus_of_another_machine_must_be_named(monkeypatch, surroundings):
+    monkeypatch.delenv('TORCH_CUDA_ARCH_LIST', raising=False)
+    machine.check_architectures()
+    monkeypatch.setenv('MMFMKT_CUDA', '1')
+    with stops('MMFMKT_CUDA=1 must come with the compute capabilities .* TORCH_CUDA_ARCH_LIST is not set; set it'):
+        machine.check_architectures()
+    program(surroundings / 'path' / 'nvidia-smi', 'echo 9.0')
+    machine.check_architectures()
+
+
+def test_another_system_is_led_to_the_commands(monkeypatch):
+    monkeypatch.setattr(sys, 'platform', 'darwin')
+    with stops('this script is for Linux, but got darwin; docs/install.md, "By hand", has the commands'):
+        machine.check_tools()
+    assert '\n## By hand\n' in (ROOT / 'docs' / 'install.md').read_text()
+
+
 def test_a_machine_without_a_compiler_headers_or_libraries_is_refused(monkeypatch, tmp_path):
     monkeypatch.setenv('CXX', 'no-such-compiler')
     with stops('a C.. compiler is missing .no-such-compiler.; on Debian and Ubuntu: apt install g..'):
@@ -190,6 +207,8 @@ def test_progress_is_read_off_what_pip_and_ninja_print():
     assert not progress.read('Progress 262144 of 1048576\n') and progress.text == 'downloading torch (526.6 MB): 25%'
     assert progress.read('[12/78] c++ -MMD -MF nms.o\n') and progress.text == '12 of 78 files'
     assert progress.read('ordinary\n') and progress.text == '12 of 78 files'
+    assert not progress.installing
+    assert progress.read('Installing collected packages: torch\n') and progress.installing
 
 
 @pytest.mark.parametrize('moment', ['while it runs', 'while it starts'])

@@ -7,6 +7,10 @@
 #   MMFMKT_CUDA=1 tools/setup_env.sh        installs for NVIDIA GPUs that this machine need not have, as where a
 #                                           container is made; TORCH_CUDA_ARCH_LIST="8.0;9.0" says for which
 set -euo pipefail
+case "${PYTHON:-}" in
+    /* | '') ;;
+    */*) export PYTHON="$PWD/$PYTHON" ;;
+esac
 cd "$(dirname "$0")/.."
 
 fail() { echo "setup: $*" >&2; exit 1; }

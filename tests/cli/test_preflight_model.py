@@ -51,7 +51,7 @@ def test_weights_that_torchvision_names_need_torchvision(monkeypatch, installed)
     monkeypatch.setattr('importlib.util.find_spec', lambda name: object() if installed else None)
     if installed:
         return check_model(pretrained('torchvision://resnet50'))
-    with pytest.raises(ValueError, match='torchvision is not installed; install the one that belongs to torch'):
+    with pytest.raises(ValueError, match='install the one that belongs to torch .*docs/install.md, "ImageNet weights"'):
         check_model(pretrained('torchvision://resnet50'))
 
 

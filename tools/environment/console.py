@@ -1,5 +1,7 @@
 """What the set-up says, and commands that take minutes: their output goes to a log, how far they are to the screen."""
 
+from __future__ import annotations
+
 import os
 import re
 import shutil
@@ -52,6 +54,7 @@ class Progress:
 
     def __init__(self) -> None:
         self.text = ''
+        self.installing = False  # has pip begun to? Until then it downloads
 
     def read(self, line: str) -> bool:
         """Take a line into account; is it news for a log?"""
@@ -64,18 +67,18 @@ class Progress:
         elif match := COMPILED.match(line):
             self.text = f'{match[1]} of {match[2]} files'
         elif line.startswith('Installing collected packages'):
-            self.text = 'unpacking'
+            self.text, self.installing = 'unpacking', True
         return True
 
 
-def follow(what: str, command: list[str], log: Path, env: dict[str, str]) -> None:
+def follow(what: str, command: list[str], log: Path, env: dict[str, str], progress: Progress | None = None) -> None:
     """Run a command; say how far it is, on a terminal all the time and elsewhere every 30 seconds.
 
     A command that fails ends the set-up, with the cause in one line if it is a known one. A signal that ends the set-up
     ends the command, and all that it has started.
     """
     say(what)
-    progress, start, on_screen = Progress(), time.monotonic(), sys.stdout.isatty()
+    progress, start, on_screen = progress or Progress(), time.monotonic(), sys.stdout.isatty()
     stop = threading.Event()
 
     def report() -> None:
@@ -110,6 +113,8 @@ def follow(what: str, command: list[str], log: Path, env: dict[str, str]) -> Non
                     file.write(line)
         except BaseException:
             os.killpg(process.pid, signal.SIGTERM)
+            for line in process.stdout:  # what it has still said
+                progress.read(line)
             raise
         finally:
             stop.set()
@@ -119,11 +124,11 @@ def follow(what: str, command: list[str], log: Path, env: dict[str, str]) -> Non
         explain(what.partition(',')[0], log)
 
 
-def explain(what: str, log: Path) -> None:
-    """End the set-up with the cause of a failure, or with the end of its output if the cause is unknown."""
+def explain(what: str, log: Path, remedy: str = '') -> None:
+    """End the set-up with the cause of a failure, or with the end of its output, and a remedy, if it is unknown."""
     output = log.read_text(errors='replace')
     for pattern, meaning in CAUSES:
         if re.search(pattern, output):
             fail(f'{what} failed: {meaning} (all of its output: {log})')
     print(''.join(output.splitlines(keepends=True)[-20:]), file=sys.stderr)
-    fail(f'{what} failed (all of its output: {log})')
+    fail(f'{what} failed{remedy and "; "}{remedy} (all of its output: {log})')

@@ -12,9 +12,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from console import explain, fail, follow, say
+from console import Progress, explain, fail, follow, say
 from machine import (
     CPU_INDEX,
+    check_architectures,
+    check_cache,
     check_nvcc,
     check_room,
     check_tools,
@@ -25,9 +27,10 @@ from machine import (
     output_of,
 )
 from operators import MMCV, find_or_build_mmcv
-from places import LOG, PIP, PYTHON, ROOT, TEMPORARY, VENV
+from places import CACHE, LOG, PIP, PYTHON, ROOT, TEMPORARY, VENV
 
-UNFINISHED, CONSTRAINTS = VENV / 'unfinished', VENV / 'torch.txt'
+UNFINISHED, CONSTRAINTS, PLACE = VENV / 'unfinished', VENV / 'torch.txt', VENV / 'place.txt'
+OF_THE_MACHINE = 'torch_of_the_machine.pth'  # its text is the folders of a PyTorch that is not in .venv
 INSTALLED = dict(openmmlab='mmcv-*.dist-info', onedl='onedl_mmcv-*.dist-info')  # how to tell which of them there is
 TORCH = 'torch==2.13.0'  # the one that the project is tested with
 CUDA = '13.0'  # what PyPI's wheel of it is built for
@@ -55,52 +58,81 @@ def main() -> None:
 
 def install(stack: str | None) -> None:
     """Do what has not been done: environment, PyTorch, MMCV, and then everything else that pip installs."""
-    stamp, there = VENV / f'installed-{digest()}', installed_stack()
-    if stamp.exists() and stack in (None, there) and right_python():
+    there = installed_stack()
+    anew = is_broken() or not right_python() or stack not in (None, there or stack)
+    if there and not anew and stamp().exists():
         return
     check_tools()
-    anew = not PYTHON.exists() or UNFINISHED.exists() or not right_python() or stack not in (None, there or stack)
+    check_cache(CACHE)
     gpu = has_gpu()
-    torch = find_torch(VENV) if gpu and anew else None
-    base = torch.python if torch else sys.executable if anew else str(PYTHON)
-    stack = stack or right_python() and there or default_stack(base)
+    if gpu:
+        check_architectures()
+    torch = find_torch(VENV) if gpu and (anew or not there) else None
+    anew = anew or torch is not None and not uses(torch.folders)  # nothing has been compiled for that in .venv
+    base = str(PYTHON) if not anew else torch.python if torch else sys.executable
+    stack = stack or (there if has_packages_of(base) else None) or default_stack(base)
     check_stack(stack, base)
     if anew:
+        if gpu and not torch and stack == 'openmmlab':
+            check_nvcc(CUDA)
         check_room(ROOT, 3, 'the environment')
         make_environment(base, torch.folders if torch else ())
+    PLACE.write_text(str(ROOT))
     shutil.rmtree(TEMPORARY, ignore_errors=True)
     TEMPORARY.mkdir()
     env = environment(stack)
-    if not output_of(*PIP, '--version'):
+    if not output_of(*PIP, '--version', env=env):
         change('installing pip', [str(PYTHON), '-m', 'ensurepip'], env)
-    change('preparing pip', [*PIP, 'install', '-U', 'pip>=25'], env)
-    install_torch(stack, gpu, env)
+    change('preparing pip', [*PIP, 'install', 'pip>=25'], env)
+    install_torch(gpu, env)
     python = '.'.join(map(str, version_of(str(PYTHON))))
     wheel = find_or_build_mmcv(stack, version_of_torch(), cuda_of_torch() if gpu else None, python, env)
+    # one of the same version may be there, compiled for another PyTorch
+    change('3/3 installing mmcv', [*INSTALL, '--force-reinstall', '--no-deps', str(wheel)], env)
     change(
-        '3/3 installing mmcv, mmengine, mmdet, mmrazor and mmfmkt',
-        [*INSTALL, '-c', str(CONSTRAINTS), '--no-build-isolation', str(wheel), '-e', '.[demo,tests]'],
+        '3/3 installing mmengine, mmdet, mmrazor and mmfmkt',
+        [*INSTALL, '-c', str(CONSTRAINTS), '--no-build-isolation', '-e', '.[demo,tests]'],
         env,
     )
-    check('import mmfmkt, mmcv.ops')
+    check('import mmfmkt, mmcv.ops', wheel)
     shutil.rmtree(TEMPORARY)
-    for file in VENV.glob('installed-*'):
-        file.unlink()
-    stamp.touch()
+    stamp().touch()
     say('done')
 
 
 def change(what: str, command: list[str], env: dict[str, str]) -> None:
-    """Run a command that changes the environment; if it does not end well, the next set-up makes everything anew."""
+    """Run pip; if it does not end well after it has begun to install, the next set-up makes everything anew.
+
+    What fails before, as a download, leaves the environment as it is.
+    """
+    progress = Progress()
     UNFINISHED.touch()
-    follow(what, command, LOG, env)
+    try:
+        follow(what, command, LOG, env, progress)
+    except BaseException:
+        if not progress.installing:
+            UNFINISHED.unlink()
+        raise
+    for file in VENV.glob('installed-*'):
+        file.unlink()
     UNFINISHED.unlink()
 
 
-def digest() -> str:
-    """Of all that says what is installed."""
+def stamp() -> Path:
+    """The file that says that all is installed; its name has all that this depends on."""
     files = [ROOT / 'requirements.txt', ROOT / 'setup.py', *sorted(Path(__file__).parent.glob('*.py'))]
-    return hashlib.sha256(b''.join(file.read_bytes() for file in files)).hexdigest()[:12]
+    content = version_of_torch().encode() + b''.join(file.read_bytes() for file in files)
+    return VENV / f'installed-{hashlib.sha256(content).hexdigest()[:12]}'
+
+
+def is_broken() -> bool:
+    """Is there no environment, or none that can be mended?
+
+    That is one without PyTorch, as after its Python was removed or replaced; one that was made in another folder, which
+    its programs name; and one in which pip was interrupted.
+    """
+    moved = PLACE.exists() and PLACE.read_text() != str(ROOT)
+    return moved or UNFINISHED.exists() or not version_of_torch()
 
 
 def installed_stack() -> str | None:
@@ -112,7 +144,23 @@ def installed_stack() -> str | None:
 
 def right_python() -> bool:
     """Is the environment of the Python that the user has named, if any?"""
-    return not os.environ.get('PYTHON') or (VENV / 'lib' / f'python3.{sys.version_info[1]}').exists()
+    return not os.environ.get('PYTHON') or has_packages_of(sys.executable)
+
+
+def has_packages_of(python: str) -> bool:
+    """Is the environment of the version of a Python?"""
+    return (VENV / 'lib' / f'python{".".join(map(str, version_of(python)))}').exists()
+
+
+def uses(folders: Sequence[str]) -> bool:
+    """Does the environment use the PyTorch of the machine that is in some folders?"""
+    files = VENV.glob(f'lib/python3*/site-packages/{OF_THE_MACHINE}')
+    return any(file.read_text() == path_file(folders) for file in files)
+
+
+def path_file(folders: Sequence[str]) -> str:
+    """The text of a file that lets Python import what is in some folders; they come last on the path."""
+    return ''.join(f'import site; site.addsitedir({folder!r})\n' for folder in folders)
 
 
 def default_stack(python: str) -> str:
@@ -143,25 +191,29 @@ def make_environment(python: str, folders: Sequence[str]) -> None:
     if made.returncode:
         fail(f'{python} -m venv failed: {(made.stdout + made.stderr).strip()}')
     packages = next(VENV.glob('lib/python3*/site-packages'))
-    if folders:  # they come last on the path
-        (packages / 'torch_of_the_machine.pth').write_text(
-            ''.join(f'import site; site.addsitedir({folder!r})\n' for folder in folders)
-        )
+    if folders:
+        (packages / OF_THE_MACHINE).write_text(path_file(folders))
 
 
 def environment(stack: str) -> dict[str, str]:
     """For the commands of the set-up. Temporary files are large, and /tmp often has little room."""
     return {
-        **os.environ,
+        **variables(),
         'PATH': f'{VENV}/bin{os.pathsep}{os.environ["PATH"]}',
         'VIRTUAL_ENV': str(VENV),
         'TMPDIR': str(TEMPORARY),
         'MMFMKT_STACK': stack,
         'PIP_DISABLE_PIP_VERSION_CHECK': '1',
+        'PIP_USER': '0',
     }
 
 
-def install_torch(stack: str, gpu: bool, env: dict[str, str]) -> None:
+def variables() -> dict[str, str]:
+    """Environment variables without the one that adds packages which are not of the environment."""
+    return {name: value for name, value in os.environ.items() if name != 'PYTHONPATH'}
+
+
+def install_torch(gpu: bool, env: dict[str, str]) -> None:
     """Install PyTorch, unless the machine has one for its GPU, and pin it: no later step may replace it.
 
     It is pinned by the version that pip knows. `torch.__version__` has a suffix that PyPI's wheels do not have.
@@ -170,8 +222,6 @@ def install_torch(stack: str, gpu: bool, env: dict[str, str]) -> None:
     if have and (gpu or TORCH == f'torch=={have.partition("+")[0]}'):
         change(f'1/3 using torch {have}; installing what compiling takes', [*INSTALL, *BUILD_TOOLS], env)
     else:
-        if gpu and stack == 'openmmlab':
-            check_nvcc(CUDA)
         source = [] if gpu or not cpu_index_answers() else ['--extra-index-url', CPU_INDEX]
         check_room(ROOT, 3 if source else 10, 'the environment')
         if not source and not gpu:
@@ -180,29 +230,35 @@ def install_torch(stack: str, gpu: bool, env: dict[str, str]) -> None:
         change(f'1/3 installing torch, {size}', [*INSTALL, *source, TORCH, *BUILD_TOOLS], env)
     CONSTRAINTS.write_text(f'torch=={version_of_torch()}\n')
     there = gpu and not for_another_machine()
-    if there and output_of(str(PYTHON), '-c', 'import torch; print(torch.cuda.is_available())') != 'True':
+    if there and answer('import torch; print(torch.cuda.is_available())') != 'True':
         fail(
             f'torch {version_of_torch()} (CUDA {cuda_of_torch()}) does not run on the GPU of this machine; update its '
-            'driver, or activate an environment with a PyTorch that does, remove .venv and start again, or ignore the '
-            'GPU with MMFMKT_CPU=1'
+            'driver, or activate an environment with a PyTorch that does and start again, or ignore the GPU with '
+            'MMFMKT_CPU=1'
         )
 
 
 def version_of_torch() -> str:
-    return output_of(str(PYTHON), '-c', 'from importlib.metadata import version; print(version("torch"))')
+    return answer('from importlib.metadata import version; print(version("torch"))')
 
 
 def cuda_of_torch() -> str:
     """'None' if it is built without."""
-    return output_of(str(PYTHON), '-c', 'import torch; print(torch.version.cuda)')
+    return answer('import torch; print(torch.version.cuda)')
 
 
-def check(statement: str) -> None:
-    """End the set-up if a statement fails in the environment."""
+def answer(code: str) -> str:
+    """What code prints in the environment; nothing if it fails."""
+    return output_of(str(PYTHON), '-c', code, env=variables())
+
+
+def check(statement: str, wheel: Path) -> None:
+    """End the set-up if a statement fails in the environment, which has the operators of a wheel."""
     with LOG.open('w') as log:
-        result = subprocess.run([str(PYTHON), '-W', 'ignore', '-c', statement], stdout=log, stderr=subprocess.STDOUT)
+        command = [str(PYTHON), '-W', 'ignore', '-c', statement]
+        result = subprocess.run(command, stdout=log, stderr=subprocess.STDOUT, env=variables())
     if result.returncode:
-        explain(statement, LOG)
+        explain(statement, LOG, f'to install all anew, remove {VENV}, and the operators that were compiled: {wheel}')
 
 
 if __name__ == '__main__':

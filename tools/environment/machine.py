@@ -12,6 +12,7 @@ import ssl
 import subprocess
 import sys
 import sysconfig
+import tempfile
 import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
@@ -45,6 +46,8 @@ class Torch:
 
 def check_tools() -> None:
     """End the set-up if this Python cannot make environments, if MMCV cannot be compiled, or if OpenCV cannot run."""
+    if sys.platform != 'linux':
+        fail(f'this script is for Linux, but got {sys.platform}; docs/install.md, "By hand", has the commands')
     if not all(map(importlib.util.find_spec, ('venv', 'ensurepip'))):
         fail(f'{sys.executable} has no venv module; on Debian and Ubuntu: apt install python3-venv')
     if not Path(sysconfig.get_path('include'), 'Python.h').exists():
@@ -56,6 +59,20 @@ def check_tools() -> None:
         fail(
             f'OpenCV needs {", ".join(missing)}, which this machine lacks; on Debian and Ubuntu: apt install libgl1 '
             'libglib2.0-0'
+        )
+
+
+def check_cache(folder: Path) -> None:
+    """End the set-up if compiled operators cannot be kept in a folder, as where there is no home."""
+    try:
+        if not folder.is_absolute():
+            raise OSError
+        folder.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=folder).close()
+    except OSError:
+        fail(
+            f'compiled operators are kept in {folder}, which cannot be written; set XDG_CACHE_HOME to a folder that '
+            'can be written, by its whole path'
         )
 
 
@@ -86,6 +103,15 @@ def has_gpu() -> bool:
 def for_another_machine() -> bool:
     """Is the environment for GPUs that this machine need not have, as where a container is made?"""
     return bool(os.environ.get('MMFMKT_CUDA'))
+
+
+def check_architectures() -> None:
+    """End the set-up if nothing says for which GPUs of another machine it shall compile."""
+    if for_another_machine() and not gpu_architectures():
+        fail(
+            'MMFMKT_CUDA=1 must come with the compute capabilities of the GPUs where this machine has none, but '
+            'TORCH_CUDA_ARCH_LIST is not set; set it, as TORCH_CUDA_ARCH_LIST="8.0;9.0"'
+        )
 
 
 def gpu_architectures() -> str:
@@ -146,10 +172,10 @@ def cpu_index_answers() -> bool:
         return False
 
 
-def output_of(*command: str) -> str:
+def output_of(*command: str, env: dict[str, str] | None = None) -> str:
     """What a command prints; nothing if it fails or is not there."""
     try:
-        result = subprocess.run(command, capture_output=True, text=True, timeout=120)
+        result = subprocess.run(command, capture_output=True, text=True, timeout=120, env=env)
     except (OSError, subprocess.TimeoutExpired):
         return ''
     return result.stdout.strip() if result.returncode == 0 else ''

@@ -9,5 +9,5 @@ ROOT = Path(__file__).resolve().parents[2]
 VENV = ROOT / '.venv'
 PYTHON = VENV / 'bin' / 'python'
 LOG, TEMPORARY = VENV / 'setup.log', VENV / 'tmp'
-CACHE = Path(os.environ.get('XDG_CACHE_HOME') or Path.home() / '.cache') / 'mmfmkt'
+CACHE = Path(os.environ.get('XDG_CACHE_HOME') or os.path.expanduser('~/.cache')) / 'mmfmkt'
 PIP = [str(PYTHON), '-m', 'pip']

@@ -63,8 +63,8 @@ def check_initial_weights(place: str, init_cfg: object) -> None:
         if checkpoint.startswith('torchvision://') and importlib.util.find_spec('torchvision') is None:
             raise ValueError(
                 f'`{place}.init_cfg` has the weights {checkpoint}, which torchvision names, but torchvision is not '
-                f'installed; install the one that belongs to torch {torch.__version__.split("+")[0]}, or set '
-                f'`{place}.init_cfg` to a file'
+                f'installed; install the one that belongs to torch {torch.__version__.split("+")[0]} '
+                f'(docs/install.md, "ImageNet weights"), or set `{place}.init_cfg` to a file'
             )
         if '://' not in checkpoint and not Path(checkpoint).exists():
             raise ValueError(
