@@ -58,11 +58,14 @@ class RunLog:
         return curve(self.training, lambda entry: entry.get(name))
 
     def task_loss(self) -> Curve:
-        """The detector's own losses: the total without what distillation adds (`distill.*`; `flow.*` of OFM-KT^Θ)."""
+        """The sum of the detector's own losses, without what distillation adds (`distill.*`; `flow.*` of OFM-KT^Θ).
+
+        What it adds need not be in every iteration that an entry is the mean of, so the total does not tell.
+        """
 
         def of(entry: dict[str, float]) -> float | None:
-            added = [value for key, value in entry.items() if key.startswith(('distill.', 'flow.')) and 'loss' in key]
-            return entry['loss'] - sum(added) if 'loss' in entry else None
+            own = [key for key in entry if 'loss' in key and not key.startswith(('distill.', 'flow.'))]
+            return sum(entry[key] for key in own if key != 'loss') if 'loss' in entry else None
 
         return curve(self.training, of)
 

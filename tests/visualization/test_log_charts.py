@@ -11,7 +11,7 @@ PREFIX = 'flow/loss_fmkt/level0'
 
 def run(name, aps=(), **flow):
     """A run of three entries; `flow` are those of its first level."""
-    training = {50 * k: {'loss': 3.0 / k, 'distill.loss_fmkt': 2.0 / k} for k in (1, 2, 3)}
+    training = {50 * k: {'loss': 3.0 / k, 'loss_cls': 1.0 / k, 'distill.loss_fmkt': 2.0 / k} for k in (1, 2, 3)}
     logged = {50 * k: {f'{PREFIX}/{key}': value for key, value in flow.items()} for k in (1, 2, 3)} if flow else {}
     validations = {epoch: Validation(50 * epoch, epoch, {'coco/bbox_mAP': ap}) for epoch, ap in enumerate(aps, 1)}
     return RunLog(name, training, logged, validations)

@@ -86,9 +86,14 @@ def test_values_that_are_not_finite_are_left_out(write):
     assert log.loss('loss') == log.task_loss() == {100: 1.0}
 
 
-def test_the_detectors_own_losses_are_the_total_without_distillation(write):
+def test_the_detectors_own_losses_are_those_that_distillation_does_not_add(write):
     losses = {'loss_cls': 1.0, 'loss_bbox': 2.0, 'distill.loss_fmkt': 4.0, 'flow.loss_cls': 8.0}
     assert read_run(write('a', train(50, **losses)), 'a').task_loss() == {50: 3.0}
+
+
+def test_losses_of_a_teacher_that_takes_turns_leave_the_detectors_own_as_they_are(write):
+    entry = {'loss_cls': 1.0, 'loss': 3.0, 'distill.loss_a': 2.0, 'distill.loss_b': 2.0, 'step': 50}  # 2 each time
+    assert read_run(write('a', entry), 'a').task_loss() == {50: 1.0}
 
 
 def test_steps_are_known_by_their_times_also_where_their_number_is_drawn(write):
