@@ -161,7 +161,7 @@ def draw_photos(algorithm: FMKTDistill, photos: list[Photo], classes: Sequence[s
     found = {'student with its flow' if find_flows(algorithm.architecture) else 'student': detect(algorithm, photos)}
     if teacher is not None:
         found['teacher'] = detect(teacher.detector, photos)
-    yield save(detections_figure(found, classes), out / 'detections.png')
+    yield save(detections_figure(found, classes, [photo.unscaled for photo in photos]), out / 'detections.png')
 
 
 def detect(detector: BaseModel, photos: list[Photo]) -> list[DetDataSample]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 from mmdet.structures import DetDataSample
@@ -35,10 +36,20 @@ class Photo:
         return pixels_of(self.data['inputs'])
 
     @property
+    def scale(self) -> tuple[float, float]:
+        """Of width and height, from the file to these pixels."""
+        return self.sample.get('scale_factor') or (1.0, 1.0)
+
+    @property
+    def unscaled(self) -> np.ndarray:
+        """These pixels in the size of the file, to which detections are scaled back."""
+        across, down = self.scale
+        return cv2.resize(self.pixels, None, fx=1 / across, fy=1 / down)
+
+    @property
     def boxes(self) -> Tensor:
         """The boxes of its objects in these pixels, (K, 4)."""
-        scale = self.sample.get('scale_factor') or (1.0, 1.0)
-        return self.truth.bboxes * self.truth.bboxes.new_tensor([*scale, *scale])
+        return self.truth.bboxes * self.truth.bboxes.new_tensor([*self.scale, *self.scale])
 
 
 def pixels_of(inputs: Tensor) -> np.ndarray:
