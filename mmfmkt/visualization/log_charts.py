@@ -13,6 +13,7 @@ from .curves import (
     add_legend,
     draw_curves,
     draw_rows,
+    ends,
     finish,
     grouped,
     last,
@@ -95,7 +96,8 @@ def draw_metric(runs: Sequence[RunLog], metric: str, file: Path) -> Path:
         draw_curves(axes, groups, styles(runs), dots=20)
         axes.set(xlabel=time, ylabel=value, title=f'{what} of all runs over training')
         axes.xaxis.get_major_locator().set_params(integer=True)
-        best_first = {name: f'{name}: {spread(last(groups[name]))}' for name in ranking(groups)}
+        where = ends(groups, 'epoch' if by_epoch else 'iteration')
+        best_first = {name: f'{name}: {spread(last(groups[name]))}{where[name]}' for name in ranking(groups)}
         add_legend(figure, axes, best_first, title='last value')
         notes = [seeds(groups, *LINES)]
     missing = ', '.join(run.name for run in runs if not run.metric(metric, by_epoch))
