@@ -142,6 +142,8 @@ def read_run(folder: Path, name: str) -> RunLog:
     log = RunLog(name)
     for file in sorted(folder.glob(LOG)):
         go_on(log, list(read_entries(file)))
+    if not log.counts_epochs():  # also in the validations before the first entry, which do not tell
+        log.validations = {step: Validation(step, None, found.metrics) for step, found in log.validations.items()}
     if not log.training and not log.validations:
         raise ValueError(
             f'{folder} has no entries in {LOG}: it must be the folder of a training (--work-dir) that has come to '

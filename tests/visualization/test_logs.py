@@ -37,9 +37,9 @@ def test_validations_are_numbered_by_epochs_or_by_iterations(write):
     by_epoch = read_run(write('a', train(50), train(100), val(1, 0.2), train(150), val(2, 0.3)), 'a')
     assert by_epoch.counts_epochs() and by_epoch.metric('coco/bbox_mAP', by_epoch=True) == {1: 0.2, 2: 0.3}
     assert by_epoch.metric('coco/bbox_mAP', by_epoch=False) == {100: 0.2, 150: 0.3}
-    by_iteration = read_run(write('b', train(50), val(60, 0.2), train(100), val(120, 0.3)), 'b')
+    by_iteration = read_run(write('b', val(20, 0.1), train(50), val(60, 0.2), train(100), val(120, 0.3)), 'b')
     assert not by_iteration.counts_epochs()
-    assert by_iteration.metric('coco/bbox_mAP', by_epoch=False) == {60: 0.2, 120: 0.3}
+    assert by_iteration.metric('coco/bbox_mAP', by_epoch=False) == {20: 0.1, 60: 0.2, 120: 0.3}
 
 
 def test_a_metric_of_no_objects_is_no_value(write):
