@@ -53,8 +53,16 @@ class Photo:
 
 
 def pixels_of(inputs: Tensor) -> np.ndarray:
-    """An image (C, H, W) as OpenCV reads it, as (H, W, 3) uint8, RGB; one of other than 3 channels by its first."""
-    shown = inputs.flip(0) if len(inputs) == 3 else inputs[:1].repeat(3, 1, 1)
+    """An image (C, H, W) as OpenCV reads it, as (H, W, 3) uint8, RGB; one of other than 3 channels by its first.
+
+    What has other numbers than 0 to 255, as an image of 16 bits or a normalised one, is shown from its darkest to its
+    brightest.
+    """
+    values = inputs.float()
+    shown = values.flip(0) if len(inputs) == 3 else values[:1].repeat(3, 1, 1)
+    low, high = shown.min(), shown.max()
+    if low < 0 or high > 255:
+        shown = (shown - low) * (255 / (high - low).clamp(min=1e-6))
     return shown.permute(1, 2, 0).byte().numpy()
 
 
