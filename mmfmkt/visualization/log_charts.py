@@ -61,13 +61,13 @@ def draw_logs(runs: Sequence[RunLog], metric: str, folder: Path) -> list[Path]:
         'time',
         'data_time',
     }
-    measured = [run for run in runs if run.metric(metric, by_epoch=False)]
-    if known and not measured:
+    if known and metric not in known:
         raise ValueError(
             f'--metric must be one that a run was validated with, but got {metric}; the logs have '
             f'{", ".join(sorted(known))}'
         )
     folder.mkdir(parents=True, exist_ok=True)
+    measured = [run for run in runs if run.metric(metric, by_epoch=False)]  # not if there were no objects for it
     files = [draw_metric(runs, metric, folder / 'metric.png')] if measured else []
     files += [draw_losses(runs, folder / 'losses.png')] if any(run.training for run in runs) else []
     return files + [draw_flow(run, folder / f'flow_{run.name.replace("/", "-")}.png') for run in runs if run.flow]

@@ -42,6 +42,10 @@ def test_before_the_first_validation_losses_are_drawn(tmp_path):
     assert [file.name for file in draw_logs([run('student')], 'coco/bbox_mAP', tmp_path)] == ['losses.png']
 
 
+def test_without_objects_of_a_metric_losses_are_drawn(tmp_path):
+    assert [file.name for file in draw_logs([run('a', [-1.0])], 'coco/bbox_mAP', tmp_path)] == ['losses.png']
+
+
 def test_a_metric_that_no_run_has_is_refused_with_those_that_there_are(tmp_path):
     with pytest.raises(ValueError, match='but got coco/mAP; the logs have coco/bbox_mAP$'):
         draw_logs([run('student', [0.1])], 'coco/mAP', tmp_path)
