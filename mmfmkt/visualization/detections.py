@@ -16,7 +16,7 @@ from mmdet.structures import DetDataSample
 from mmdet.structures.bbox import bbox_overlaps
 from mmengine.structures import InstanceData
 
-from .figures import captioned_figure, save
+from .figures import captioned_figure, names_of_users, save
 
 SCORE_THRESHOLD = 0.3
 MATCH_IOU = 0.5
@@ -76,6 +76,7 @@ def image_of(sample: DetDataSample) -> np.ndarray:
     return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
+@names_of_users()
 def detections_figure(
     detections: Mapping[str, Sequence[DetDataSample]],
     classes: Sequence[str],

@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .curves import SMOOTH, finish, log_scale, smooth
+from .figures import names_of_users
 from .logs import Curve, RunLog
 
 ROUNDING = 1e-13  # a squared error in float32 that stands for zero, as that of OFM-KT's output
@@ -26,6 +27,7 @@ FLOW = [
 ]
 
 
+@names_of_users()
 def draw_flow(run: RunLog, file: Path) -> Path:
     """Three rows a loss with a flow: distances of the steps, their differences, two errors; a column a level."""
     losses = run.flow_levels()

@@ -24,6 +24,7 @@ from .curves import (
     spread,
     styles,
 )
+from .figures import names_of_users
 from .flow_log_chart import draw_flow
 from .logs import RunLog
 
@@ -73,6 +74,7 @@ def draw_logs(runs: Sequence[RunLog], metric: str, folder: Path) -> list[Path]:
     return files + [draw_flow(run, folder / f'flow_{run.name.replace("/", "-")}.png') for run in runs if run.flow]
 
 
+@names_of_users()
 def draw_metric(runs: Sequence[RunLog], metric: str, file: Path) -> Path:
     """A metric over training; if all runs were validated just once, one row for each."""
     by_epoch = all(run.counts_epochs() for run in runs)
@@ -105,6 +107,7 @@ def draw_metric(runs: Sequence[RunLog], metric: str, file: Path) -> Path:
     return finish(figure, [' '.join(filter(None, notes))], file)
 
 
+@names_of_users()
 def draw_losses(runs: Sequence[RunLog], file: Path) -> Path:
     """One panel for the total, for the detector's own losses, and for every loss of distillation."""
     names = list(dict.fromkeys(name for run in runs for name in run.loss_names() if name.startswith('distill.')))

@@ -36,6 +36,13 @@ def test_without_a_teacher_none_is_drawn_and_the_title_says_so(perfect, photos):
     )
 
 
+def test_formulas_are_those_of_the_sheet_and_none_of_the_name_of_the_image(perfect, photos):
+    photos[0].sample.set_metainfo(dict(img_path='folder/$a$.jpg'))
+    texts = draw_sheet(perfect, photos[0], 0).texts
+    assert all(text.get_parse_math() for text in texts if text.get_text() == 'student $X^S$')
+    assert [text.get_parse_math() for text in texts if '$a$.jpg' in text.get_text()] == [False]
+
+
 def test_what_fills_up_the_batch_is_not_drawn(perfect, photos):
     whole = stages_of(perfect[0], photos[0], 0, taught=True)[0].feature
     photos[0].sample.set_metainfo(dict(img_shape=(32, 12)))

@@ -12,7 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from mmfmkt.visualization.curves import draw_curves
-from mmfmkt.visualization.figures import captioned_figure, save
+from mmfmkt.visualization.figures import captioned_figure, names_of_users, save
 
 from .plan import Study, method_of, schedule_of, scheduled
 from .results import Results
@@ -23,6 +23,7 @@ CAPTION = (
 )
 
 
+@names_of_users()
 def draw_epochs(study: Study, results: Results, file: Path) -> bool:
     """AP over the epochs of the runs that the study has chosen, a panel for each schedule; False if nothing is there.
 
