@@ -71,7 +71,8 @@ def draw_logs(runs: Sequence[RunLog], metric: str, folder: Path) -> list[Path]:
     measured = [run for run in runs if run.metric(metric, by_epoch=False)]  # not if there were no objects for it
     files = [draw_metric(runs, metric, folder / 'metric.png')] if measured else []
     files += [draw_losses(runs, folder / 'losses.png')] if any(run.training for run in runs) else []
-    return files + [draw_flow(run, folder / f'flow_{run.name.replace("/", "-")}.png') for run in runs if run.flow]
+    flows = [run for run in runs if run.flow_levels()]
+    return files + [draw_flow(run, folder / f'flow_{run.name.replace("/", "-")}.png') for run in flows]
 
 
 @names_of_users()

@@ -36,7 +36,7 @@ class RunLog:
     Attributes:
         name: what the run is called in charts.
         training: iteration -> entry, with the losses.
-        flow: iteration -> entry of :class:`~mmfmkt.engine.hooks.FlowLogHook`.
+        flow: iteration -> entry of :class:`~mmfmkt.engine.hooks.FlowLogHook`, with values that are not finite.
         validations: epoch, or iteration in a run that counts these -> validation.
     """
 
@@ -81,8 +81,9 @@ class RunLog:
         return all(validation.epoch is not None for validation in self.validations.values())
 
     def flow_levels(self) -> dict[str, list[int]]:
-        """The levels of every loss with a flow."""
-        matches = filter(None, (FLOW.fullmatch(key) for entry in self.flow.values() for key in entry))
+        """The levels of every loss with a flow of which anything is finite."""
+        keys = {key for entry in self.flow.values() for key in finite(entry)}
+        matches = filter(None, map(FLOW.fullmatch, keys))
         found = {(match['loss'], int(match['level'])) for match in matches}
         return {
             loss: sorted(level for name, level in found if name == loss) for loss in sorted({name for name, _ in found})
@@ -90,7 +91,7 @@ class RunLog:
 
     def flow_value(self, loss: str, level: int, name: str) -> Curve:
         """`output_error` or `ambiguity` of a level."""
-        return curve(self.flow, lambda entry: entry.get(f'flow/{loss}/level{level}/{name}'))
+        return curve(self.flow, lambda entry: finite(entry).get(f'flow/{loss}/level{level}/{name}'))
 
     def flow_steps(self, loss: str, level: int) -> dict[float, Curve]:
         """The metric of the steps, by their time t, from 1 down: of N steps the i-th is at t = 1 - (i - 1) / N.
@@ -102,7 +103,8 @@ class RunLog:
         for iteration, entry in self.flow.items():
             numbers = [int(key.removeprefix(prefix)) for key in entry if key.startswith(prefix)]
             for number in numbers:
-                steps.setdefault(1 - (number - 1) / len(numbers), {})[iteration] = entry[f'{prefix}{number}']
+                if math.isfinite(entry[f'{prefix}{number}']):
+                    steps.setdefault(1 - (number - 1) / len(numbers), {})[iteration] = entry[f'{prefix}{number}']
         return dict(sorted(steps.items(), reverse=True))
 
 
@@ -181,7 +183,7 @@ def go_on(log: RunLog, entries: Sequence[dict[str, Any]]) -> None:
         if is_training(entry):
             log.training[step] = numbers
         elif is_flow(entry):
-            log.flow[step] = numbers
+            log.flow[step] = entry
         elif step is not None:
             add_validation(log, step, numbers)
 

@@ -89,6 +89,19 @@ def test_every_step_is_a_line_with_its_time_and_its_difference_to_the_mean(tmp_p
     assert errors.get_yscale() == 'log' and errors.get_legend_handles_labels()[1] == ['output error', 'ambiguity']
 
 
+def test_of_drawn_numbers_of_steps_the_largest_has_its_differences(tmp_path, drawn):
+    drawn_n = run('a', step1=3.0, step2=1.0, step3=2.0, output_error=0.5)
+    drawn_n.flow[200] = {f'{PREFIX}/step1': 4.0, f'{PREFIX}/step2': 2.0}
+    draw_logs([drawn_n], 'coco/bbox_mAP', tmp_path)
+    lines = [line for line in drawn['flow_a.png'].axes[1].get_lines() if line.get_label().startswith('t')]
+    assert {line.get_label(): line.get_ydata()[0] for line in lines} == {'t = 1': 50, 't = 0.667': -50, 't = 0.333': 0}
+
+
+def test_a_flow_that_is_nowhere_finite_is_not_drawn(tmp_path):
+    files = draw_logs([run('a', step1=float('nan'))], 'coco/bbox_mAP', tmp_path)
+    assert [file.name for file in files] == ['losses.png']
+
+
 def test_what_is_zero_is_not_on_a_logarithmic_axis(tmp_path, drawn):
     runs = [
         run('one-step', step1=1.0, output_error=0.5, ambiguity=0.0),

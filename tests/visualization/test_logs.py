@@ -103,6 +103,13 @@ def test_steps_are_known_by_their_times_also_where_their_number_is_drawn(write):
     assert steps == {1.0: {50: 1.0, 100: 5.0, 150: 7.0}, 0.75: {50: 2.0}, 0.5: {50: 3.0, 100: 6.0}, 0.25: {50: 4.0}}
 
 
+def test_a_step_that_is_not_finite_leaves_the_others_at_their_times(write):
+    nan = float('nan')
+    log = read_run(write('a', train(50), flow(50, 1.0, nan, 3.0, 4.0), flow(100, nan, level=1)), 'a')
+    assert log.flow_steps('loss_fmkt', 0) == {1.0: {50: 1.0}, 0.5: {50: 3.0}, 0.25: {50: 4.0}}
+    assert log.flow_steps('loss_fmkt', 1) == {}
+
+
 def test_every_loss_has_its_levels(write):
     entry = {**flow(50, 1.0, level=10), **flow(50, 1.0, level=2), **flow(50, 1.0, loss='loss_logit')}
     log = read_run(write('a', train(50), entry), 'a')
