@@ -126,7 +126,8 @@ class Sheet:
             if stage.group != TARGET:
                 axes = self.page.axes(left, below, MAP, self.map_height)
                 axes.imshow(stage.error, cmap=ERROR_COLOURS, norm=self.error_scale, aspect='auto')
-                axes.set_xlabel(f'{stage.error.mean():.2g}', fontsize=9, labelpad=2)
+                mean = stage.error.mean()
+                axes.set_xlabel('undefined' if np.isnan(mean) else f'{mean:.2g}', fontsize=9, labelpad=2)
 
     def draw_photo(self, top: float) -> None:
         """The image, with the boxes of its objects."""
@@ -164,4 +165,6 @@ def place_columns(stages: list[Stage]) -> list[float]:
 
 def brightest(maps: Iterable[np.ndarray]) -> float:
     """The end of the colour scale that all these maps share."""
-    return max(float(np.quantile(np.concatenate([each.ravel() for each in maps]), BRIGHTEST)), 1e-6)
+    values = np.concatenate([each.ravel() for each in maps])
+    known = values[~np.isnan(values)]
+    return max(float(np.quantile(known, BRIGHTEST)), 1e-6) if known.size else 1.0

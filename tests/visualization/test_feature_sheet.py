@@ -56,6 +56,12 @@ def test_the_picture_shows_the_image_in_its_own_colours(perfect, photos):
     assert pixels.dtype == np.uint8 and (pixels == (20, 10, 250)).all(-1).sum() > 1000
 
 
+def test_the_distance_of_a_single_location_is_called_undefined(make_path, photos):
+    alone = torch.zeros(1, 6, 1, 1)
+    figure = draw_sheet({0: make_path(alone, alone, alone)}, photos[0], 0)
+    assert {axes.get_xlabel() for axes in figure.axes} == {'', 'undefined'}
+
+
 @pytest.mark.parametrize('num_steps', [1, 8])
 def test_any_number_of_steps_has_its_columns(make_path, perfect, photos, num_steps):
     path = make_path(perfect[0].states[0], perfect[0].target, perfect[0].target, num_steps)
