@@ -68,11 +68,16 @@ def draw_table(study: Study, table: Table, results: Results, file: Path) -> None
 
 
 @names_of_users()
-def draw_costs(study: Study, table: Table, results: Results, file: Path) -> None:
-    """AP over the time of the training; how large a dot is says what the detector costs at inference."""
+def draw_costs(study: Study, table: Table, results: Results, file: Path) -> bool:
+    """AP over the time of the training; False if that is not known of any.
+
+    How large a dot is says what the detector costs at inference.
+    """
+    rows = [row for row in table.rows if results.has(row) and results.training(row) and results.inference(row)]
+    if not rows:
+        return False
     figure = captioned_figure(9, 4.8, 'What it costs, and what it gives', COSTS)
     axes = figure.subplots()
-    rows = [row for row in table.rows if results.has(row) and results.training(row)]
     for number, row in enumerate(rows):
         inference = results.inference(row)
         axes.scatter(
@@ -90,3 +95,4 @@ def draw_costs(study: Study, table: Table, results: Results, file: Path) -> None
     for handle in figure.legend(loc='outside right upper', fontsize=9, frameon=False).legend_handles:
         handle.set_sizes([60])
     save(figure, file)
+    return True

@@ -146,6 +146,14 @@ def test_the_report_has_every_table_with_its_note_its_chart_and_the_machine(stud
         assert cv2.imread(str(tmp_path / name)).shape[1] > 600
 
 
+def test_without_costs_the_report_has_no_section_of_them(study, results, tmp_path):
+    for of_name in results.rows.values():
+        for of_seed in of_name.values():
+            del of_seed['cost']
+    assert '## Costs' not in write_report(study, results, tmp_path).read_text()
+    assert not (tmp_path / 'costs.png').exists()
+
+
 def test_the_report_says_in_words_what_the_differences_allow(study, results, tmp_path):
     text = write_report(study, results, tmp_path).read_text()
     for line in (
