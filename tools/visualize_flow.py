@@ -28,7 +28,7 @@ def parse_args() -> argparse.Namespace:
         '--batch-size',
         type=int,
         default=8,
-        help='how many of these go through the detectors, and are standardised, together (default: 8)',
+        help='how many images go through the detectors, and are standardised, together (default: 8)',
     )
     parser.add_argument('--num-steps', type=int, metavar='N', help='steps of the flow, instead of those of the config')
     parser.add_argument('--out-dir', help='folder of the pictures (default: flow_pictures beside the checkpoint)')

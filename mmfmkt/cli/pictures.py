@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from math import ceil
 from pathlib import Path
 
 import cv2
+import torch
 from mmdet.registry import DATASETS
 from mmdet.structures import DetDataSample
 from mmdet.utils import get_test_pipeline_cfg
@@ -73,10 +75,11 @@ def draw_pictures(args: argparse.Namespace) -> list[Path]:
     check_teacher_classes(algorithm, dataset.metainfo.get('classes'))
     photos = choose_photos(args, dataset, cfg)
     out = Path(args.out_dir or default_folder(args.checkpoint))
+    drawn = [photos[start : start + args.batch_size] for start in range(0, len(photos), args.batch_size)]
     batches = in_batches(dataset, args.num_val_images, args.batch_size)
     num_batches = ceil(min(args.num_val_images, len(dataset)) / args.batch_size)
     return [
-        *draw_photos(algorithm, photos, dataset.metainfo['classes'], out),
+        *draw_photos(algorithm, drawn, dataset.metainfo['classes'], out),
         *draw_validation(
             algorithm, with_progress('errors of the flow', batches, num_batches), dataset.metainfo['classes'], out
         ),
@@ -149,25 +152,30 @@ def choose_photos(args: argparse.Namespace, dataset: DataSet, cfg: Config) -> li
     ]
 
 
-def draw_photos(algorithm: FMKTDistill, photos: list[Photo], classes: Sequence[str], out: Path) -> Iterator[Path]:
+def draw_photos(
+    algorithm: FMKTDistill, batches: list[list[Photo]], classes: Sequence[str], out: Path
+) -> Iterator[Path]:
     """A sheet for each of some images, and the detections on all of them."""
-    teacher = algorithm.teacher
-    paths = paths_through(algorithm, photos)
-    for index, photo in enumerate(photos):
-        yield save(
-            draw_sheet(paths, photo, index, teacher is not None),
-            out / f'features_{index}_{Path(photo.sample.img_path).stem}.png',
-        )
-    found = {'student with its flow' if find_flows(algorithm.architecture) else 'student': detect(algorithm, photos)}
+    teacher, number = algorithm.teacher, itertools.count()
+    for photos in batches:
+        paths = paths_through(algorithm, photos)
+        for index, photo in enumerate(photos):
+            yield save(
+                draw_sheet(paths, photo, index, teacher is not None),
+                out / f'features_{next(number)}_{Path(photo.sample.img_path).stem}.png',
+            )
+    found = {'student with its flow' if find_flows(algorithm.architecture) else 'student': detect(algorithm, batches)}
     if teacher is not None:
-        found['teacher'] = detect(teacher.detector, photos)
-    yield save(detections_figure(found, classes), out / 'detections.png')
+        found['teacher'] = detect(teacher.detector, batches)
+    images = [photo.unscaled for photos in batches for photo in photos]
+    yield save(detections_figure(found, classes, images), out / 'detections.png')
 
 
-def detect(detector: BaseModel, photos: list[Photo]) -> list[DetDataSample]:
+@torch.no_grad()
+def detect(detector: BaseModel, batches: list[list[Photo]]) -> list[DetDataSample]:
     """What a detector finds on some images, with their ground truth where it is known."""
-    results = [result.cpu() for result in detector.val_step(collate(photos))]
-    for result, photo in zip(results, photos):
+    results = [result.cpu() for photos in batches for result in detector.val_step(collate(photos))]
+    for result, photo in zip(results, itertools.chain(*batches)):
         if 'gt_instances' in result:  # what the pipeline made of it
             del result.gt_instances
         if photo.truth is not None:

@@ -50,6 +50,6 @@ def revision() -> str:
         changed = subprocess.run([*git, 'status', '--porcelain', '-uno'], capture_output=True, text=True, timeout=10)
     except (OSError, subprocess.TimeoutExpired):
         return 'revision unknown'
-    if known.returncode or head.returncode:
-        return 'no clone'
+    if known.returncode or head.returncode:  # git refuses the clone of another user
+        return 'revision unknown' if (Path(__file__).parents[2] / '.git').exists() else 'no clone'
     return f'revision {head.stdout.strip()}{"+" if changed.stdout.strip() else ""}'

@@ -101,8 +101,23 @@ def over_seeds(curves: Sequence[Curve]) -> tuple[Curve, Curve]:
     return mean, {x: stdev([curve[x] for curve in curves]) if len(curves) > 1 else 0.0 for x in common}
 
 
+def last_common(curves: Sequence[Curve]) -> int | None:
+    """The last place where all curves have a value."""
+    return max(set.intersection(*map(set, curves)), default=None)
+
+
 def last(curves: Sequence[Curve]) -> list[float]:
-    return [curve[max(curve)] for curve in curves]
+    """The values there; if there is no such place, each curve's own last."""
+    x = last_common(curves)
+    return [curve[max(curve) if x is None else x] for curve in curves]
+
+
+def ends(groups: Groups, unit: str) -> dict[str, str]:
+    """Where the last values of each group are, in brackets, if that is not the same for all."""
+    places = {name: last_common(members) for name, members in groups.items()}
+    if len(set(places.values())) == 1 and None not in places.values():
+        return dict.fromkeys(groups, '')
+    return {name: f' (different {unit}s)' if x is None else f' ({unit} {x})' for name, x in places.items()}
 
 
 def ranking(groups: Groups) -> list[str]:

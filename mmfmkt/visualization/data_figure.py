@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from mmengine.structures import InstanceData
 
 from .detections import draw_instances
-from .figures import captioned_figure
+from .figures import captioned_figure, names_of_users
 
 WIDTH = 2.6  # inches of an image
 CAPTION = (
@@ -25,6 +25,7 @@ class Seen:
     objects: InstanceData
 
 
+@names_of_users()
 def data_figure(seen: Mapping[str, Sequence[Seen]], classes: Sequence[str]) -> Figure:
     """One row a split, with images of it."""
     columns = max(map(len, seen.values()))

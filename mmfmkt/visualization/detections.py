@@ -1,9 +1,12 @@
 """Ground truth and detections side by side."""
 
+from __future__ import annotations
+
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
+import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -13,7 +16,7 @@ from mmdet.structures import DetDataSample
 from mmdet.structures.bbox import bbox_overlaps
 from mmengine.structures import InstanceData
 
-from .figures import captioned_figure, save
+from .figures import captioned_figure, names_of_users, save
 
 SCORE_THRESHOLD = 0.3
 MATCH_IOU = 0.5
@@ -65,16 +68,33 @@ def draw_detections(detections: Mapping[str, Sequence[DetDataSample]], classes: 
     save(detections_figure(detections, classes), Path(file))
 
 
-def detections_figure(detections: Mapping[str, Sequence[DetDataSample]], classes: Sequence[str]) -> Figure:
+def image_of(sample: DetDataSample) -> np.ndarray:
+    """The file of an image, (H, W, 3), RGB."""
+    image = cv2.imread(sample.img_path)
+    if image is None:
+        raise ValueError(f'an image must be a file that OpenCV reads to be drawn, but {sample.img_path} is none')
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+@names_of_users()
+def detections_figure(
+    detections: Mapping[str, Sequence[DetDataSample]],
+    classes: Sequence[str],
+    images: Sequence[np.ndarray] | None = None,
+) -> Figure:
     """One row an image, one column for the ground truth, if any is known, and one for every detector.
 
     Args:
         detections: title of the detector -> its results on the same images, boxes in pixels of the image; those of the
             first have the ground truth in `gt_instances`, where it is known.
         classes: names of the labels.
+        images: as a pipeline has read them, (H, W, 3) uint8, RGB; by default their files.
+
+    Raises:
+        ValueError: if a file is no image.
     """
     samples = next(iter(detections.values()))
-    images = [cv2.cvtColor(cv2.imread(sample.img_path), cv2.COLOR_BGR2RGB) for sample in samples]
+    images = [image_of(sample) for sample in samples] if images is None else images
     truths = [sample.get('gt_instances') for sample in samples]
     known = any(truth is not None for truth in truths)
     width = WIDTH * (known + len(detections))

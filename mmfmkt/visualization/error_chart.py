@@ -73,6 +73,8 @@ def draw_errors(errors: Errors, taught: bool = True) -> Figure:
         axes.set_title(f'level {level}, stride {stride}', fontsize=11)
         for name, colour in (STATES, ENDPOINTS):
             draw_band(axes, errors.of(level, name), steps, dict(color=colour, label=NAMES[name]))
+        if np.isnan(errors.of(level, 'states')).all():
+            axes.text(0.5, 0.5, 'undefined', transform=axes.transAxes, ha='center')
         axes.set_xlabel('time t')
         axes.invert_xaxis()
     grid[0].set_ylabel(f'distance to the {"teacher" if taught else "output"} (1 - correlation)')
@@ -82,8 +84,13 @@ def draw_errors(errors: Errors, taught: bool = True) -> Figure:
 
 
 def draw_band(axes: Axes, distances: np.ndarray, steps: int, style: dict[str, str]) -> None:
-    """The mean of some distances (K, images) at the first K of the times 1, (N - 1) / N, ..., 0, and their spread."""
+    """The mean of some distances (K, images) at the first K of the times 1, (N - 1) / N, ..., 0, and their spread.
+
+    Images of which they are not known are left out.
+    """
     times = 1 - np.arange(len(distances)) / steps
+    known = distances[:, ~np.isnan(distances).any(0)]
+    distances = known if known.size else distances
     axes.fill_between(
         times, *np.quantile(distances, (0.25, 0.75), axis=1), color=style['color'], alpha=0.15, linewidth=0
     )

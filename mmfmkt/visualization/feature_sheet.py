@@ -10,6 +10,7 @@ from matplotlib.colors import Normalize, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from .figures import names_of_users
 from .page import MARGIN, Page
 from .photos import Photo
 from .recording import LevelPath
@@ -43,6 +44,7 @@ ALONE = dict(
 )
 
 
+@names_of_users()
 def draw_sheet(paths: dict[int, LevelPath], photo: Photo, index: int, taught: bool = True) -> Figure:
     """All stages of one image: a row of features and a row of errors for each level.
 
@@ -99,7 +101,9 @@ class Sheet:
                     (lefts[0] + lefts[-1] + MAP) / 2, TOP - 0.3, heading, ha='center', va='bottom', fontweight='bold'
                 )
         for left, stage in zip(self.lefts, self.levels[0]):
-            self.page.text(left + MAP / 2, TOP - 0.06, stage.title, ha='center', va='bottom', fontsize=9.5)
+            self.page.text(
+                left + MAP / 2, TOP - 0.06, stage.title, ha='center', va='bottom', fontsize=9.5, parse_math=True
+            )
 
     def draw_level(self, row: int, level: int, path: LevelPath) -> None:
         """The image and the two rows of a level."""
@@ -122,7 +126,8 @@ class Sheet:
             if stage.group != TARGET:
                 axes = self.page.axes(left, below, MAP, self.map_height)
                 axes.imshow(stage.error, cmap=ERROR_COLOURS, norm=self.error_scale, aspect='auto')
-                axes.set_xlabel(f'{stage.error.mean():.2g}', fontsize=9, labelpad=2)
+                mean = stage.error.mean()
+                axes.set_xlabel('undefined' if np.isnan(mean) else f'{mean:.2g}', fontsize=9, labelpad=2)
 
     def draw_photo(self, top: float) -> None:
         """The image, with the boxes of its objects."""
@@ -160,4 +165,6 @@ def place_columns(stages: list[Stage]) -> list[float]:
 
 def brightest(maps: Iterable[np.ndarray]) -> float:
     """The end of the colour scale that all these maps share."""
-    return max(float(np.quantile(np.concatenate([each.ravel() for each in maps]), BRIGHTEST)), 1e-6)
+    values = np.concatenate([each.ravel() for each in maps])
+    known = values[~np.isnan(values)]
+    return max(float(np.quantile(known, BRIGHTEST)), 1e-6) if known.size else 1.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import fmean
@@ -11,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from .curves import SMOOTH, finish, log_scale, smooth
+from .figures import names_of_users
 from .logs import Curve, RunLog
 
 ROUNDING = 1e-13  # a squared error in float32 that stands for zero, as that of OFM-KT's output
@@ -26,6 +28,7 @@ FLOW = [
 ]
 
 
+@names_of_users()
 def draw_flow(run: RunLog, file: Path) -> Path:
     """Three rows a loss with a flow: distances of the steps, their differences, two errors; a column a level."""
     losses = run.flow_levels()
@@ -48,16 +51,21 @@ def draw_flow(run: RunLog, file: Path) -> Path:
 def draw_level(run: RunLog, loss: str, level: int, axes: Sequence[Axes]) -> None:
     """The three panels of a level."""
     steps = run.flow_steps(loss, level)
+    counts = Counter(x for curve in steps.values() for x in curve)
+    largest = max(counts.values(), default=0)  # of drawn N
     means = {
-        x: fmean(curve[x] for curve in steps.values())
-        for x in next(iter(steps.values()), {})
-        if all(x in curve for curve in steps.values())
-    }  # of drawn N, the largest
+        x: fmean(curve[x] for curve in steps.values() if x in curve)
+        for x, count in sorted(counts.items())
+        if count == largest
+    }
     for number, (t, curve) in enumerate(steps.items()):
         colour = colormaps['viridis'](0.9 * number / max(len(steps) - 1, 1))
         draw_smoothed(axes[0], curve, colour, f't = {t:.3g}')
         draw_smoothed(
-            axes[1], {x: 100 * (curve[x] / mean - 1) for x, mean in means.items() if mean}, colour, f't = {t:.3g}'
+            axes[1],
+            {x: 100 * (curve[x] / mean - 1) for x, mean in means.items() if mean and x in curve},
+            colour,
+            f't = {t:.3g}',
         )
     for name, colour in (('output_error', '#c44e52'), ('ambiguity', '#4c72b0')):
         curve = {x: y for x, y in run.flow_value(loss, level, name).items() if y > ROUNDING}

@@ -4,6 +4,7 @@ import base64
 import html
 import mimetypes
 from pathlib import Path
+from urllib.parse import quote, unquote
 
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -84,10 +85,16 @@ def html_page(markdown: str, folder: Path) -> str:
     tokens = parser.parse(markdown)
     for child in [child for token in tokens for child in token.children or []]:
         if child.type == 'image':
-            child.attrSet('src', embedded(folder / str(child.attrGet('src'))))
+            child.attrSet('src', embedded(folder / unquote(str(child.attrGet('src')))))
     body = parser.renderer.render(tokens, parser.options, {})
     body = body.replace('<table>', '<div class="table"><table>').replace('</table>', '</table></div>')
     return PAGE.format(title=html.escape(title_of(tokens)), style=STYLE, body=body, script=SCRIPT)
+
+
+def picture(file: Path, folder: Path) -> str:
+    """A picture in Markdown that stands in `folder`, whatever it is called."""
+    title = file.stem.translate(str.maketrans('[]', '()'))  # which would end it
+    return f'![{title}]({quote(file.relative_to(folder).as_posix())})'
 
 
 def title_of(tokens: list[Token]) -> str:

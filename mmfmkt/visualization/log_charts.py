@@ -13,6 +13,7 @@ from .curves import (
     add_legend,
     draw_curves,
     draw_rows,
+    ends,
     finish,
     grouped,
     last,
@@ -23,6 +24,7 @@ from .curves import (
     spread,
     styles,
 )
+from .figures import names_of_users
 from .flow_log_chart import draw_flow
 from .logs import RunLog
 
@@ -60,18 +62,20 @@ def draw_logs(runs: Sequence[RunLog], metric: str, folder: Path) -> list[Path]:
         'time',
         'data_time',
     }
-    measured = [run for run in runs if run.metric(metric, by_epoch=False)]
-    if known and not measured:
+    if known and metric not in known:
         raise ValueError(
             f'--metric must be one that a run was validated with, but got {metric}; the logs have '
             f'{", ".join(sorted(known))}'
         )
     folder.mkdir(parents=True, exist_ok=True)
+    measured = [run for run in runs if run.metric(metric, by_epoch=False)]  # not if there were no objects for it
     files = [draw_metric(runs, metric, folder / 'metric.png')] if measured else []
     files += [draw_losses(runs, folder / 'losses.png')] if any(run.training for run in runs) else []
-    return files + [draw_flow(run, folder / f'flow_{run.name.replace("/", "-")}.png') for run in runs if run.flow]
+    flows = [run for run in runs if run.flow_levels()]
+    return files + [draw_flow(run, folder / f'flow_{run.name.replace("/", "-")}.png') for run in flows]
 
 
+@names_of_users()
 def draw_metric(runs: Sequence[RunLog], metric: str, file: Path) -> Path:
     """A metric over training; if all runs were validated just once, one row for each."""
     by_epoch = all(run.counts_epochs() for run in runs)
@@ -95,7 +99,8 @@ def draw_metric(runs: Sequence[RunLog], metric: str, file: Path) -> Path:
         draw_curves(axes, groups, styles(runs), dots=20)
         axes.set(xlabel=time, ylabel=value, title=f'{what} of all runs over training')
         axes.xaxis.get_major_locator().set_params(integer=True)
-        best_first = {name: f'{name}: {spread(last(groups[name]))}' for name in ranking(groups)}
+        where = ends(groups, 'epoch' if by_epoch else 'iteration')
+        best_first = {name: f'{name}: {spread(last(groups[name]))}{where[name]}' for name in ranking(groups)}
         add_legend(figure, axes, best_first, title='last value')
         notes = [seeds(groups, *LINES)]
     missing = ', '.join(run.name for run in runs if not run.metric(metric, by_epoch))
@@ -103,6 +108,7 @@ def draw_metric(runs: Sequence[RunLog], metric: str, file: Path) -> Path:
     return finish(figure, [' '.join(filter(None, notes))], file)
 
 
+@names_of_users()
 def draw_losses(runs: Sequence[RunLog], file: Path) -> Path:
     """One panel for the total, for the detector's own losses, and for every loss of distillation."""
     names = list(dict.fromkeys(name for run in runs for name in run.loss_names() if name.startswith('distill.')))

@@ -36,7 +36,7 @@ class RunLog:
     Attributes:
         name: what the run is called in charts.
         training: iteration -> entry, with the losses.
-        flow: iteration -> entry of :class:`~mmfmkt.engine.hooks.FlowLogHook`.
+        flow: iteration -> entry of :class:`~mmfmkt.engine.hooks.FlowLogHook`, with values that are not finite.
         validations: epoch, or iteration in a run that counts these -> validation.
     """
 
@@ -58,11 +58,14 @@ class RunLog:
         return curve(self.training, lambda entry: entry.get(name))
 
     def task_loss(self) -> Curve:
-        """The detector's own losses: the total without what distillation adds (`distill.*`; `flow.*` of OFM-KT^Θ)."""
+        """The sum of the detector's own losses, without what distillation adds (`distill.*`; `flow.*` of OFM-KT^Θ).
+
+        What it adds need not be in every iteration that an entry is the mean of, so the total does not tell.
+        """
 
         def of(entry: dict[str, float]) -> float | None:
-            added = [value for key, value in entry.items() if key.startswith(('distill.', 'flow.')) and 'loss' in key]
-            return entry['loss'] - sum(added) if 'loss' in entry else None
+            own = [key for key in entry if 'loss' in key and not key.startswith(('distill.', 'flow.'))]
+            return sum(entry[key] for key in own if key != 'loss') if 'loss' in entry else None
 
         return curve(self.training, of)
 
@@ -78,8 +81,9 @@ class RunLog:
         return all(validation.epoch is not None for validation in self.validations.values())
 
     def flow_levels(self) -> dict[str, list[int]]:
-        """The levels of every loss with a flow."""
-        matches = filter(None, (FLOW.fullmatch(key) for entry in self.flow.values() for key in entry))
+        """The levels of every loss with a flow of which anything is finite."""
+        keys = {key for entry in self.flow.values() for key in finite(entry)}
+        matches = filter(None, map(FLOW.fullmatch, keys))
         found = {(match['loss'], int(match['level'])) for match in matches}
         return {
             loss: sorted(level for name, level in found if name == loss) for loss in sorted({name for name, _ in found})
@@ -87,7 +91,7 @@ class RunLog:
 
     def flow_value(self, loss: str, level: int, name: str) -> Curve:
         """`output_error` or `ambiguity` of a level."""
-        return curve(self.flow, lambda entry: entry.get(f'flow/{loss}/level{level}/{name}'))
+        return curve(self.flow, lambda entry: finite(entry).get(f'flow/{loss}/level{level}/{name}'))
 
     def flow_steps(self, loss: str, level: int) -> dict[float, Curve]:
         """The metric of the steps, by their time t, from 1 down: of N steps the i-th is at t = 1 - (i - 1) / N.
@@ -99,7 +103,8 @@ class RunLog:
         for iteration, entry in self.flow.items():
             numbers = [int(key.removeprefix(prefix)) for key in entry if key.startswith(prefix)]
             for number in numbers:
-                steps.setdefault(1 - (number - 1) / len(numbers), {})[iteration] = entry[f'{prefix}{number}']
+                if math.isfinite(entry[f'{prefix}{number}']):
+                    steps.setdefault(1 - (number - 1) / len(numbers), {})[iteration] = entry[f'{prefix}{number}']
         return dict(sorted(steps.items(), reverse=True))
 
 
@@ -139,6 +144,8 @@ def read_run(folder: Path, name: str) -> RunLog:
     log = RunLog(name)
     for file in sorted(folder.glob(LOG)):
         go_on(log, list(read_entries(file)))
+    if not log.counts_epochs():  # also in the validations before the first entry, which do not tell
+        log.validations = {step: Validation(step, None, found.metrics) for step, found in log.validations.items()}
     if not log.training and not log.validations:
         raise ValueError(
             f'{folder} has no entries in {LOG}: it must be the folder of a training (--work-dir) that has come to '
@@ -176,7 +183,7 @@ def go_on(log: RunLog, entries: Sequence[dict[str, Any]]) -> None:
         if is_training(entry):
             log.training[step] = numbers
         elif is_flow(entry):
-            log.flow[step] = numbers
+            log.flow[step] = entry
         elif step is not None:
             add_validation(log, step, numbers)
 

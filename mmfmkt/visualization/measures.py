@@ -33,6 +33,7 @@ def error_map(feature: Tensor, target: Tensor) -> Tensor:
     .. math:: e = \frac 1 {2C} \sum_c (x_c - y_c)^2
 
     The mean of it over all images and locations is PKD's distance, 1 minus the correlation of the two: 0 if they are
-    the same, 1 if they have nothing in common.
+    the same, 1 if they have nothing in common. It is NaN for the only location of an only image, its own mean.
     """
-    return (feature - target).square().mean(1) / 2
+    error = (feature - target).square().mean(1) / 2
+    return error if error.numel() > 1 else torch.full_like(error, torch.nan)

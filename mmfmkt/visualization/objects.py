@@ -53,8 +53,8 @@ def vectors_at(path: LevelPath, centres: Sequence[tuple[int, float, float]]) -> 
     """The standardised states and target at K places (index of the image, x, y in pixels), (K, N + 2, C)."""
     height, width = path.target.shape[2:]
     images = [index for index, _, _ in centres]
-    columns = [min(int(x / path.stride), width - 1) for _, x, _ in centres]
-    rows = [min(int(y / path.stride), height - 1) for _, _, y in centres]
+    columns = [min(max(int(x / path.stride), 0), width - 1) for _, x, _ in centres]
+    rows = [min(max(int(y / path.stride), 0), height - 1) for _, _, y in centres]
     return torch.stack(
         [standardised(each)[images, :, rows, columns] for each in (*path.states, path.target)], dim=1
     ).cpu()

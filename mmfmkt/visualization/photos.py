@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import torch
 from mmdet.structures import DetDataSample
@@ -35,15 +36,33 @@ class Photo:
         return pixels_of(self.data['inputs'])
 
     @property
+    def scale(self) -> tuple[float, float]:
+        """Of width and height, from the file to these pixels."""
+        return self.sample.get('scale_factor') or (1.0, 1.0)
+
+    @property
+    def unscaled(self) -> np.ndarray:
+        """These pixels in the size of the file, to which detections are scaled back."""
+        across, down = self.scale
+        return cv2.resize(self.pixels, None, fx=1 / across, fy=1 / down)
+
+    @property
     def boxes(self) -> Tensor:
         """The boxes of its objects in these pixels, (K, 4)."""
-        scale = self.sample.get('scale_factor') or (1.0, 1.0)
-        return self.truth.bboxes * self.truth.bboxes.new_tensor([*scale, *scale])
+        return self.truth.bboxes * self.truth.bboxes.new_tensor([*self.scale, *self.scale])
 
 
 def pixels_of(inputs: Tensor) -> np.ndarray:
-    """An image (C, H, W) as OpenCV reads it, as (H, W, 3) uint8, RGB; one of other than 3 channels by its first."""
-    shown = inputs.flip(0) if len(inputs) == 3 else inputs[:1].repeat(3, 1, 1)
+    """An image (C, H, W) as OpenCV reads it, as (H, W, 3) uint8, RGB; one of other than 3 channels by its first.
+
+    What has other numbers than 0 to 255, as an image of 16 bits or a normalised one, is shown from its darkest to its
+    brightest.
+    """
+    values = inputs.float()
+    shown = values.flip(0) if len(inputs) == 3 else values[:1].repeat(3, 1, 1)
+    low, high = shown.min(), shown.max()
+    if low < 0 or high > 255:
+        shown = (shown - low) * (255 / (high - low).clamp(min=1e-6))
     return shown.permute(1, 2, 0).byte().numpy()
 
 

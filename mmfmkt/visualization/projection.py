@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from torch import Tensor
 
-from .figures import captioned_figure
+from .figures import captioned_figure, names_of_users
 from .objects import Objects
 
 STUDENT = dict(marker='o', markersize=6, markerfacecolor='white', linestyle='')
@@ -67,6 +67,7 @@ def fit_projection(vectors: Tensor) -> Projection:
     return Projection(mean, axes[:2], (deviations.square() / deviations.square().sum().clamp(min=1e-30))[:2])
 
 
+@names_of_users()
 def draw_projection(objects: Objects, classes: Sequence[str], taught: bool = True) -> Figure:
     """A chart for each level.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -79,31 +80,36 @@ def record_paths(algorithm: FMKTDistill, images: Tensor, data_samples: list) -> 
             for argument, record in distiller.loss_forward_mappings[name].items()
             if argument in ('trajectories', 'teacher_features')
         }  # what else a metric reads is not drawn
-        paths = paths_of(distiller.distill_losses[name], images.shape[-1], **records)
+        paths = paths_of(distiller.distill_losses[name], max(images.shape[2:]), **records)
     forget_records(distiller)
     return paths
 
 
 def paths_of(
-    loss: FMKTLoss, width: int, trajectories: dict[int, Trajectory], teacher_features: Any = None
+    loss: FMKTLoss, length: int, trajectories: dict[int, Trajectory], teacher_features: Any = None
 ) -> dict[int, LevelPath]:
-    """Level -> its path on images that are `width` pixels wide, of what a loss gets."""
+    """Level -> its path on images whose longer side is `length` pixels, of what a loss gets."""
     targets = loss.target.of_pyramid(trajectories, teacher_features, training=False)
     metrics = loss.level_metrics
     return {
-        level: path_of(trajectory, targets[level], metrics[index % len(metrics)], width)
+        level: path_of(trajectory, targets[level], metrics[index % len(metrics)], length)
         for index, (level, trajectory) in enumerate(trajectories.items())
     }
 
 
-def path_of(trajectory: Trajectory, target: Tensor | None, level_metric: LevelMetric, width: int) -> LevelPath:
+def path_of(trajectory: Trajectory, target: Tensor | None, level_metric: LevelMetric, length: int) -> LevelPath:
     if target is None:
         target = level_metric.transform(trajectory.output)
     states, endpoints = (
         tuple(level_metric.predict(feature, target) for feature in features)
         for features in (states_of(trajectory), trajectory.endpoints)
     )
-    return LevelPath(round(width / target.shape[-1]), states, endpoints, target)
+    return LevelPath(stride_of(length, max(target.shape[2:])), states, endpoints, target)
+
+
+def stride_of(length: int, locations: int) -> int:
+    """The power of 2 that divides a side into so many locations, of which the last may lie partly outside."""
+    return 2 ** round(math.log2(length / locations))
 
 
 def states_of(trajectory: Trajectory) -> tuple[Tensor, ...]:

@@ -8,11 +8,14 @@ import cv2
 import pytest
 import torch
 from commands import ROOT, refused
+from matplotlib.figure import Figure
 from mmengine.config import Config
 from mmrazor.registry import MODELS
 
+from mmfmkt.cli import pictures
 from mmfmkt.cli.pictures import default_folder, load_distillation
 from mmfmkt.deploy.detector import DISTILLER
+from mmfmkt.models import FMKTDistill
 from mmfmkt.pairing.auxiliary_head import WEIGHTS
 
 TOOL = 'visualize_flow.py'
@@ -105,6 +108,19 @@ def test_a_file_that_is_none_or_no_image_is_refused(finished, tmp_path, monkeypa
         monkeypatch, TOOL, config, checkpoint, 'nowhere.jpg'
     )
     assert 'IMAGE must be an image' in refused(monkeypatch, TOOL, config, checkpoint, tmp_path / 'text.jpg')
+
+
+def test_images_are_looked_at_in_batches_and_without_gradients(finished, digits, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(
+        FMKTDistill, 'val_step', lambda self, data: seen.append((len(data['inputs']), torch.is_grad_enabled())) or []
+    )
+    monkeypatch.setattr(pictures, 'draw_validation', lambda *args: [])
+    monkeypatch.setattr(pictures, 'detections_figure', lambda *args: Figure())
+    files = [digits / 'val' / f'{number:06}.jpg' for number in range(3)]
+    draw(monkeypatch, *finished('ofmkt'), *files, '--batch-size', 2, '--out-dir', tmp_path)
+    assert seen == [(2, False), (1, False)]
+    assert len(list(tmp_path.glob('features_[012]_00000[012].png'))) == 3
 
 
 @pytest.mark.parametrize('option', ['--num-images', '--num-val-images', '--batch-size'])

@@ -57,9 +57,11 @@ def test_a_stopped_distillation_runs_no_teacher_and_frees_it(make_runner, theta,
     theta.clear()
     theta.update(config)
     watch = Watch()
-    make_runner(
+    runner = make_runner(
         4, 'run', custom_hooks=[WeightScheduleHook(), NonFiniteHook(), FlowLogHook(interval=1), EMAHook(), watch]
-    ).train()
+    )
+    runner.train()
+    assert not {'train/distill.loss_fmkt', 'train/flow.loss_cls'} & set(runner.message_hub.log_scalars)
     assert sorted({*watch.calls}) == [0, 1]  # more often in the first, to prepare it
     assert [(loss is not None, there) for loss, there in watch.seen] == [(True, True)] * 2 + [(False, False)] * 2
 

@@ -1,4 +1,5 @@
 import cv2
+import pytest
 import torch
 from matplotlib.colors import to_rgba
 from mmdet.structures import DetDataSample
@@ -37,3 +38,17 @@ def test_an_image_without_a_known_truth_has_no_right_and_no_wrong(digits):
     (axes,) = figure.axes
     (box,) = axes.patches
     assert box.get_edgecolor() == to_rgba(UNKNOWN) and axes.get_title() == 'student'
+
+
+def test_boxes_are_drawn_on_what_the_detector_saw_wherever_it_was_read_from(photos):
+    for photo in photos:
+        photo.sample.set_metainfo(dict(scale_factor=(0.5, 0.25), img_path='s3://elsewhere.jpg'))
+        photo.sample.pred_instances = InstanceData(
+            bboxes=torch.zeros(0, 4), labels=torch.zeros(0, dtype=torch.long), scores=torch.zeros(0)
+        )
+    samples = [photo.sample for photo in photos]
+    figure = detections_figure({'student': samples}, '0123456789', [photo.unscaled for photo in photos])
+    assert [axes.images[0].get_array().shape for axes in figure.axes] == [(128, 64, 3)] * 2
+    assert [axes.images[0].get_array().max() for axes in figure.axes] == [101, 102]
+    with pytest.raises(ValueError, match='but s3://elsewhere.jpg is none'):
+        detections_figure({'student': samples}, '0123456789')

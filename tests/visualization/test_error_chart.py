@@ -1,5 +1,6 @@
 import numpy as np
 import pytest
+import torch
 
 from mmfmkt.visualization import Errors, draw_errors
 
@@ -38,3 +39,12 @@ def test_time_runs_from_the_student_on_the_left_to_the_teacher_on_the_right(erro
 def test_a_chart_without_a_teacher_says_what_the_distance_is_to(errors):
     figure = draw_errors(errors, taught=False)
     assert 'output of the flow' in figure.get_suptitle() and 'no teacher' in figure.get_suptitle()
+
+
+def test_images_of_which_the_distance_is_unknown_are_left_out(errors, make_path):
+    whole = errors.of(0, 'states').mean(1).tolist()
+    alone = torch.zeros(1, 6, 1, 1, dtype=torch.float64)  # an image by itself, on maps of one location
+    errors.add({level: make_path(alone, alone, alone) for level in (0, 7)})
+    known, unknown, *_ = (axes for axes in draw_errors(errors).axes if 'level 1,' not in axes.get_title())
+    assert known.lines[0].get_ydata().tolist() == pytest.approx(whole) and not known.texts
+    assert np.isnan(unknown.lines[0].get_ydata()).all() and unknown.texts[0].get_text() == 'undefined'

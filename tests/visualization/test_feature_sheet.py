@@ -36,6 +36,13 @@ def test_without_a_teacher_none_is_drawn_and_the_title_says_so(perfect, photos):
     )
 
 
+def test_formulas_are_those_of_the_sheet_and_none_of_the_name_of_the_image(perfect, photos):
+    photos[0].sample.set_metainfo(dict(img_path='folder/$a$.jpg'))
+    texts = draw_sheet(perfect, photos[0], 0).texts
+    assert all(text.get_parse_math() for text in texts if text.get_text() == 'student $X^S$')
+    assert [text.get_parse_math() for text in texts if '$a$.jpg' in text.get_text()] == [False]
+
+
 def test_what_fills_up_the_batch_is_not_drawn(perfect, photos):
     whole = stages_of(perfect[0], photos[0], 0, taught=True)[0].feature
     photos[0].sample.set_metainfo(dict(img_shape=(32, 12)))
@@ -47,6 +54,12 @@ def test_the_picture_shows_the_image_in_its_own_colours(perfect, photos):
     photos[0].data['inputs'] = torch.tensor([250, 10, 20], dtype=torch.uint8).view(3, 1, 1).expand(3, 32, 32)  # BGR
     pixels = to_rgb(draw_sheet(perfect, photos[0], 0))
     assert pixels.dtype == np.uint8 and (pixels == (20, 10, 250)).all(-1).sum() > 1000
+
+
+def test_the_distance_of_a_single_location_is_called_undefined(make_path, photos):
+    alone = torch.zeros(1, 6, 1, 1)
+    figure = draw_sheet({0: make_path(alone, alone, alone)}, photos[0], 0)
+    assert {axes.get_xlabel() for axes in figure.axes} == {'', 'undefined'}
 
 
 @pytest.mark.parametrize('num_steps', [1, 8])

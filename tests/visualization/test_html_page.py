@@ -5,7 +5,7 @@ import re
 
 import pytest
 
-from mmfmkt.visualization.html_page import html_page
+from mmfmkt.visualization.html_page import html_page, picture
 
 PICTURE = b'\x89PNG of a flow'
 TEXT = """# Methods & more
@@ -53,3 +53,10 @@ def test_text_is_text_and_never_runs(folder):
 def test_a_picture_that_is_not_there_is_named(tmp_path):
     with pytest.raises(FileNotFoundError, match='chart.png'):
         html_page(TEXT, tmp_path)
+
+
+@pytest.mark.parametrize('name', ['ä.png', '图.png', 'a b (1).png', '[x].png', 'a%20b#1.png', '*a*_`.png'])
+def test_a_picture_may_have_any_name(tmp_path, name):
+    (tmp_path / name).write_bytes(PICTURE)
+    page = html_page(picture(tmp_path / name, tmp_path), tmp_path)
+    assert base64.b64encode(PICTURE).decode() in page and '![' not in page

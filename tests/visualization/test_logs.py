@@ -37,9 +37,9 @@ def test_validations_are_numbered_by_epochs_or_by_iterations(write):
     by_epoch = read_run(write('a', train(50), train(100), val(1, 0.2), train(150), val(2, 0.3)), 'a')
     assert by_epoch.counts_epochs() and by_epoch.metric('coco/bbox_mAP', by_epoch=True) == {1: 0.2, 2: 0.3}
     assert by_epoch.metric('coco/bbox_mAP', by_epoch=False) == {100: 0.2, 150: 0.3}
-    by_iteration = read_run(write('b', train(50), val(60, 0.2), train(100), val(120, 0.3)), 'b')
+    by_iteration = read_run(write('b', val(20, 0.1), train(50), val(60, 0.2), train(100), val(120, 0.3)), 'b')
     assert not by_iteration.counts_epochs()
-    assert by_iteration.metric('coco/bbox_mAP', by_epoch=False) == {60: 0.2, 120: 0.3}
+    assert by_iteration.metric('coco/bbox_mAP', by_epoch=False) == {20: 0.1, 60: 0.2, 120: 0.3}
 
 
 def test_a_metric_of_no_objects_is_no_value(write):
@@ -86,9 +86,14 @@ def test_values_that_are_not_finite_are_left_out(write):
     assert log.loss('loss') == log.task_loss() == {100: 1.0}
 
 
-def test_the_detectors_own_losses_are_the_total_without_distillation(write):
+def test_the_detectors_own_losses_are_those_that_distillation_does_not_add(write):
     losses = {'loss_cls': 1.0, 'loss_bbox': 2.0, 'distill.loss_fmkt': 4.0, 'flow.loss_cls': 8.0}
     assert read_run(write('a', train(50, **losses)), 'a').task_loss() == {50: 3.0}
+
+
+def test_losses_of_a_teacher_that_takes_turns_leave_the_detectors_own_as_they_are(write):
+    entry = {'loss_cls': 1.0, 'loss': 3.0, 'distill.loss_a': 2.0, 'distill.loss_b': 2.0, 'step': 50}  # 2 each time
+    assert read_run(write('a', entry), 'a').task_loss() == {50: 1.0}
 
 
 def test_steps_are_known_by_their_times_also_where_their_number_is_drawn(write):
@@ -96,6 +101,13 @@ def test_steps_are_known_by_their_times_also_where_their_number_is_drawn(write):
     steps = log.flow_steps('loss_fmkt', 0)
     assert list(steps) == [1.0, 0.75, 0.5, 0.25]
     assert steps == {1.0: {50: 1.0, 100: 5.0, 150: 7.0}, 0.75: {50: 2.0}, 0.5: {50: 3.0, 100: 6.0}, 0.25: {50: 4.0}}
+
+
+def test_a_step_that_is_not_finite_leaves_the_others_at_their_times(write):
+    nan = float('nan')
+    log = read_run(write('a', train(50), flow(50, 1.0, nan, 3.0, 4.0), flow(100, nan, level=1)), 'a')
+    assert log.flow_steps('loss_fmkt', 0) == {1.0: {50: 1.0}, 0.5: {50: 3.0}, 0.25: {50: 4.0}}
+    assert log.flow_steps('loss_fmkt', 1) == {}
 
 
 def test_every_loss_has_its_levels(write):

@@ -30,5 +30,12 @@ def test_the_mean_of_an_error_map_is_the_distance_of_pkd(source, target):
     torch.testing.assert_close(ours * (1 - 1 / source[:, 0].numel()), theirs, rtol=1e-5, atol=0)
 
 
+def test_the_distance_of_a_single_location_is_unknown():
+    feature, target = (standardised(torch.randn(1, 3, 1, 1)) for _ in range(2))
+    assert error_map(feature, target).isnan().all()
+    both = torch.cat([feature, feature + 1])
+    assert error_map(standardised(both), standardised(both)).tolist() == [[[0.0]], [[0.0]]]
+
+
 def test_a_dead_channel_is_drawn_as_nothing():
     assert standardised(torch.full((2, 3, 4, 4), 5.0)).abs().max() == 0

@@ -19,6 +19,12 @@ def test_a_centre_on_the_edge_belongs_to_the_last_location(make_path):
     assert vectors_at(make_path(feature, feature, feature), [(0, 32.0, 32.0)]).min() > 1
 
 
+def test_a_centre_outside_of_the_image_belongs_to_the_nearest_location(make_path):
+    feature = torch.zeros(1, 3, 4, 4, dtype=torch.float64)
+    feature[0, :, 0, 0] = 1
+    assert vectors_at(make_path(feature, feature, feature), [(0, -12.0, -90.0)]).min() > 1
+
+
 @pytest.fixture
 def objects(perfect, photos):
     """One of each of two images."""

@@ -1,3 +1,5 @@
+import math
+
 import pytest
 import torch
 from helpers import wake
@@ -7,7 +9,7 @@ from mmrazor.registry import MODELS
 from mmfmkt.flow import VPODE, RectifiedFlow, transport
 from mmfmkt.models import FMKTLoss
 from mmfmkt.visualization import find_flow_loss, record_paths
-from mmfmkt.visualization.recording import paths_of, states_of
+from mmfmkt.visualization.recording import paths_of, states_of, stride_of
 
 
 @pytest.mark.parametrize('schedule', [RectifiedFlow(), VPODE()], ids=str)
@@ -43,6 +45,12 @@ def test_a_path_leads_from_the_students_pyramid_to_what_the_flow_makes_of_it(alg
         if hasattr(student.neck, 'flow'):
             assert torch.equal(path.states[-1], read[level])
     assert [path.stride for path in paths.values()] == [8, 16, 32]
+
+
+@pytest.mark.parametrize('length', [608, 800, 1344])
+def test_the_stride_of_a_level_is_that_of_its_detector_also_where_it_does_not_divide_the_image(length):
+    strides = [8, 16, 32, 64, 128]
+    assert [stride_of(length, math.ceil(length / stride)) for stride in strides] == strides
 
 
 def test_looking_leaves_no_trace(algorithm, batch):

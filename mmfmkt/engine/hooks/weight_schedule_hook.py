@@ -25,7 +25,15 @@ class WeightScheduleHook(Hook):
             runner.message_hub.update_scalar('train/distill_weight', model.distill_weight)
         if model.distilling and schedule.stop_epoch is not None and epoch >= schedule.stop_epoch:
             model.stop_distillation()
+            self.forget_losses(runner)
             runner.logger.info(f'distillation ends before iteration {runner.iter + 1}; the teacher is freed')
+
+    @staticmethod
+    def forget_losses(runner: Runner) -> None:
+        """Of losses that are no longer computed, the log would repeat the last mean for ever."""
+        scalars = runner.message_hub.log_scalars
+        for name in [name for name in scalars if name.startswith(('train/distill.', 'train/flow.'))]:
+            del scalars[name]
 
     @staticmethod
     def epoch_length(runner: Runner) -> float:

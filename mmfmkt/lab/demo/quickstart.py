@@ -23,7 +23,7 @@ from mmfmkt.lab.study.study import do_study
 from mmfmkt.lab.study.study_file import read_study
 from mmfmkt.lab.study.tables import markdown_table
 from mmfmkt.visualization.detections import draw_detections
-from mmfmkt.visualization.html_page import html_page
+from mmfmkt.visualization.html_page import html_page, picture
 
 from .digit_scenes import SPLITS, make_split
 
@@ -138,7 +138,7 @@ def quickstart(
 def write_page(report: Path, pictures: dict[str, Sequence[Path]]) -> Path:
     """Write a page of the report and of more pictures, title -> files."""
     sections = [
-        f'## {title}\n\n' + '\n\n'.join(f'![{file.stem}]({file.relative_to(report.parent)})' for file in files)
+        f'## {title}\n\n' + '\n\n'.join(picture(file, report.parent) for file in files)
         for title, files in pictures.items()
     ]
     page = report.with_name('results.html')

@@ -8,7 +8,7 @@ from statistics import mean
 
 from matplotlib import colormaps
 
-from mmfmkt.visualization.figures import captioned_figure, save, wrap
+from mmfmkt.visualization.figures import captioned_figure, names_of_users, save, wrap
 
 from .plan import Study, Table
 from .results import Results
@@ -26,6 +26,7 @@ AROUND = 2.0  # AP beyond the smallest and the largest difference; intervals of 
 COLOURS = {'better': '#1b9e4b', 'worse': '#d1495b', 'open': '#7a7a7a'}
 
 
+@names_of_users()
 def draw_table(study: Study, table: Table, results: Results, file: Path) -> None:
     """AP of every seed, and beside it the differences to the reference with their intervals."""
     rows = [row for row in table.rows if results.has(row)]
@@ -66,11 +67,17 @@ def draw_table(study: Study, table: Table, results: Results, file: Path) -> None
     save(figure, file)
 
 
-def draw_costs(study: Study, table: Table, results: Results, file: Path) -> None:
-    """AP over the time of the training; how large a dot is says what the detector costs at inference."""
+@names_of_users()
+def draw_costs(study: Study, table: Table, results: Results, file: Path) -> bool:
+    """AP over the time of the training; False if that is not known of any.
+
+    How large a dot is says what the detector costs at inference.
+    """
+    rows = [row for row in table.rows if results.has(row) and results.training(row) and results.inference(row)]
+    if not rows:
+        return False
     figure = captioned_figure(9, 4.8, 'What it costs, and what it gives', COSTS)
     axes = figure.subplots()
-    rows = [row for row in table.rows if results.has(row) and results.training(row)]
     for number, row in enumerate(rows):
         inference = results.inference(row)
         axes.scatter(
@@ -88,3 +95,4 @@ def draw_costs(study: Study, table: Table, results: Results, file: Path) -> None
     for handle in figure.legend(loc='outside right upper', fontsize=9, frameon=False).legend_handles:
         handle.set_sizes([60])
     save(figure, file)
+    return True

@@ -120,6 +120,7 @@ def machine() -> dict[str, str | int]:
     )
 
 
+@torch.no_grad()
 def detect(config: Path, checkpoint: str, num_images: int) -> list[DetDataSample]:
     """The deployed detector's detections on the first validation images."""
     with open(os.devnull, 'w') as nowhere, redirect_stdout(nowhere):

@@ -37,8 +37,8 @@ def write_report(study: Study, results: Results, out: Path) -> Path:
         lines += ['![AP over epochs](epochs.png)']
     for tables in study.questions().values():
         lines += section(study, tables, results, out)
-    draw_costs(study, study.tables[0], results, out / 'costs.png')
-    lines += ['## Costs', '![AP over training time](costs.png)']
+    if draw_costs(study, study.tables[0], results, out / 'costs.png'):
+        lines += ['## Costs', '![AP over training time](costs.png)']
     report = out / 'report.md'
     text = '\n\n'.join(line.strip() for line in lines if line) + '\n'
     write_whole(report, text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -122,9 +123,14 @@ class Results:
         return {seed: figures[metric] for seed, figures in measured.items() if metric in figures}
 
     def curves(self, row: str) -> list[dict[int, float]]:
-        """AP over the epochs of the training, one curve a seed."""
+        """AP over the epochs of the training, or its iterations, one curve a seed."""
         curves = [of_seed.get('curve') or {} for of_seed in self.rows.get(row, {}).values()]
         return [{int(epoch): value for epoch, value in curve.items()} for curve in curves if curve]
+
+    def counts_iterations(self, row: str) -> bool:
+        """Whether its curves are over iterations, of which the last was validated; there are fewer epochs."""
+        iterations = [(of_seed.get('training') or {}).get('iterations') for of_seed in self.rows.get(row, {}).values()]
+        return any(max(curve) >= min(filter(None, iterations), default=math.inf) for curve in self.curves(row))
 
     def plain_of(self, row: str) -> str:
         """The students without distillation that a row is compared with: those of its schedule."""

@@ -6,7 +6,7 @@ import pytest
 from matplotlib.figure import Figure
 
 from mmfmkt.lab.study.charts import COLOURS
-from mmfmkt.lab.study.epochs_chart import draw_epochs, lines_of
+from mmfmkt.lab.study.epochs_chart import draw_epochs, draw_panel, lines_of, measured
 from mmfmkt.lab.study.findings import findings
 from mmfmkt.lab.study.plan import Study, Table
 from mmfmkt.lab.study.report import write_report
@@ -146,6 +146,14 @@ def test_the_report_has_every_table_with_its_note_its_chart_and_the_machine(stud
         assert cv2.imread(str(tmp_path / name)).shape[1] > 600
 
 
+def test_without_costs_the_report_has_no_section_of_them(study, results, tmp_path):
+    for of_name in results.rows.values():
+        for of_seed in of_name.values():
+            del of_seed['cost']
+    assert '## Costs' not in write_report(study, results, tmp_path).read_text()
+    assert not (tmp_path / 'costs.png').exists()
+
+
 def test_the_report_says_in_words_what_the_differences_allow(study, results, tmp_path):
     text = write_report(study, results, tmp_path).read_text()
     for line in (
@@ -202,6 +210,22 @@ def test_the_chart_over_epochs_shows_what_was_logged(study, results, tmp_path):
     del results.rows['student']  # not trained yet
     assert draw_epochs(replace(study, curves=('student', 'fmkt')), results, tmp_path / 'epochs.png')
     assert cv2.imread(str(tmp_path / 'epochs.png')).shape[1] > 600
+
+
+def test_the_chart_over_epochs_leaves_out_what_the_study_no_longer_has(study, results, tmp_path):
+    for name in ('student', 'fmkt'):
+        results.rows[name][0]['curve'] = {'2': 30.0}
+    del study.runs['fmkt']  # its rows are kept
+    assert measured(replace(study, curves=('fmkt', 'student')), results, '') == ['student']
+    assert draw_epochs(replace(study, curves=('fmkt', 'student')), results, tmp_path / 'epochs.png')
+
+
+@pytest.mark.parametrize('last, label', [(4, 'epochs'), (100, 'iterations')])
+def test_the_chart_over_epochs_says_what_was_counted(study, results, last, label):
+    results.rows['fmkt'][0]['curve'] = {'2': 30.0, str(last): 35.0}
+    axes = Figure().subplots()
+    draw_panel(axes, replace(study, curves=('fmkt',)), results, ['fmkt'])
+    assert axes.get_xlabel() == label
 
 
 def test_some_runs_of_a_study_are_chosen_by_name_with_their_teacher(study):
