@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from mmengine.config import Config
 
 FORKS = dict(mmengine='onedl-mmengine', mmcv='onedl-mmcv', mmdet='onedl-mmdetection')  # by what is imported
 
@@ -199,6 +200,11 @@ def silence_remarks() -> None:
             redirect_stdout(nowhere),
         ):  # it prints that it lacks the data sets of its makers
             import mmdet.datasets  # noqa: F401
+
+
+def rename_config(cfg: Config, filename: str) -> None:
+    """Give a config another file, after which a runner names what it writes; MMEngine lets nobody set it."""
+    object.__setattr__(cfg, '_filename', filename)
 
 
 def tracing_exporter() -> dict[str, Any]:

@@ -10,7 +10,7 @@ from pair_cases import BY_NAME, CONFIGS, read_case
 
 from mmfmkt.deploy.detector import deployed_config
 from mmfmkt.detectors.class_count import class_counts
-from mmfmkt.engine.add_hooks import add_distillation_hooks
+from mmfmkt.engine.add_hooks import add_distillation_hooks, make_resumable
 from mmfmkt.pairing.short_form import write_out
 
 DEMO = sorted((CONFIGS / 'demo').glob('*.py'))
@@ -65,6 +65,23 @@ def test_deploying_leaves_nothing_of_the_project_behind_but_the_flow():
     assert deployed.custom_hooks == [dict(type='EMAHook')] and deployed.optim_wrapper.type == 'OptimWrapper'
     assert not {'flow', 'distiller', 'teacher'} & set(deployed)
     assert 'mmfmkt' not in deployed.pretty_text and 'mmrazor' not in deployed.pretty_text
+
+
+def test_a_detector_that_was_trained_without_distillation_is_deployed_as_a_stock_one_too():
+    cfg = Config.fromfile(CONFIGS / 'demo' / 'retinanet_r18.py')
+    make_resumable(cfg)
+    cfg.default_hooks.extra = dict(type='mmrazor.ChannelsLastHook')
+    cfg.merge_from_dict(dict(runner_type='FlexibleRunner', strategy=dict(type='DistillFSDPStrategy')))
+    deployed = deployed_config(cfg)
+    assert 'mmfmkt' not in deployed.pretty_text and 'mmrazor' not in deployed.pretty_text
+    assert 'strategy' not in deployed and 'runner_type' not in deployed
+    assert deployed.default_hooks.checkpoint.type == 'CheckpointHook' and 'extra' not in deployed.default_hooks
+
+
+def test_a_strategy_that_is_none_of_this_project_stays():
+    cfg = Config.fromfile(CONFIGS / 'demo' / 'retinanet_r18.py')
+    cfg.merge_from_dict(dict(runner_type='FlexibleRunner', strategy=dict(type='SingleDeviceStrategy')))
+    assert deployed_config(cfg).strategy.type == 'SingleDeviceStrategy'
 
 
 def test_deploying_keeps_the_other_custom_imports():

@@ -108,6 +108,8 @@ def test_testing_needs_no_teacher_and_dumps_and_draws(trained, name, tmp_path):
         )
     )
     assert 'nowhere.pth' not in printed
+    assert (tmp_path / f'deployed_{config.name}').exists()  # beside the config of a training, were it there
+    assert not (tmp_path / config.name).exists()
     assert len(pickle.loads((tmp_path / 'predictions.pkl').read_bytes())) == 6
     assert len(list(tmp_path.rglob('drawn/*.jpg'))) == 6
 

@@ -5,6 +5,7 @@ from typing import Any
 
 from mmdet.registry import MODELS as DETECTORS
 from mmengine.config import Config
+from mmengine.registry import STRATEGIES
 from mmrazor.registry import HOOKS, LOOPS, METRICS, MODELS, OPTIM_WRAPPERS
 
 from mmfmkt.common.checkpoints import read_checkpoint
@@ -14,13 +15,14 @@ from mmfmkt.pairing.short_form import is_short, trained_architecture
 
 # what a config has of the files of teachers and methods that are its bases
 METHOD_VARIABLES = {'teacher', *VARIABLES} - {'distiller', 'flow', 'custom_imports'}
+REGISTRIES = (MODELS, DETECTORS, HOOKS, LOOPS, METRICS, OPTIM_WRAPPERS, STRATEGIES)
 DISTILLER = 'distiller.'  # what the keys of its weights begin with
 
 
 def part_of_project(node: object) -> Any:
     """The class or function of this project that `node` is the config of, with or without its scope."""
     part_type = node.get('type') if isinstance(node, dict) else None
-    registries = (MODELS, DETECTORS, HOOKS, LOOPS, METRICS, OPTIM_WRAPPERS) if isinstance(part_type, str) else ()
+    registries = REGISTRIES if isinstance(part_type, str) else ()
     found = [registry.get(part_type) for registry in registries]
     return next((part for part in found if part and part.__module__.startswith('mmfmkt.')), None)
 
@@ -45,8 +47,8 @@ def is_distillation(cfg: Config) -> bool:
 def deployed_config(cfg: Config, checkpoint: str | None = None) -> Config:
     """The config of the detector that distillation leaves: no teacher, no distiller, none of its hooks.
 
-    For the Θ forms it needs nothing of this project. For the others it needs `custom_imports`, because the flow is a
-    part of the detector. A config without distillation is returned as a copy.
+    For the Θ forms, and for detectors that were trained without distillation, it needs nothing of this project. For the
+    others it needs `custom_imports`, because the flow is a part of the detector.
 
     Args:
         cfg: config of a run.
@@ -60,22 +62,25 @@ def deployed_config(cfg: Config, checkpoint: str | None = None) -> Config:
         cfg.model = cfg.model.architecture
     if cfg.get('data_preprocessor') and not cfg.model.get('data_preprocessor'):  # a runner gives it to the model
         cfg.model['data_preprocessor'] = cfg.data_preprocessor
-    if not distilled:
-        return cfg
-    cfg.custom_hooks = [hook for hook in cfg.get('custom_hooks') or [] if not needs_project(hook)]
+    if cfg.get('custom_hooks'):
+        cfg.custom_hooks = [hook for hook in cfg.custom_hooks if not needs_project(hook)]
+    hooks = cfg.get('default_hooks') or {}
+    for name in [name for name, hook in hooks.items() if needs_project(hook)]:
+        hooks.pop(name)
     # mixed precision on a CPU; resuming anywhere; a faster evaluation
     for name in ('optim_wrapper', 'train_cfg', 'val_evaluator', 'test_evaluator'):
         of_name = cfg.get(name)
         for part in of_name if isinstance(of_name, (list, tuple)) else [of_name]:
             if part_of_project(part):
                 part.type = stock_type(part_of_project(part))
-    for key in ('runner_type', 'strategy'):  # training in shards
-        cfg.pop(key, None)
-    saving = (cfg.get('default_hooks') or {}).get('checkpoint') or {}
+    if distilled or needs_project(cfg.get('strategy')):  # training in shards
+        cfg.pop('runner_type', None)
+        cfg.pop('strategy', None)
+    saving = hooks.get('checkpoint') or {}
     if saving.get('backend_args') == dict(backend='whole_files'):
         saving.pop('backend_args')
     for key in list(cfg):
-        if key in METHOD_VARIABLES or key != 'model' and needs_project(cfg[key]):
+        if distilled and key in METHOD_VARIABLES or key != 'model' and needs_project(cfg[key]):
             cfg.pop(key)
     if 'custom_imports' in cfg and not needs_project(cfg.model):
         drop_import(cfg)

@@ -120,6 +120,9 @@ def test_a_checkpoint_of_another_method_is_not_gone_on_from(theta, retinanet):
     student = MODELS.build(dict(retinanet, _scope_='mmdet'))
     with pytest.raises(ValueError, match='theta.pth is of another method, with distiller.connectors.flow'):
         check_resumable(student, Resumable('theta.pth', of_student, content))
+    content['distiller'] = {}  # as that of PKD
+    with pytest.raises(ValueError, match='theta.pth is of a distillation, and this is none'):
+        check_resumable(student, Resumable('theta.pth', of_student, content))
 
 
 def test_an_address_to_start_from_that_cannot_be_reached_is_named():

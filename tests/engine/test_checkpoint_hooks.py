@@ -8,7 +8,8 @@ import torch
 from mmengine.logging import HistoryBuffer
 from mmrazor.registry import MODELS
 
-from mmfmkt.engine.hooks.checkpoint_hooks import SplitDistillerHook, plain
+from mmfmkt.engine.hooks.checkpoint_files_hook import plain
+from mmfmkt.engine.hooks.checkpoint_hooks import SplitDistillerHook
 
 
 def test_student_distiller_and_ema_survive_saving_and_resuming(make_runner, tmp_path):
@@ -75,13 +76,13 @@ def test_numbers_of_numpy_become_those_of_python():
 def test_a_checkpoint_names_the_levels_of_the_flow_that_the_detector_has(fmkt, shared):
     fmkt.architecture.neck.flow.update(levels=(0, 2), shared=shared)
     model = MODELS.build(fmkt)
-    checkpoint = dict(state_dict=model.state_dict(), meta={}, message_hub={})
+    checkpoint = dict(state_dict=model.state_dict(), meta={})
     SplitDistillerHook().before_save_checkpoint(SimpleNamespace(cfg={}, model=model), checkpoint)
     assert checkpoint['meta'] == dict(flow_levels=[0, 2])
 
 
 def test_a_checkpoint_of_a_plain_detector_names_no_levels(theta):
     model = MODELS.build(theta)
-    checkpoint = dict(state_dict=model.state_dict(), meta={}, message_hub={})
+    checkpoint = dict(state_dict=model.state_dict(), meta={})
     SplitDistillerHook().before_save_checkpoint(SimpleNamespace(cfg={}, model=model), checkpoint)
     assert checkpoint['meta'] == {}

@@ -1,11 +1,14 @@
 """A run that goes on anywhere."""
 
 import signal
+import subprocess
+import sys
 import threading
 
 import pytest
 import torch
 from mmengine.config import Config
+from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook
 
 from mmfmkt.api import finish
@@ -117,6 +120,65 @@ def test_a_training_from_python_that_fails_gives_the_signal_back(runner_of):
     with pytest.raises(RuntimeError, match='no memory'):
         finish(runner_of('run', Fails()))
     assert signal.getsignal(signal.SIGTERM) is handler
+    assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+EVALUATES_IN_PROCESSES = """
+import multiprocessing, signal
+from types import SimpleNamespace
+from mmfmkt.engine.hooks import PreemptionHook
+
+hook, runner = PreemptionHook(), SimpleNamespace()
+hook.before_train_iter(runner, 0)
+for _ in range(5):
+    hook.before_val_iter(runner, 0)
+    hook.after_val_iter(runner, 0)
+    with multiprocessing.get_context('fork').Pool(2) as pool:
+        assert pool.map(abs, range(-3, 0)) == [3, 2, 1]
+    hook.after_val_epoch(runner, {})
+signal.raise_signal(signal.SIGTERM)
+assert signal.SIGTERM in signal.sigpending()  # it waits for the end of an iteration again
+hook.give_back()
+print('over')
+"""
+
+
+def test_a_metric_that_evaluates_in_processes_of_its_own_ends_them():
+    """`Pool` ends its processes by SIGTERM, and waits for them."""
+    command = [sys.executable, '-W', 'ignore', '-c', EVALUATES_IN_PROCESSES]
+    assert subprocess.run(command, capture_output=True, text=True, timeout=120).stdout.endswith('over\n')
+
+
+class Seen(Hook):
+    """Is SIGTERM blocked in iterations?"""
+
+    def __init__(self):
+        self.in_iterations = []
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        self.in_iterations.append(signal.SIGTERM in signal.pthread_sigmask(signal.SIG_BLOCK, []))
+
+
+class SeesTheSignal(BaseMetric):
+    """Is it blocked while a metric is computed?"""
+
+    def __init__(self):
+        super().__init__()
+        self.blocked = []
+
+    def process(self, data_batch, data_samples):
+        self.results.append(1)
+
+    def compute_metrics(self, results):
+        self.blocked.append(signal.SIGTERM in signal.pthread_sigmask(signal.SIG_BLOCK, []))
+        return dict(seen=1)
+
+
+def test_sigterm_waits_in_iterations_and_not_while_metrics_are_computed(runner_of, validated):
+    runner, seen = validated(runner_of('run', hook := Seen())), SeesTheSignal()
+    runner._val_evaluator = [seen]
+    runner.train()
+    assert seen.blocked == [False] * 2 and set(hook.in_iterations) == {True}
     assert signal.SIGTERM not in signal.pthread_sigmask(signal.SIG_BLOCK, [])
 
 

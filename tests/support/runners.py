@@ -8,7 +8,12 @@ from mmengine.evaluator import BaseMetric
 from mmengine.runner import Runner
 from torch.utils.data import Dataset
 
-HOOKS = [dict(type='EMAHook'), dict(type='mmrazor.SplitDistillerHook'), dict(type='mmrazor.JoinDistillerHook')]
+HOOKS = [
+    dict(type='EMAHook'),
+    dict(type='mmrazor.SplitDistillerHook'),
+    dict(type='mmrazor.JoinDistillerHook'),
+    dict(type='mmrazor.CheckpointFilesHook'),
+]
 
 
 class Images(Dataset):

@@ -8,6 +8,7 @@ from mmfmkt.common.checkpoints import misshapen
 from mmfmkt.common.naming import shorten
 from mmfmkt.common.processes import unwrapped
 from mmfmkt.engine.checkpoint_files import Resumable
+from mmfmkt.models import FMKTDistill
 from mmfmkt.pairing.auxiliary_head import WEIGHTS
 
 # what a runner reads of a checkpoint to go on from, and what it looks for in there
@@ -44,6 +45,8 @@ def check_resumable(model: nn.Module, resumed: Resumable) -> None:
         reasons.append(f'has weights of another shape: {shorten(other)}')
     if unknown:
         reasons.append(f'is of another method, with {shorten(unknown)}')
+    if 'distiller' in content and not isinstance(unwrapped(model), FMKTDistill):
+        reasons.append('is of a distillation, and this is none')
     if reasons:
         differ = [*missing, *unknown]
         remedy = 'to start from the weights of another, set load_from'

@@ -1,10 +1,11 @@
 """SIGTERM: save, and stop."""
 
+import os
 import signal
 import sys
 import threading
 from pathlib import Path
-from types import FrameType
+from types import FrameType, SimpleNamespace
 from typing import Any
 
 from mmengine.dist import is_main_process
@@ -17,6 +18,17 @@ from mmfmkt.common.processes import any_process
 from mmfmkt.engine.checkpoint_files import INTERRUPTED, name_newest
 from mmfmkt.engine.loading.workers import protect_workers
 
+CHILDREN = SimpleNamespace(obey=False)  # are processes that begin now ended by SIGTERM, whatever the hook does with it?
+
+
+def obey() -> None:
+    """In a child that has just begun."""
+    if CHILDREN.obey:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+
+
+os.register_at_fork(after_in_child=obey)
+
 
 @HOOKS.register_module()
 class PreemptionHook(Hook):
@@ -24,6 +36,9 @@ class PreemptionHook(Hook):
 
     Several processes ask one another in every iteration. With gradient accumulation they wait for the end of one, whose
     gradients would be lost. Before the first iteration the signal ends a run as ever.
+
+    Metrics may evaluate in processes of their own, a pool, which are ended by the same signal: those that begin during
+    an evaluation obey it.
     """
 
     priority = 'VERY_LOW'  # after the checkpoint hook, and after what changes the state in an iteration
@@ -32,7 +47,7 @@ class PreemptionHook(Hook):
         self.told, self.stopping = False, False
         self.previous: Any = None  # handler of the signal
 
-    def before_run(self, runner: Runner) -> None:
+    def before_train(self, runner: Runner) -> None:
         if runner.val_loop is not None:  # those of the training are protected by their loop
             protect_workers(runner.val_loop.dataloader)
 
@@ -41,7 +56,24 @@ class PreemptionHook(Hook):
         if self.previous is None and threading.current_thread() is threading.main_thread():
             self.previous = signal.signal(signal.SIGTERM, self.remember)
             # workers inherit this, and begin without a moment in which the signal would end them
-            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
+            self.block()
+
+    def block(self, blocked: bool = True) -> None:
+        """Let the signal wait, for children too; or let children that begin now be ended by it."""
+        if self.previous is not None:
+            signal.pthread_sigmask(signal.SIG_BLOCK if blocked else signal.SIG_UNBLOCK, {signal.SIGTERM})
+            CHILDREN.obey = not blocked
+
+    def before_val_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
+        self.block()
+
+    def after_val_iter(
+        self, runner: Runner, batch_idx: int, data_batch: dict | None = None, outputs: Any = None
+    ) -> None:
+        self.block(False)  # metrics are computed after the last one
+
+    def after_val_epoch(self, runner: Runner, metrics: dict | None = None) -> None:
+        self.block()
 
     def remember(self, number: int, frame: FrameType | None) -> None:
         """The signal has come to another thread, which does not block it."""
@@ -68,6 +100,6 @@ class PreemptionHook(Hook):
         """Leave the signal to who had it before; also after a training that has failed."""
         if self.previous is not None:
             signal.sigtimedwait({signal.SIGTERM}, 0)  # it has done its work
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGTERM})
+            self.block(False)
             signal.signal(signal.SIGTERM, self.previous)
-            self.previous = None
+            self.previous, CHILDREN.obey = None, False
