@@ -1,5 +1,8 @@
 """Where the models of a benchmark run, with how many threads, and how their processes start. No GPU is needed."""
 
+import copy
+import time
+
 import pytest
 import torch
 from torch import nn
@@ -73,6 +76,29 @@ def test_models_are_built_by_one_thread_and_the_allocator_is_that_of_a_cpu_alone
     model = Worker(DetectorCase('student', {}, False), Setting(device, 2, (64, 64), {}, str(tmp_path), threads=3)).model
     assert model.threads == 1 and model.device == torch.device(device)
     assert started == calls and torch.get_num_threads() == threads
+
+
+class StepCase(Case):
+    """A detector that uses up its batch."""
+
+    def build(self):
+        detector = Detector()
+        detector.test_step = lambda batch: batch['inputs'].pop()
+        return detector
+
+
+def test_every_iteration_has_a_batch_of_its_own_that_was_copied_before_the_clock_starts(started, tmp_path, monkeypatch):
+    calls = []
+    one = Worker(StepCase('student', {}, False), Setting('cpu', 2, (64, 64), {}, str(tmp_path)))
+    step, copied, clock = one.step, copy.deepcopy, time.perf_counter
+    one.step = lambda batch: calls.append('step') or step(batch)
+    monkeypatch.setattr(worker.copy, 'deepcopy', lambda *args: calls.append('copy') or copied(*args))
+    monkeypatch.setattr(worker.time, 'perf_counter', lambda: calls.append('clock') or clock())
+    for _ in range(2):
+        calls.clear()
+        assert one.run()['total'] > 0
+        timed = calls[calls.index('clock') :]
+        assert 'copy' in calls and 'copy' not in timed and timed.count('step') == 1
 
 
 def test_quick_weights_are_the_same_each_time_finite_and_of_the_size_that_keeps_the_size_of_inputs():
