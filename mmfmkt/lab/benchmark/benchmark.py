@@ -148,8 +148,9 @@ def describe(args: argparse.Namespace) -> str:
             'CPU',
         )
         machine = f'{name}, {torch.get_num_threads()} threads'
+    precision = 'training in mixed precision, predictions in float32' if args.amp else 'float32'
     return (
         f'{machine}, {args.batch} images of {args.shape[0]}x{args.shape[1]}, '
-        f'{"mixed precision" if args.amp else "float32"}, {args.rounds} rounds, torch {torch.__version__}, '
-        f'{date.today()}' + ''.join(f', {key}={value}' for key, value in args.cfg_options.items())
+        f'{precision}, {args.rounds} rounds, torch {torch.__version__}, {date.today()}'
+        + ''.join(f', {key}={value}' for key, value in args.cfg_options.items())
     )

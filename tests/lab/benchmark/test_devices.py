@@ -2,13 +2,14 @@
 
 import copy
 import time
+from argparse import Namespace
 
 import pytest
 import torch
 from torch import nn
 
 from mmfmkt.lab.benchmark import worker
-from mmfmkt.lab.benchmark.benchmark import numbered
+from mmfmkt.lab.benchmark.benchmark import describe, numbered
 from mmfmkt.lab.benchmark.cases import Case
 from mmfmkt.lab.benchmark.rounds import processes_for
 from mmfmkt.lab.benchmark.synthetic import quick_initialisation
@@ -30,6 +31,12 @@ def test_every_device_has_a_number(device, num_gpus, expected):
 def test_a_device_that_the_machine_lacks_is_refused(device, num_gpus, devices):
     with pytest.raises(ValueError, match=f'--device must be one of this machine, {devices}, but got {device}'):
         numbered(device, num_gpus)
+
+
+def test_with_amp_the_text_over_the_tables_says_that_predictions_are_in_float32():
+    settings = dict(device='cpu', batch=2, shape=(64, 64), rounds=1, cfg_options={})
+    assert 'training in mixed precision, predictions in float32' in describe(Namespace(amp=True, **settings))
+    assert ', float32, 1 rounds' in describe(Namespace(amp=False, **settings))
 
 
 def test_processes_with_a_gpu_are_not_forked():
