@@ -7,6 +7,7 @@ import json
 from pathlib import Path
 
 import mmcv
+import numpy as np
 import torch
 from mmdet.structures import DetDataSample
 from mmdet.visualization import DetLocalVisualizer
@@ -36,7 +37,7 @@ def predict(args: argparse.Namespace) -> list[Path]:
     detections, written = [], []
     out.mkdir(parents=True, exist_ok=True)
     for file in with_progress('images', files, len(files)):
-        image = mmcv.imread(str(file))
+        image = mmcv.imread(str(file), predictor.color_type)
         if image is None:
             raise ValueError(f'IMAGE must be an image that OpenCV reads, but got {file}')
         found = above(predictor(image), args.score_thr)
@@ -44,7 +45,7 @@ def predict(args: argparse.Namespace) -> list[Path]:
         written.append(out / f'{file.stem}.png')
         sample = DetDataSample(pred_instances=instances(found))
         visualizer.add_datasample(
-            file.name, image[..., ::-1], sample, draw_gt=False, pred_score_thr=0, out_file=str(written[-1])
+            file.name, in_colors(image), sample, draw_gt=False, pred_score_thr=0, out_file=str(written[-1])
         )
     (out / RESULTS).write_text(json.dumps(detections, indent=1))
     return [*written, out / RESULTS]
@@ -68,6 +69,11 @@ def find_images(places: list[str]) -> list[Path]:
             f'images must have different names, because their pictures do, but there are several {twice[0]}'
         )
     return files
+
+
+def in_colors(image: np.ndarray) -> np.ndarray:
+    """An image (H, W), grey, or (H, W, C), whose channels begin with blue, green and red, as (H, W, 3) in RGB."""
+    return image[..., 2::-1] if image.ndim == 3 else np.stack([image] * 3, axis=2)
 
 
 def above(found: Found, threshold: float) -> Found:

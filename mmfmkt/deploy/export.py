@@ -29,7 +29,7 @@ def export_student(
     Args:
         cfg: config of the distillation run.
         checkpoint: a checkpoint of that run.
-        out: the file to write; the optimizer and the distiller stay behind.
+        out: the file to write, with .pth at its end or without; the optimizer and the distiller stay behind.
         choice: which weights, see :func:`~mmfmkt.deploy.detector.student_weights`.
         half: write them in float16, for a file of half the size; MMEngine loads them into float32.
 
@@ -43,7 +43,7 @@ def export_student(
         RuntimeError: if the checkpoint's weights are not exactly those of the detector, or if what was written does not
             predict the same.
     """
-    weights_file = Path(out).with_suffix('.pth')
+    weights_file = Path(out if out.endswith('.pth') else f'{out}.pth')
     config_file = weights_file.with_suffix('.py')
     check_targets((cfg.filename, checkpoint), (weights_file, config_file))
     deployed = deployed_config(cfg, checkpoint)

@@ -12,7 +12,7 @@ import numpy as np
 
 from mmfmkt.deploy.onnx.boxes import NAMES
 from mmfmkt.deploy.onnx.graph import require_onnx
-from mmfmkt.deploy.onnx.metadata import KEY
+from mmfmkt.deploy.onnx.metadata import KEY, innermost_test_data
 
 
 class Found(NamedTuple):
@@ -31,6 +31,7 @@ class OnnxPredictor:
 
     Attributes:
         classes: names of the labels, or None.
+        color_type: as what images are read, a flag of MMCV's `imread`.
 
     Raises:
         ImportError: if onnxruntime is missing.
@@ -54,10 +55,11 @@ class OnnxPredictor:
             )
         self.settings: dict[str, Any] = json.loads(metadata[KEY])
         self.classes: list[str] | None = self.settings['classes']
+        self.color_type: str = self.settings['color_type']
         self.fixed = [size if isinstance(size, int) else None for size in self.session.get_inputs()[0].shape[2:]]
 
     def __call__(self, image: np.ndarray) -> Found:
-        """What is in an image (H, W, 3) of uint8, its channels in the order blue, green, red."""
+        """What is in an image of uint8, (H, W) or (H, W, C), colours in the order blue, green, red."""
         inputs, scale = prepare(image, self.settings, self.fixed)
         boxes, scores, labels = (output[0] for output in self.session.run(list(NAMES), dict(images=inputs)))
         there = labels >= 0
@@ -69,10 +71,10 @@ class OnnxPredictor:
 def prepare(
     image: np.ndarray, settings: dict[str, Any], fixed: Sequence[int | None] = (None, None)
 ) -> tuple[np.ndarray, np.ndarray]:
-    """An image as the input (1, 3, H, W) of a graph, and by how much it was enlarged, as boxes are: (4,).
+    """An image as the input (1, C, H, W) of a graph, and by how much it was enlarged, as boxes are: (4,).
 
     Args:
-        image: (H, W, 3) of uint8, its channels in the order blue, green, red.
+        image: (H, W) or (H, W, C) of uint8, colours in the order blue, green, red.
         settings: those of :func:`~mmfmkt.deploy.onnx.metadata.metadata_of`.
         fixed: height and width of the input where they are not free.
 
@@ -82,7 +84,9 @@ def prepare(
     height, width = image.shape[:2]
     if settings['size']:
         resize = mmcv.imrescale if settings['keep_ratio'] else mmcv.imresize
-        image = resize(image, tuple(settings['size']))
+        how = dict(interpolation=settings['interpolation'], backend=settings['backend'])
+        image = resize(image, tuple(settings['size']), **how)
+    image = np.atleast_3d(image)
     scale = np.array([image.shape[1] / width, image.shape[0] / height] * 2, np.float32)
     if settings['pad']:
         size = [max(image.shape[:2])] * 2 if settings['pad'] == 'square' else settings['pad'][::-1]
@@ -97,11 +101,11 @@ def prepare(
             f'images must fit into the height and width of the graph, {sizes}, but one is {list(image.shape[:2])} '
             'after it was resized; export the graph with free sizes, without --shape'
         )
-    return padded(normal, sizes, 0).transpose(2, 0, 1)[None], scale
+    return padded(normal, sizes, settings['fill']).transpose(2, 0, 1)[None], scale
 
 
-def padded(image: np.ndarray, size: Sequence[int], value: float) -> np.ndarray:
-    """An image, with pixels of one value below and at its right, up to a height and width."""
+def padded(image: np.ndarray, size: Sequence[int], value: float | Sequence[float]) -> np.ndarray:
+    """An image, with pixels of one value, or one for each channel, below and at its right, up to a height and width."""
     whole = np.full((*size, image.shape[2]), value, image.dtype)
     whole[: image.shape[0], : image.shape[1]] = image
     return whole
@@ -115,9 +119,11 @@ class DetectorPredictor:
 
     Attributes:
         classes: names of the labels, or None.
+        color_type: as what images are read, a flag of MMCV's `imread`.
 
     Raises:
         FileNotFoundError: if the config is not beside it.
+        ValueError: if the config has no test pipeline.
     """
 
     def __init__(self, checkpoint: Path) -> None:
@@ -132,9 +138,10 @@ class DetectorPredictor:
             )
         self.detector = init_detector(str(config), str(checkpoint), palette='random', device=get_device())
         self.classes = (self.detector.dataset_meta or {}).get('classes')
+        self.color_type = innermost_test_data(self.detector.cfg)['pipeline'][0].get('color_type', 'color')
 
     def __call__(self, image: np.ndarray) -> Found:
-        """What is in an image (H, W, 3) of uint8, its channels in the order blue, green, red."""
+        """What is in an image of uint8, (H, W) or (H, W, C), colours in the order blue, green, red."""
         from mmdet.apis import inference_detector
 
         found = inference_detector(self.detector, image).pred_instances.cpu().numpy()

@@ -11,6 +11,8 @@ from torch import nn
 
 from mmfmkt.common.precision import autocast, chosen_dtype
 
+OF_GPUS = ('loss_scale', 'dtype', 'use_fsdp')  # settings that an OptimWrapper for a CPU does not have
+
 
 @OPTIM_WRAPPERS.register_module()
 class CPUAmpOptimWrapper(OptimWrapper):
@@ -40,3 +42,5 @@ def enable_amp(cfg: Config) -> None:
         cfg.optim_wrapper.loss_scale = 'dynamic'
     else:
         cfg.optim_wrapper.type = 'mmrazor.CPUAmpOptimWrapper'
+        for setting in OF_GPUS:
+            cfg.optim_wrapper.pop(setting, None)

@@ -62,6 +62,25 @@ def test_boxes_are_in_pixels_of_the_image_whatever_its_size(exported, digits, tm
     assert [number / 3 for number in large['bbox']] == pytest.approx(small['bbox'], abs=2)
 
 
+def test_a_detector_of_grey_images_reads_and_draws_them(digits, tmp_path):
+    cfg = Config.fromfile(TEACHER[0])
+    cfg.model.backbone.in_channels = 1
+    cfg.model.data_preprocessor.update(mean=[127.5], std=[64.0], bgr_to_rgb=False)
+    cfg.test_dataloader.dataset.pipeline[0].color_type = 'grayscale'
+    weights = dict(torch.load(TEACHER[1], weights_only=False)['state_dict'])
+    weights['backbone.conv1.weight'] = weights['backbone.conv1.weight'].float().sum(1, keepdim=True)
+    torch.save(dict(state_dict=weights, meta={}), tmp_path / 'grey.pth')
+    export_onnx(cfg, str(tmp_path / 'grey.pth'), str(tmp_path / 'student.onnx'), boxes=True)
+    export_student(cfg, str(tmp_path / 'grey.pth'), str(tmp_path / 'student.pth'))
+    image = sorted((digits / 'val').iterdir())[0]
+    of_graph, of_detector = (
+        found_by(tmp_path / name, [image], tmp_path / 'out', 0.1) for name in ('student.onnx', 'student.pth')
+    )
+    assert len(of_graph) == len(of_detector) > 0
+    assert [each['score'] for each in of_graph] == pytest.approx([each['score'] for each in of_detector], abs=1e-4)
+    assert cv2.imread(str(tmp_path / 'out' / f'{image.stem}.png')).shape == cv2.imread(str(image)).shape
+
+
 def test_scores_below_the_threshold_are_left_out(exported, digits, tmp_path):
     found = found_by(exported / 'teacher.onnx', [digits / 'val'], tmp_path, score_thr=0.9)
     assert found and all(each['score'] >= 0.9 for each in found)

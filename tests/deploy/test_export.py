@@ -36,3 +36,11 @@ def test_a_preprocessor_that_stands_beside_the_model_is_deployed_with_it():
 def test_weights_that_float16_cannot_hold_are_refused():
     with pytest.raises(ValueError, match='must be below 65504 for float16, but are not in large'):
         in_half(dict(small=torch.ones(1), large=torch.tensor([1e5])))
+
+
+def test_a_name_with_a_dot_keeps_what_stands_behind_it(tmp_path):
+    cfg = Config.fromfile(ROOT / 'configs/demo/retinanet_r18.py')
+    torch.save(dict(state_dict=MODELS.build(cfg.model).state_dict(), meta={}), tmp_path / 'trained.pth')
+    written = export_student(cfg, str(tmp_path / 'trained.pth'), str(tmp_path / 'lr0.01'))
+    assert [file.name for file in written] == ['lr0.01.py', 'lr0.01.pth']
+    assert all(file.is_file() for file in written)

@@ -4,6 +4,8 @@ import copy
 import json
 from functools import partial
 
+import cv2
+import mmcv
 import numpy as np
 import onnx
 import onnxruntime
@@ -13,11 +15,12 @@ from detectors import HIDDEN, WIDTH, tiny
 from helpers import wake
 from mmdet.registry import MODELS as DETECTORS
 from mmengine.config import Config
+from mmengine.dataset import Compose
 from torch import nn
 
 from mmfmkt.deploy.onnx import export_onnx
 from mmfmkt.deploy.onnx.candidates import Candidates, best, suppress
-from mmfmkt.deploy.onnx.metadata import KEY
+from mmfmkt.deploy.onnx.metadata import KEY, metadata_of
 from mmfmkt.deploy.onnx.verify_boxes import partners, predictions
 from mmfmkt.deploy.predictors import prepare
 
@@ -56,6 +59,7 @@ def export(tmp_path):
     """Export the boxes of a detector with random weights: its config -> the detector and a session of onnxruntime."""
 
     def build_and_export(model, shape=None, **cfg):
+        cfg.setdefault('test_dataloader', dict(dataset=dict(pipeline=[])))
         detector = with_spread_scores(DETECTORS.build(copy.deepcopy(model)))
         if 'MetaEncoder' in str(model):
             wake(detector, std=0.1)
@@ -140,14 +144,18 @@ def test_the_file_says_how_images_become_inputs(export):
     settings = json.loads(session.get_modelmeta().custom_metadata_map[KEY])
     assert settings == dict(
         classes=['cat', 'dog'],
+        color_type='color',
         size=[1333, 800],
         keep_ratio=True,
+        interpolation='bilinear',
+        backend='cv2',
         pad=[1333, 1333],
-        pad_value=114,
+        pad_value=[114, 114, 114],
         mean=pytest.approx([123.675, 116.28, 103.53]),
         std=pytest.approx([58.395, 57.12, 57.375]),
         channels='rgb',
         divisor=32,
+        fill=0,
     )
 
 
@@ -198,23 +206,62 @@ def test_the_stock_pipeline_of_yolox_and_joined_data_sets_are_read(export):
     joined = dict(type='ConcatDataset', datasets=[dict(type='CocoDataset', pipeline=pipeline)])
     _, session = export(tiny('yolox'), test_dataloader=dict(dataset=joined))
     settings = json.loads(session.get_modelmeta().custom_metadata_map[KEY])
-    assert (settings['size'], settings['pad'], settings['pad_value']) == ([640, 640], 'square', 114.0)
+    assert (settings['size'], settings['pad'], settings['pad_value']) == ([640, 640], 'square', [114.0] * 3)
     inputs, scale = prepare(np.zeros((20, 40, 3), np.uint8), settings)
     assert inputs.shape == (1, 3, 640, 640) and scale.tolist() == [16.0] * 4
     assert (inputs[0, :, 320:] == 114).all() and not inputs[0, :, :320].any()
 
 
-def test_test_data_without_a_pipeline_are_refused(export):
-    with pytest.raises(ValueError, match='must have a `pipeline`'):
-        export(tiny('retinanet'), test_dataloader=dict(dataset=dict(type='CocoDataset')))
+def settings_of(model, *steps):
+    """What stands in the graph of a detector with this test pipeline."""
+    cfg = Config(dict(model=model, test_dataloader=dict(dataset=dict(pipeline=steps))))
+    return json.loads(json.dumps(metadata_of(cfg, DETECTORS.build(model))))
 
 
-def test_a_pipeline_that_changes_images_otherwise_is_refused(export):
-    crop = dict(type='CenterCrop', crop_size=(10, 10))
+@pytest.mark.parametrize('test_dataloader, said', [(dict(dataset=dict(type='CocoDataset')), 'Coco'), (None, 'none')])
+def test_test_data_without_a_pipeline_are_refused(test_dataloader, said):
     with pytest.raises(
-        ValueError, match='must load, resize to a `scale` and pad to a `size` or a square alone.*CenterCrop'
+        ValueError, match=f'must have a `test_dataloader` whose data have a `pipeline`.* but got.*{said}'
     ):
-        export(tiny('retinanet'), test_dataloader=dict(dataset=dict(pipeline=[crop])))
+        metadata_of(Config(dict(test_dataloader=test_dataloader)), None)
+
+
+@pytest.mark.parametrize(
+    'step', [dict(type='CenterCrop', crop_size=(10, 10)), dict(type='Pad', size=(64, 64), padding_mode='reflect')]
+)
+def test_a_pipeline_that_changes_images_otherwise_is_refused(step):
+    said = 'must load, resize to a `scale` and pad to a `size` or a square alone'
+    with pytest.raises(ValueError, match=f'{said}.*{step["type"]}'):
+        settings_of(tiny('retinanet'), step)
+
+
+@pytest.mark.parametrize('channels, color_type', [(3, 'color'), (1, 'grayscale')])
+@pytest.mark.parametrize(
+    'steps',
+    [
+        [dict(type='Resize', scale=40)],
+        [dict(type='Resize', scale=(90, 50), keep_ratio=True, interpolation='nearest')],
+        [dict(type='Resize', scale=(50, 50), backend='pillow'), dict(type='Pad', size=(70, 60), pad_val=7)],
+    ],
+)
+def test_an_image_becomes_the_input_that_the_pipeline_and_the_preprocessor_of_the_detector_make(
+    channels, color_type, steps, tmp_path
+):
+    model = tiny('retinanet')
+    model.backbone.in_channels = channels
+    model.data_preprocessor.update(
+        mean=[127.5] * channels, std=[64.0] * channels, pad_value=2, bgr_to_rgb=channels == 3
+    )
+    pipeline = [dict(type='LoadImageFromFile', color_type=color_type), *steps, dict(type='PackDetInputs', meta_keys=())]
+    settings = settings_of(model, *pipeline)
+    cv2.imwrite(str(tmp_path / 'image.png'), np.random.default_rng(0).integers(0, 256, (30, 44, 3), np.uint8))
+    inputs, _ = prepare(mmcv.imread(str(tmp_path / 'image.png'), settings['color_type']), settings)
+    packed = Compose(pipeline)(dict(img_path=str(tmp_path / 'image.png')))
+    expected = DETECTORS.build(model).data_preprocessor(
+        dict(inputs=[packed['inputs']], data_samples=[packed['data_samples']])
+    )['inputs']
+    assert inputs.shape[1] == channels and (inputs == 2).any()
+    assert np.abs(inputs - expected.numpy()).max() < 1e-5
 
 
 def test_the_best_are_chosen_and_missing_ones_have_the_score_zero():

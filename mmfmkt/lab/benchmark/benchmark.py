@@ -16,6 +16,7 @@ from mmengine.registry import init_default_scope
 from mmfmkt.common.config_files import read_config
 from mmfmkt.engine.mixed_precision import enable_amp
 from mmfmkt.lab.zoo import read_pairs
+from mmfmkt.models.teacher.further_teachers import listed_teachers
 from mmfmkt.pairing.short_form import CLIP_GRAD
 
 from .cases import Case, make_cases
@@ -83,11 +84,19 @@ def read_pair(name: str) -> Config:
 
 
 def with_teacher(cases: list[Case], file: Path) -> list[Case]:
-    """The cases with a teacher of random weights, which stand in a file."""
+    """The cases with a teacher of random weights, which stand in a file, or with several, each in its own."""
     config = next((case.config for case in cases if 'teacher' in case.config), None)
     if config is None:
         return cases
-    teacher = make_teacher(config['teacher'], file)
+    if isinstance(config['teacher'], (list, tuple)):
+        teacher = dict(
+            teacher=[
+                dict(each, **make_teacher(each['teacher'], file.with_stem(f'{file.stem}_{number}')))
+                for number, each in enumerate(listed_teachers(config['teacher'], config.get('teacher_ckpt')))
+            ]
+        )
+    else:
+        teacher = make_teacher(config['teacher'], file)
     return [
         Case(case.name, {**case.config, **teacher} if 'teacher' in case.config else case.config, case.trains)
         for case in cases
@@ -139,8 +148,9 @@ def describe(args: argparse.Namespace) -> str:
             'CPU',
         )
         machine = f'{name}, {torch.get_num_threads()} threads'
+    precision = 'training in mixed precision, predictions in float32' if args.amp else 'float32'
     return (
         f'{machine}, {args.batch} images of {args.shape[0]}x{args.shape[1]}, '
-        f'{"mixed precision" if args.amp else "float32"}, {args.rounds} rounds, torch {torch.__version__}, '
-        f'{date.today()}' + ''.join(f', {key}={value}' for key, value in args.cfg_options.items())
+        f'{precision}, {args.rounds} rounds, torch {torch.__version__}, {date.today()}'
+        + ''.join(f', {key}={value}' for key, value in args.cfg_options.items())
     )

@@ -122,7 +122,13 @@ def read_name(name: str) -> tuple[str, dict]:
 
 
 def build_stock_pkd(short: dict, algorithm: str) -> BaseModel:
-    """PKD as MMRazor has it: one of its algorithms, its loss, a stanza for every level, and the whole teacher."""
+    """PKD as MMRazor has it: one of its algorithms, its loss, a stanza for every level, and the whole teacher.
+
+    Raises:
+        ValueError: if there are several teachers.
+    """
+    if isinstance(short['teacher'], (list, tuple)):
+        raise ValueError(f'{algorithm} must have one teacher, but got {len(short["teacher"])}')
     config = pair_config(**dict(short, method='pkd'))
     (pkd,), student, teacher = (
         config['distiller']['distill_losses'].values(),

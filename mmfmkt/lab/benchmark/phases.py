@@ -113,9 +113,10 @@ class Phases:
 
 def watch_training(phases: Phases, model: BaseModel, optim_wrapper: OptimWrapper) -> None:
     """Watch what an iteration of a detector or of a distillation consists of, MMRazor's included."""
-    student, teacher = getattr(model, 'architecture', model), getattr(model, 'teacher', None)
+    student = getattr(model, 'architecture', model)
     phases.watch(model.data_preprocessor, ['forward'], 'data')
-    phases.watch(teacher, ['start', 'run_heads', 'extract_feat', 'forward'], 'teacher')
+    for teacher in (getattr(model, 'teacher', None), *getattr(model, 'further', ())):
+        phases.watch(teacher, ['start', 'run_heads', 'extract_feat', 'forward'], 'teacher')
     phases.watch(student, ['loss'], 'student')
     for head in ('bbox_head', 'rpn_head'):
         phases.watch(getattr(student, head, None), ['loss_by_feat'], 'losses')

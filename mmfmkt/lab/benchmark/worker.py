@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import ctypes
+import functools
 import os
 import time
 import traceback
@@ -70,24 +71,31 @@ class Worker:
         if self.device.type == 'cpu':
             torch.set_num_threads(setting.threads)
         num_classes = min(class_counts(self.model), default=1)
-        batch = make_batch(setting.batch if case.trains else 1, setting.shape, num_classes, image_channels(self.model))
+        self.batch = make_batch(
+            setting.batch if case.trains else 1, setting.shape, num_classes, image_channels(self.model)
+        )
         if case.trains:
             wrapper = build_optim_wrapper(self.model, ConfigDict(setting.optim_wrapper))
             for group in wrapper.optimizer.param_groups:
                 group['lr'] = 0.0  # every iteration is the first: random images teach nothing but to diverge
             self.model.train()
             watch_training(self.phases, self.model, wrapper)
-            self.iteration = lambda: self.model.train_step(copy.deepcopy(batch), wrapper)
+            self.step = lambda batch: self.model.train_step(batch, wrapper)
         else:
             self.model.eval()
-            self.iteration = torch.no_grad()(lambda: self.model.test_step(copy.deepcopy(batch)))
+            self.step = torch.no_grad()(lambda batch: self.model.test_step(batch))
+
+    def next_iteration(self) -> Callable[[], Any]:
+        """An iteration on a batch of its own, which it may change; it is copied here, before any clock starts."""
+        return functools.partial(self.step, copy.deepcopy(self.batch))
 
     def run(self) -> dict[str, float]:
         """Seconds of an iteration, in all and in each phase."""
         clock = WallClock() if self.device.type == 'cpu' else CudaClock()
+        iteration = self.next_iteration()
         self.synchronize()
         start = time.perf_counter()
-        phases = self.phases.of(self.iteration, clock)
+        phases = self.phases.of(iteration, clock)
         self.synchronize()
         return dict(phases, total=time.perf_counter() - start)
 
@@ -101,20 +109,20 @@ class Worker:
         On a CPU it has to be asked for before iterations are timed. Until then all memory goes back to the system
         when it is freed, which is exact and slow.
         """
-        self.iteration()  # the optimizer and the teacher are ready after the first
+        self.next_iteration()()  # the optimizer and the teacher are ready after the first
         if self.device.type == 'cuda':
             torch.cuda.reset_peak_memory_stats(self.device)
-            self.iteration()
+            self.next_iteration()()
             return torch.cuda.max_memory_allocated(self.device)
         Path('/proc/self/clear_refs').write_text('5')  # the peak begins anew
-        self.iteration()
+        self.next_iteration()()
         give_back_above(LARGE)
         return memory_of_process('VmHWM') - self.before
 
     def flops(self) -> dict[str, int]:
         """Floating-point operations of an iteration, in each phase."""
         with FlopCounterMode(display=False) as counter:
-            return self.phases.of(self.iteration, FlopClock(counter))
+            return self.phases.of(self.next_iteration(), FlopClock(counter))
 
     def matmul_rates(self) -> dict[str, float]:
         """Floating-point operations per second of a large matrix product, the best of several."""

@@ -1,6 +1,7 @@
 import pytest
 from mmengine.config import Config
 
+from mmfmkt.lab.benchmark.benchmark import with_teacher
 from mmfmkt.lab.benchmark.cases import DEPLOYED, ENCODERS, STOCK, TRAINED, Case, make_cases, read_name
 from mmfmkt.pairing.short_form import write_out
 
@@ -49,3 +50,19 @@ def test_what_is_written_out_is_timed_as_it_is_beside_its_plain_student(root, na
     cases = make_cases(config, name, TRAINED, DEPLOYED)
     assert [(case.name, case.config) for case in cases] == [('student', student), (name, config)]
     assert [case.name for case in make_cases(student, 'retinanet', TRAINED, DEPLOYED)] == ['retinanet']
+
+
+def test_each_of_several_teachers_has_weights_of_its_own(retinanet, tmp_path):
+    further = dict(teacher=retinanet.to_dict(), teacher_ckpt='elsewhere.pth', weight=0.5)
+    teachers = [dict(teacher=retinanet.to_dict(), teacher_ckpt='nowhere.pth'), further]
+    config = dict(type='mmrazor.FMKTPair', architecture=retinanet.to_dict(), teacher=teachers)
+    plain, pkd, stock = with_teacher(
+        make_cases(config, 'pair', ['student', 'pkd', 'mmrazor-fpn'], []), tmp_path / 'teacher.pth'
+    )
+    algorithm = pkd.build()
+    assert len(algorithm.further.teachers) == 1 and not hasattr(plain.build(), 'further')
+    assert [each['teacher_ckpt'] for each in pkd.config['teacher']] == [
+        str(tmp_path / f'teacher_{number}.pth') for number in (0, 1)
+    ]
+    with pytest.raises(ValueError, match='FpnTeacherDistill must have one teacher, but got 2'):
+        stock.build()
