@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from mmfmkt.common.datasets import DataSet, wrapped_by
 
@@ -18,6 +19,15 @@ class Finding:
 
     text: str
     is_error: bool = False
+
+
+@dataclass
+class Seen:
+    """What a detector sees of a data set: everything that takes a look at each of its images."""
+
+    boxes: Counter = field(default_factory=Counter)
+    images: list[str] = field(default_factory=list)
+    image_ids: list[Any] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -47,22 +57,23 @@ class Part:
     @property
     def boxes(self) -> Counter:
         """Label -> how many boxes the detector sees of it, without crowds."""
-        return self._seen[0]
+        return self.seen.boxes
 
     @property
     def images(self) -> list[str]:
         """The file of every image."""
-        return self._seen[1]
+        return self.seen.images
 
     @cached_property
-    def _seen(self) -> tuple[Counter, list[str]]:
-        boxes: Counter = Counter()
-        images = []
+    def seen(self) -> Seen:
+        seen = Seen()
         for index in range(len(self.dataset)):
             about = self.dataset.get_data_info(index)
-            boxes.update(each['bbox_label'] for each in about.get('instances', ()) if not each.get('ignore_flag'))
-            images.append(str(about.get('img_path', '')))
-        return boxes, images
+            instances = about.get('instances', ())
+            seen.boxes.update(each['bbox_label'] for each in instances if not each.get('ignore_flag'))
+            seen.images.append(str(about.get('img_path', '')))
+            seen.image_ids.append(about.get('img_id'))
+        return seen
 
     def labelled(self) -> list[str] | None:
         """The names of the categories in the order in which MMDetection numbers them; None if that is not known."""
