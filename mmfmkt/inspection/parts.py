@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -71,7 +72,7 @@ class Part:
             about = self.dataset.get_data_info(index)
             instances = about.get('instances', ())
             seen.boxes.update(each['bbox_label'] for each in instances if not each.get('ignore_flag'))
-            seen.images.append(str(about.get('img_path', '')))
+            seen.images.append(whole_path(str(about.get('img_path', ''))))
             seen.image_ids.append(about.get('img_id'))
         return seen
 
@@ -82,6 +83,11 @@ class Part:
             return None
         names = dict(self.content.categories)
         return [names[each] for each in ids]
+
+
+def whole_path(path: str) -> str:
+    """One spelling for every file of a disk."""
+    return os.path.abspath(path) if path and '://' not in path else path
 
 
 def parts_of(split: str, dataset: DataSet, files: dict[str, AnnotationFile]) -> Iterator[Part]:

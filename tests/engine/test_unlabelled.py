@@ -36,6 +36,14 @@ def dataset(folder):
     return dict(type='mmrazor.UnlabelledImages', data_root=str(folder), pipeline=PIPELINE)
 
 
+def test_images_in_linked_folders_are_found_and_a_link_in_a_circle_is_not_followed(images, tmp_path):
+    folder = tmp_path / 'linked'
+    folder.mkdir()
+    (folder / 'elsewhere').symlink_to(images)
+    (images / 'more/back').symlink_to(images)
+    assert len(DATASETS.build(dataset(folder))) == 3
+
+
 def test_transforms_that_leave_out_images_without_boxes_keep_them(images):
     crop = dict(type='RandomCrop', crop_size=(32, 32), allow_negative_crop=False)
     choice = dict(type='RandomChoice', transforms=[[crop, dict(type='FilterAnnotations', keep_empty=True)]])

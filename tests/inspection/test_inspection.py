@@ -1,9 +1,7 @@
 """Annotation files that make a wrong detector without a word, and those that are as they should be."""
 
-import cv2
-import numpy as np
 import pytest
-from own_data import BOXES, HEIGHT, IMAGES, WIDTH, dataset, findings, write
+from own_data import BOXES, HEIGHT, IMAGES, WIDTH, dataset, errors, findings, only, warnings, write
 
 FILTERED = dict(filter_cfg=dict(filter_empty_gt=True))
 WRAPPERS = dict(
@@ -16,20 +14,6 @@ WRAPPERS = dict(
         type='RepeatDataset', times=2, dataset=dict(type='ConcatDataset', datasets=[inner, inner])
     ),
 )
-
-
-def errors(found):
-    return [finding.text for finding in found if finding.is_error]
-
-
-def warnings(found):
-    return [finding.text for finding in found if not finding.is_error]
-
-
-def only(texts, *said):
-    """There is one text, or the same of several parts, and it says this."""
-    assert len(set(texts)) == 1 and all(each in texts[0] for each in said), texts
-    return texts[0]
 
 
 @pytest.mark.parametrize('wrap', WRAPPERS.values(), ids=WRAPPERS)
@@ -217,46 +201,6 @@ def test_a_class_without_a_box_is_named(tmp_path):
 
 def test_images_of_a_test_without_annotations_have_no_findings(tmp_path):
     assert findings(test=dataset(write(tmp_path, 'test', annotations=[]), test_mode=True)) == []
-
-
-# images ---------------------------------------------------------------------------------------------------------------
-def test_images_that_are_not_there_are_an_error_unless_they_may_be_empty(tmp_path):
-    train = dataset(write(tmp_path, 'train', lambda content: content['images'][2].update(file_name='gone.png')))
-    only(errors(findings(train=train)), '1 of 6 are not', 'gone.png', '`data_prefix`')
-    may_be_empty = dict(train, pipeline=[dict(type='LoadImageFromFile', ignore_empty=True)])
-    only(warnings(findings(train=may_be_empty)), '1 of 6 are not')
-
-
-def test_images_in_a_training_and_in_a_test_are_told(tmp_path):
-    def some(content):
-        content['images'] = content['images'][:2]
-        content['annotations'] = content['annotations'][:4]
-
-    train, val = write(tmp_path, 'train'), write(tmp_path, 'val', some)
-    only(warnings(findings(train=dataset(train), val=dataset(val))), '2 of 2 images of val are also images of train')
-
-
-def test_exchanged_width_and_height_are_told(tmp_path):
-    def exchange(content):
-        for image in content['images']:
-            image.update(width=HEIGHT, height=WIDTH)
-
-    found = warnings(findings(train=dataset(write(tmp_path, 'train', exchange))))
-    assert '6 of 6 images' in found[-1] and f'{WIDTH} x {HEIGHT} and not {HEIGHT} x {WIDTH}' in found[-1]
-
-
-def test_images_that_are_turned_when_they_are_read_are_told(tmp_path):
-    file = write(tmp_path, 'train', lambda content: [each.update(file_name='turned.jpg') for each in content['images']])
-    jpeg = cv2.imencode('.jpg', np.zeros((HEIGHT, WIDTH, 3), np.uint8))[1].tobytes()
-    exif = b'Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0'  # orientation 6
-    segment = b'\xff\xe1' + (len(exif) + 2).to_bytes(2, 'big') + exif
-    (tmp_path / 'turned.jpg').write_bytes(jpeg[:2] + segment + jpeg[2:])
-    only(warnings(findings(train=dataset(file))), '6 of 6 images', 'turned by the orientation in their EXIF data')
-
-
-def test_images_of_another_size_are_told(tmp_path):
-    file = write(tmp_path, 'train', lambda content: content['images'][0].update(width=2 * WIDTH))
-    only(warnings(findings(train=dataset(file))), '1 of 6 images', 'write the sizes of the images into the file')
 
 
 def test_every_box_of_the_example_is_seen(tmp_path):

@@ -61,3 +61,17 @@ def findings(**splits):
     with remembering() as files:
         built = {split: DATASETS.build(copy.deepcopy(config)) for split, config in splits.items()}
     return inspect([part for split, each in built.items() for part in parts_of(split, each, files)])
+
+
+def errors(found):
+    return [finding.text for finding in found if finding.is_error]
+
+
+def warnings(found):
+    return [finding.text for finding in found if not finding.is_error]
+
+
+def only(texts, *said):
+    """There is one text, or the same of several parts, and it says this."""
+    assert len(set(texts)) == 1 and all(each in texts[0] for each in said), texts
+    return texts[0]

@@ -19,6 +19,7 @@ from mmfmkt.common.datasets import DataSet
 from mmfmkt.common.naming import shorten
 from mmfmkt.common.processes import unwrapped
 from mmfmkt.detectors.class_count import class_counts
+from mmfmkt.engine.hooks import UnlabelledHook
 from mmfmkt.engine.loading.sample_errors import name_samples
 from mmfmkt.inspection import AnnotationFile, Part, parts_of, remembering
 from mmfmkt.models.distill.fmkt_distill import FMKTDistill
@@ -116,6 +117,12 @@ def build_datasets(cfg: Config, *splits: str) -> tuple[dict[str, DataSet], list[
                 raise unreadable(split, loader, error, files) from error
             parts += parts_of(split, datasets[split], files)
     return datasets, parts
+
+
+def unlabelled_images(runner: Runner) -> list[str]:
+    """The files of images that a run learns from without labels."""
+    hooks = [hook for hook in runner.hooks if isinstance(hook, UnlabelledHook)]
+    return [path for hook in hooks for part in parts_of('train', hook.dataset, {}) for path in part.images]
 
 
 def unreadable(split: str, loader: dict, error: Exception, files: dict[str, AnnotationFile]) -> ValueError:

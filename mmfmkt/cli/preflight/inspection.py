@@ -5,7 +5,7 @@ from mmengine.runner import Runner
 from mmfmkt.common.processes import in_one_process
 from mmfmkt.inspection import Part, inspect
 
-from .data import build_data, check_classes
+from .data import build_data, check_classes, unlabelled_images
 from .findings import tell
 from .rehearsal import rehearse
 
@@ -18,7 +18,7 @@ def checked_data(runner: Runner, *splits: str, rehearsal: bool) -> list[Part]:
         FileNotFoundError: if the annotation file of a metric is not there.
     """
     parts = build_data(runner, *splits)
-    in_one_process(lambda: tell(inspect(parts)))
+    in_one_process(lambda: tell(inspect(parts, unlabelled=unlabelled_images(runner))))
     check_classes(runner.model, parts)
     if rehearsal:
         in_one_process(lambda: rehearse(runner, parts))
