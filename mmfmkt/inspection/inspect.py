@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from .boxes import check_format, check_left, check_repeats
+from .boxes import check_finite, check_format, check_left, check_repeats
 from .categories import check_classes, check_ids
 from .images import check_apart, check_once, check_sizes, check_there
 from .parts import Finding, Part
@@ -27,7 +27,7 @@ def inspect(parts: Sequence[Part], others: Sequence[Part] = (), unlabelled: Iter
             findings += check_once([part for part in parts if part.split == split])
         for part in parts:
             more = any(other.boxes.total() for other in parts if other is not part and other.split == part.split)
-            findings += [*check_format(part), *check_left(part, more), *check_repeats(part)]
+            findings += [*check_finite(part), *check_format(part), *check_left(part, more), *check_repeats(part)]
             findings += [*check_there(part), *check_sizes(part)]
             findings += [] if part.split == 'train' else check_apart(part, trained_on)
     return sorted(findings, key=lambda finding: not finding.is_error)

@@ -29,6 +29,8 @@ class Seen:
     boxes: Counter = field(default_factory=Counter)
     images: list[str] = field(default_factory=list)
     image_ids: list[Any] = field(default_factory=list)
+    ignored: int = 0
+    without_mask: int = 0
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,8 @@ class Part:
             about = self.dataset.get_data_info(index)
             instances = about.get('instances', ())
             seen.boxes.update(each['bbox_label'] for each in instances if not each.get('ignore_flag'))
+            seen.ignored += sum(bool(each.get('ignore_flag')) for each in instances)
+            seen.without_mask += sum('mask' not in each for each in instances)
             seen.images.append(whole_path(str(about.get('img_path', ''))))
             seen.image_ids.append(about.get('img_id'))
         return seen

@@ -1,6 +1,11 @@
 """Annotation files that make a wrong detector without a word, and those that are as they should be."""
 
+import shutil
+import tempfile
+from contextlib import contextmanager
+
 import pytest
+from mmengine.fileio import LocalBackend, register_backend
 from own_data import BOXES, HEIGHT, IMAGES, WIDTH, dataset, errors, findings, only, warnings, write
 
 FILTERED = dict(filter_cfg=dict(filter_empty_gt=True))
@@ -71,6 +76,28 @@ def test_a_text_in_the_place_of_names_is_an_error(tmp_path):
     only(errors(findings(train=dataset(write(tmp_path, 'train'), classes='cat'))), "write ('cat', ) with a comma")
 
 
+@pytest.mark.parametrize('kind', ['Objects365V1Dataset', 'Objects365V2Dataset'])
+def test_files_of_objects365_are_looked_at(tmp_path, kind):
+    train = dict(dataset(write(tmp_path, 'train'), classes=('dog', 'cat')), type=kind)
+    only(errors(findings(train=train)), 'in the order of the categories in the file')
+
+
+class Elsewhere(LocalBackend):
+    """Gives a copy of what it is asked for."""
+
+    @contextmanager
+    def get_local_path(self, filepath):
+        with tempfile.TemporaryDirectory() as folder:
+            yield shutil.copy(filepath, f'{folder}/copy')
+
+
+def test_files_of_which_a_copy_is_read_are_looked_at(tmp_path):
+    register_backend('elsewhere', Elsewhere, force=True)
+    files = [write(tmp_path, name) for name in ('train', 'val')]
+    train, val = (dataset(file, classes=('dog', 'cat'), backend_args=dict(backend='elsewhere')) for file in files)
+    assert len(errors(findings(train=train, val=val))) == 2
+
+
 # ids ------------------------------------------------------------------------------------------------------------------
 def test_an_id_of_two_images_is_an_error(tmp_path):
     train = write(tmp_path, 'train', lambda content: content['images'][3].update(id=1))
@@ -129,12 +156,67 @@ def test_a_file_of_images_without_objects_beside_others_has_no_findings(tmp_path
     only(errors(findings(train=dataset(files[1]))), 'train must have boxes')
 
 
+def test_one_odd_box_does_not_hide_what_the_others_are(tmp_path):
+    def units(content):
+        every_box(lambda x, y, w, h: [x / WIDTH, y / HEIGHT, w / WIDTH, h / HEIGHT])(content)
+        content['annotations'][0]['bbox'][2] = 1.0000001
+
+    def corners(content):
+        every_box(lambda x, y, w, h: [x, y, x + w, y + h])(content)
+        content['annotations'][0]['bbox'] = [10, 10, 10, 10]
+
+    assert 'they are in units of the image' in errors(findings(train=dataset(write(tmp_path, 'train', units))))[0]
+    only(errors(findings(train=dataset(write(tmp_path, 'train', corners)))), 'look like two corners')
+
+
+@pytest.mark.parametrize('number', ['nan', 'inf'])
+def test_the_first_box_that_is_no_number_is_an_error(tmp_path, number):
+    file = write(tmp_path, 'train', lambda content: content['annotations'][4]['bbox'].__setitem__(2, float(number)))
+    only(errors(findings(train=dataset(file))), 'must be four finite numbers, but 1 of 12 are not', 'the annotation 5')
+    assert errors(findings(train=dataset(file, classes=('dog',)))) == []  # it is a cat
+
+
 def test_a_training_of_crowds_alone_is_an_error(tmp_path):
     def crowd(content):
         for annotation in content['annotations']:
             annotation['iscrowd'] = 1
 
     only(errors(findings(train=dataset(write(tmp_path, 'train', crowd)))), 'none is left for 6 images')
+
+
+@pytest.mark.parametrize(
+    'change, said',
+    [
+        (dict(image_id='1'), "none of its images has, because '1' is not 1: write both as numbers"),
+        (dict(category_id='2'), "none of its categories has, because '2' is not 2: write both as numbers"),
+        (dict(iscrowd=1), '12 are crowds'),
+    ],
+)
+def test_the_reason_that_nothing_is_left_is_told(tmp_path, change, said):
+    file = write(tmp_path, 'train', lambda content: [each.update(change) for each in content['annotations']])
+    assert said in errors(findings(train=dataset(file)))[0]
+
+
+VOC = (
+    '<annotation><size><width>64</width><height>48</height></size><object><name>cat</name><difficult>1</difficult>'
+    '<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>20</xmax><ymax>20</ymax></bndbox></object></annotation>'
+)
+
+
+@pytest.mark.parametrize(
+    'classes, said', [(('cat',), '1 are difficult or crowds'), (('dog',), 'among the classes, dog?')]
+)
+def test_the_reason_that_nothing_is_left_of_a_voc_data_set_is_told(tmp_path, classes, said):
+    for folder in ('Annotations', 'ImageSets/Main', 'JPEGImages'):
+        (tmp_path / 'VOC2007' / folder).mkdir(parents=True)
+    (tmp_path / 'VOC2007/Annotations/a.xml').write_text(VOC)
+    (tmp_path / 'VOC2007/ImageSets/Main/train.txt').write_text('a')
+    of_voc = dict(
+        dataset(tmp_path / 'VOC2007/ImageSets/Main/train.txt', classes=classes),
+        type='VOCDataset',
+        data_prefix=dict(sub_data_root=f'{tmp_path}/VOC2007/'),
+    )
+    assert said in errors(findings(train=of_voc))[0]
 
 
 def test_boxes_that_are_left_out_are_counted_with_the_reason(tmp_path):
