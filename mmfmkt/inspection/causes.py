@@ -29,6 +29,7 @@ def thin(content: AnnotationFile) -> np.ndarray:
 
 
 LEFT_OUT: dict[str, Callable[[AnnotationFile], np.ndarray]] = {
+    'are no numbers': lambda content: np.isnan(content.boxes).any(axis=1),
     'are thinner than a pixel': thin,
     'are outside of their image': outside,
     'have an `area` of 0': lambda content: content.areas <= 0,

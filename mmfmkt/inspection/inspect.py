@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from .boxes import check_finite, check_format, check_left, check_repeats
 from .categories import check_classes, check_ids
 from .images import check_apart, check_once, check_sizes, check_there
+from .masks import check_masks
 from .parts import Finding, Part
 
 
@@ -28,6 +29,6 @@ def inspect(parts: Sequence[Part], others: Sequence[Part] = (), unlabelled: Iter
         for part in parts:
             more = any(other.boxes.total() for other in parts if other is not part and other.split == part.split)
             findings += [*check_finite(part), *check_format(part), *check_left(part, more), *check_repeats(part)]
-            findings += [*check_there(part), *check_sizes(part)]
+            findings += [*check_masks(part), *check_there(part), *check_sizes(part)]
             findings += [] if part.split == 'train' else check_apart(part, trained_on)
     return sorted(findings, key=lambda finding: not finding.is_error)

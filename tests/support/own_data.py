@@ -13,6 +13,17 @@ from mmfmkt.inspection import inspect, parts_of, remembering
 WIDTH, HEIGHT, IMAGES = 64, 48, 6
 CLASSES = ('cat', 'dog')
 BOXES = dict(cat=[4, 6, 20, 16], dog=[30, 20, 24, 18])  # x, y, width, height
+FILTERED = dict(filter_cfg=dict(filter_empty_gt=True))
+WRAPPERS = dict(
+    none=lambda inner: inner,
+    repeated=lambda inner: dict(type='RepeatDataset', times=2, dataset=inner),
+    joined=lambda inner: dict(type='ConcatDataset', datasets=[inner, inner]),
+    balanced=lambda inner: dict(type='ClassBalancedDataset', oversample_thr=0.1, dataset=inner),
+    mixed=lambda inner: dict(type='MultiImageMixDataset', dataset=inner, pipeline=[]),
+    nested=lambda inner: dict(
+        type='RepeatDataset', times=2, dataset=dict(type='ConcatDataset', datasets=[inner, inner])
+    ),
+)
 
 
 def annotations(first_id=1):
