@@ -13,9 +13,10 @@ from own_data import BOXES, CLASSES, IMAGES, dataset, write
 def inspected(tmp_path, monkeypatch, capsys):
     """What the tool prints of data sets, and with which status it ends."""
 
-    def look(*options, **splits):
+    def look(*options, evaluator=None, **splits):
         config = tmp_path / 'config.py'
-        config.write_text(''.join(f'{split}_dataloader = dict(dataset={each!r})\n' for split, each in splits.items()))
+        lines = [f'{split}_dataloader = dict(dataset={each!r})\n' for split, each in splits.items()]
+        config.write_text(''.join([*lines, f'val_evaluator = {evaluator!r}\n']))
         arguments = ['inspect_data.py', str(config), '--out', str(tmp_path / 'data.png'), *options]
         monkeypatch.setattr(sys, 'argv', arguments)
         with pytest.raises(SystemExit) as stop:
@@ -128,3 +129,23 @@ def test_the_advice_on_a_voc_data_set_names_no_keys_of_coco(inspected, tmp_path)
     of_voc = dict(packed(tmp_path / 'VOC2007/ImageSets/Main/train.txt'), type='VOCDataset')
     status, _ = inspected(train=dict(of_voc, data_prefix=dict(sub_data_root=f'{tmp_path}/VOC2007/')))
     assert 'what its type reads' in status and 'iscrowd' not in status
+
+
+def test_an_evaluator_that_does_not_fit_the_data_is_an_error(inspected, tmp_path):
+    file = write(tmp_path, 'val', lambda content: content['annotations'][0].pop('iscrowd'))
+    for evaluator, said in (
+        (dict(type='CocoMetric', ann_file=str(file)), 'must have `iscrowd`'),
+        (
+            [dict(type='CocoMetric', ann_file=str(tmp_path / 'no.json'))],
+            '`val_evaluator` cannot be built: FileNotFound',
+        ),
+    ):
+        status, printed = inspected(val=packed(file), evaluator=evaluator)
+        assert status == 1 and '- **error**: ' in printed and said in printed
+
+
+def test_an_evaluator_that_fits_and_no_picture_are_fine(inspected, tmp_path):
+    file = write(tmp_path, 'val')
+    evaluator = dict(type='CocoMetric', ann_file=str(file))
+    status, printed = inspected('--num-images', '0', val=packed(file), evaluator=evaluator)
+    assert status == 0 and 'Nothing is odd.' in printed and not (tmp_path / 'data.png').exists()

@@ -213,7 +213,9 @@ def test_an_image_that_cannot_be_read_is_named(scenes, damage, wrap):
 
 def test_a_transform_that_fails_is_named_and_not_the_image(scenes):
     images = dataset(scenes, nothing, lambda inner: dict(inner, pipeline=[inner['pipeline'][0], MASKS]))
-    with pytest.raises(SampleError, match="jpg must have .* but LoadAnnotations fails: KeyError: 'mask'; if it is so"):
+    with pytest.raises(
+        SampleError, match="jpg must have .* but LoadAnnotations fails: KeyError: 'mask'; change the pipeline"
+    ):
         images[0]
 
 

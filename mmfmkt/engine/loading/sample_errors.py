@@ -51,10 +51,10 @@ def told(name: str, error: Exception) -> str:
             f'{name} must be a readable image with annotations, but it is not: {reason(error)}; repair it, or remove '
             'it from the annotation file'
         )
+    remedy = 'give its objects a `segmentation`' if "'mask'" in str(error) else 'repair its annotations'
     return (
-        f'{name} must have what the pipeline makes of it, but {failed[-1]} fails: {reason(error)}; if it is so for all '
-        'images, change the pipeline (masks, as `with_mask=True` loads them, are the `segmentation` of annotations), '
-        'and else repair the annotations of this one, or remove it from the annotation file'
+        f'{name} must have what the pipeline makes ready, but {failed[-1]} fails: {reason(error)}; change the pipeline '
+        f'if it is so for all images, and else {remedy}, or remove it from the annotation file'
     )
 
 
