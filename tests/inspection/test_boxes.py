@@ -1,6 +1,7 @@
 """Boxes of other units or formats, and what is left of them."""
 
 import pytest
+from mmdet.datasets import CocoPanopticDataset
 from own_data import BOXES, FILTERED, HEIGHT, IMAGES, WIDTH, WRAPPERS, dataset, errors, findings, only, warnings, write
 
 
@@ -169,6 +170,26 @@ def test_a_class_without_a_box_is_named(tmp_path):
         content['annotations'] = [each for each in content['annotations'] if each['category_id'] == 1]
 
     only(warnings(findings(train=dataset(write(tmp_path, 'train', only_cats)))), 'dog has no box')
+
+
+def test_what_is_no_thing_needs_no_box_in_panoptic_data(tmp_path):
+    classes = CocoPanopticDataset.METAINFO['classes']
+    segments = [
+        dict(id=number, category_id=number, area=100, bbox=[1, 1, 10, 10], iscrowd=0)
+        for number in range(1, len(classes) + 1)
+    ]
+    categories = [
+        dict(id=number, name=name, isthing=int(name in CocoPanopticDataset.METAINFO['thing_classes']))
+        for number, name in enumerate(classes, 1)
+    ]
+
+    def one_image(content):
+        content['images'] = content['images'][:1]
+        content['annotations'] = [dict(image_id=1, file_name='0.png', segments_info=segments)]
+
+    file = write(tmp_path, 'train', one_image, categories=categories)
+    panoptic = dict(dataset(file, classes=classes), type='CocoPanopticDataset', metainfo={})
+    assert findings(train=dict(panoptic, data_prefix=dict(img=f'{tmp_path}/', seg=f'{tmp_path}/'))) == []
 
 
 def test_images_of_a_test_without_annotations_have_no_findings(tmp_path):

@@ -5,8 +5,12 @@ import tempfile
 from contextlib import contextmanager
 
 import pytest
+from mmdet.registry import DATASETS
 from mmengine.fileio import LocalBackend, register_backend
 from own_data import FILTERED, WRAPPERS, dataset, errors, findings, only, warnings, write
+
+from mmfmkt.inspection import inspect, parts_of
+from mmfmkt.inspection.report import report
 
 
 @pytest.mark.parametrize('wrap', WRAPPERS.values(), ids=WRAPPERS)
@@ -106,3 +110,10 @@ def test_an_annotation_with_the_id_0_is_told_where_it_is_evaluated(tmp_path):
     file = write(tmp_path, 'val', lambda content: content['annotations'][0].update(id=0))
     assert findings(train=dataset(file)) == []
     only(warnings(findings(val=dataset(file))), 'counts as missed')
+
+
+def test_a_report_names_files_whose_annotations_were_not_looked_at(tmp_path):
+    file = write(tmp_path, 'train')
+    parts = list(parts_of('train', DATASETS.build(dataset(file)), {}))
+    said = report(parts, inspect(parts))
+    assert f'- not looked at: ids and boxes as they stand in {file}' in said and 'Nothing is odd.' not in said

@@ -101,7 +101,8 @@ def build_datasets(cfg: Config, *splits: str) -> tuple[dict[str, DataSet], list[
             loader = cfg[f'{split}_dataloader']
             try:
                 datasets[split] = DATASETS.build(loader.dataset)
-                datasets[split].full_init()  # with `lazy_init` nothing is read before
+                if hasattr(datasets[split], 'full_init'):  # with `lazy_init` nothing was read
+                    datasets[split].full_init()
             except Exception as error:
                 raise unreadable(split, loader, error, files) from error
             parts += parts_of(split, datasets[split], files)
