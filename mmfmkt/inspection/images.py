@@ -42,13 +42,21 @@ def check_there(part: Part) -> Iterator[Finding]:
         )
         return
     asked = [part.images[index] for index in evenly(len(part.images), STATED)]
-    empty = [path for path in asked if '://' not in path and not os.path.getsize(path)]
+    empty = [path for path in asked if '://' not in path and is_empty(path)]
     if empty:
         yield Finding(
-            f'every image of {part.file} must be readable, but {len(empty)} of {len(asked)} files are empty: '
-            f'{shorten(empty)}; were they copied to the end? Copy them anew, or remove them from the file',
+            f'every image of {part.file} must be readable, but {len(empty)} of {len(asked)} files are empty, or '
+            f'links that lead nowhere: {shorten(empty)}; were they copied to the end? Copy them anew, or remove them '
+            'from the file',
             is_error=is_plain(load) and not load.ignore_empty,
         )
+
+
+def is_empty(path: str) -> bool:
+    try:
+        return not os.path.getsize(path)
+    except OSError:
+        return True
 
 
 def remedy_of_missing(path: str, there: dict[str, set[str]]) -> str:
@@ -63,9 +71,9 @@ def remedy_of_missing(path: str, there: dict[str, set[str]]) -> str:
 
 
 def check_once(parts: Sequence[Part]) -> Iterator[Finding]:
-    """Images that two ids of a file stand for, or two files of a split: what one has marked is background in the other.
+    """Images that two ids or files of a split stand for: what one has marked is background in the other.
 
-    The same file twice is one that somebody wants to be seen more often.
+    The same annotation file twice is one that somebody wants to be seen more often.
     """
     files = {part.file: part for part in parts}
     images = [path for part in files.values() for path in part.images if path]

@@ -69,14 +69,14 @@ class Part:
 
     @cached_property
     def seen(self) -> Seen:
-        seen = Seen()
+        seen, folders = Seen(), dict[str, str]()
         for index in range(len(self.dataset)):
             about = self.dataset.get_data_info(index)
             instances = about.get('instances', ())
             seen.boxes.update(each['bbox_label'] for each in instances if not each.get('ignore_flag'))
             seen.ignored += sum(bool(each.get('ignore_flag')) for each in instances)
             seen.without_mask += sum('mask' not in each for each in instances)
-            seen.images.append(whole_path(str(about.get('img_path', ''))))
+            seen.images.append(real_path(str(about.get('img_path', '')), folders))
             seen.image_ids.append(about.get('img_id'))
         return seen
 
@@ -89,9 +89,14 @@ class Part:
         return [names[each] for each in ids]
 
 
-def whole_path(path: str) -> str:
-    """One spelling for every file of a disk."""
-    return os.path.abspath(path) if path and '://' not in path else path
+def real_path(path: str, folders: dict[str, str]) -> str:
+    """One spelling for every file of a disk, also through folders that are linked; those that are known are kept."""
+    folder, name = os.path.split(path)
+    if not path or '://' in path:
+        return path
+    if folder not in folders:
+        folders[folder] = os.path.realpath(folder)
+    return os.path.join(folders[folder], name)
 
 
 def parts_of(split: str, dataset: DataSet, files: dict[str, AnnotationFile]) -> Iterator[Part]:

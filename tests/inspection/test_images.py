@@ -71,10 +71,20 @@ def test_the_cause_of_a_missing_image_is_told_where_it_is_known(tmp_path, name, 
     only(errors(findings(train=train)), '1 of 6 are not', said)
 
 
-def test_an_empty_file_is_no_image(tmp_path):
+def test_an_empty_file_or_a_link_that_leads_nowhere_is_no_image(tmp_path):
     train = dataset(write(tmp_path, 'train'))
     (tmp_path / '2.png').write_bytes(b'')
-    only(errors(findings(train=train)), '1 of 6 files are empty', '2.png')
+    (tmp_path / '3.png').unlink()
+    (tmp_path / '3.png').symlink_to(tmp_path / 'nowhere.png')
+    only(errors(findings(train=train)), '2 of 6 files are empty', '2.png', '3.png')
+
+
+def test_images_above_a_linked_folder_are_there_and_the_same_as_those_without_the_link(tmp_path):
+    file = write(tmp_path / 'disk/images', 'train')
+    (tmp_path / 'disk/own').mkdir()
+    (tmp_path / 'linked').symlink_to(tmp_path / 'disk/own')
+    through = dict(dataset(file), data_prefix=dict(img=f'{tmp_path}/linked/../images/'))
+    only(warnings(findings(train=dataset(file), val=through)), '6 of 6 images of val are also images of train')
 
 
 def test_exchanged_width_and_height_are_told(tmp_path):

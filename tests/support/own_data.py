@@ -46,7 +46,7 @@ def write(folder: Path, name: str, change=None, **content):
     content = {**annotations(), **content}
     if change:
         change(content)
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     image = np.random.default_rng(0).integers(0, 255, (HEIGHT, WIDTH, 3), dtype=np.uint8)
     for index in range(IMAGES):
         cv2.imwrite(str(folder / f'{index}.png'), image)
