@@ -156,7 +156,7 @@ WRONG = {
     'classes that the annotations lack': (
         'retinanet_r18',
         'train_dataloader.dataset.metainfo.classes=[a,b,c,d,e,f,g,h,i,j]',
-        'named as in that file',
+        'no category has the name of a class',
     ),
     'missing checkpoint to start from': ('retinanet_r18', 'load_from=nowhere.pth', 'but nowhere.pth is none'),
     'missing image folder': ('fmkt', 'train_dataloader.dataset.data_prefix.img=nowhere', 'nowhere must exist'),

@@ -18,7 +18,9 @@ def parse_args() -> argparse.Namespace:
         metavar='FILE',
         help='picture of some images with their boxes (default: work_dirs/data.png)',
     )
-    parser.add_argument('--num-images', type=int, default=4, help='images of each split in the picture (default: 4)')
+    parser.add_argument(
+        '--num-images', type=int, default=4, help='images of each split in the picture; 0 draws none (4)'
+    )
     parser.add_argument(
         '--cfg-options', nargs='+', action=ConfigOptions, help='settings that override the config, as key=value ...'
     )

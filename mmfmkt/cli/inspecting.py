@@ -1,15 +1,17 @@
 """Looking at the data of a config, without a detector."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from mmengine.config import Config
+from mmengine.evaluator import Evaluator
 from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 
 from mmfmkt.common.config_files import read_config
 from mmfmkt.common.datasets import DataSet
-from mmfmkt.inspection import Part, inspect
+from mmfmkt.inspection import Finding, Part, check_evaluated, inspect
 from mmfmkt.inspection.images import evenly
 from mmfmkt.inspection.report import report
 from mmfmkt.visualization.data_figure import Seen, data_figure
@@ -17,14 +19,18 @@ from mmfmkt.visualization.figures import save
 from mmfmkt.visualization.photos import photo_from, pixels_of
 
 from .preflight import build_datasets, check_data
+from .start import message
 
 SPLITS = ('train', 'val', 'test')
 
 
 def inspect_config(args: argparse.Namespace) -> bool:
-    """Print what is in the data sets of a config, draw some images of each, and return whether there is no error.
+    """Print what is in the data sets of a config and whether its evaluators fit, and draw some images of each.
 
     A test split that is that of the validation is not looked at twice.
+
+    Returns:
+        Whether there is no error.
 
     Raises:
         FileNotFoundError: if an annotation file or an image folder is not there.
@@ -41,12 +47,28 @@ def inspect_config(args: argparse.Namespace) -> bool:
     check_data(cfg, *(f'{split}_dataloader' for split in splits))
     datasets, parts = build_datasets(cfg, *splits)
     findings = inspect(parts)
+    if not any(finding.is_error for finding in findings):
+        findings += [finding for split in splits for finding in check_evaluator(cfg, split, parts)]
     print(f'\n{report(parts, findings)}\n')
     sound = not any(finding.is_error for finding in findings)
-    if sound:
+    if sound and args.num_images > 0:
         seen = {split: images_of(split, datasets[split], parts, args.num_images) for split in splits}
         print('images with their boxes:', save(data_figure(seen, parts[0].classes), Path(args.out)))
     return sound
+
+
+def check_evaluator(cfg: Config, split: str, parts: Sequence[Part]) -> Iterator[Finding]:
+    """Does the evaluator of a split fit its data sets? A training has none."""
+    config = cfg.get(f'{split}_evaluator')
+    if split == 'train' or not config:
+        return
+    try:
+        metrics = Evaluator(config['metrics'] if 'metrics' in config else config).metrics
+    except Exception as error:
+        yield Finding(f'`{split}_evaluator` cannot be built: {message(error)}', is_error=True)
+        return
+    for metric in metrics:
+        yield from check_evaluated(metric, [part for part in parts if part.split == split])
 
 
 def images_of(split: str, dataset: DataSet, parts: Sequence[Part], count: int) -> list[Seen]:

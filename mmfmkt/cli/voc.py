@@ -2,39 +2,48 @@
 
 import argparse
 import json
+import math
 import shutil
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
 from tqdm import tqdm
 
-from mmfmkt.common.files import write_whole
+from mmfmkt.common.files import IMAGES, write_whole
 
 SPLITS = ('train', 'val', 'test')
+IMAGE_FOLDER = 'JPEGImages'
 
 
 def convert(args: argparse.Namespace) -> list[Path]:
-    """Write `OUT/annotations/SPLIT.json` and copy the images to `OUT/SPLIT/`; returns the JSON files.
+    """Write `OUT/annotations/SPLIT.json` and copy the images to `OUT/SPLIT/`, in folders as they are in.
+
+    Returns:
+        The JSON files.
 
     Raises:
         FileNotFoundError: if a list, an XML file or an image is not there.
-        ValueError: if an image is in two splits, or a file is no XML, has no size, or an object that is not complete or
-            of a class that is not named.
+        ValueError: if an image is in two splits, a split has none, or a file is no XML, has no size, or an object that
+            is not complete or of a class that is not named.
     """
     root, out = Path(args.voc), Path(args.out)
-    names = {split: names_of(root, getattr(args, split)) for split in SPLITS if getattr(args, split)}
+    names = {split: names_of(root, split, getattr(args, split)) for split in SPLITS if getattr(args, split)}
     check_apart(names)
     trees = {split: [(name, parse(root, name)) for name in of_split] for split, of_split in names.items()}
     classes = args.classes or sorted(
-        {found.findtext('name') or '' for each in trees.values() for _, tree in each for found in tree.iter('object')}
+        {name_of(found) or '' for each in trees.values() for _, tree in each for found in tree.iter('object')}
     )
     written = []
     for split, of_split in trees.items():
-        (out / split).mkdir(parents=True, exist_ok=True)
-        for name, tree in tqdm(of_split, desc=split):
-            shutil.copy(image_file(root, name, tree), out / split)
-        content = coco([(image_file(root, name, tree).name, tree) for name, tree in of_split], classes)
+        files = [image_file(root, name, tree) for name, tree in of_split]
+        for file in tqdm(files, desc=split):
+            (out / split / file).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(root / IMAGE_FOLDER / file, out / split / file)
+        content = coco([(file.as_posix(), tree) for file, (_, tree) in zip(files, of_split)], classes)
+        told = Counter(classes[box['category_id'] - 1] for box in content['annotations'])
+        print(f'{split}: {len(files)} images; ' + ', '.join(f'{name}: {told[name]}' for name in classes))
         left_out = sum(len(list(tree.iter('object'))) for _, tree in of_split) - len(content['annotations'])
         if left_out:
             print(f'{split}: {left_out} objects are left out, because their boxes have no area')
@@ -43,10 +52,20 @@ def convert(args: argparse.Namespace) -> list[Path]:
     return written
 
 
-def names_of(root: Path, lists: Sequence[str]) -> list[str]:
-    """The names of images in lists of `ImageSets/Main`."""
-    lines = [line for each in lists for line in (root / 'ImageSets/Main' / f'{each}.txt').read_text().splitlines()]
-    return [line.split()[0] for line in lines if line.strip()]
+def names_of(root: Path, split: str, lists: Sequence[str]) -> list[str]:
+    """The names of images in lists of `ImageSets/Main`, each once.
+
+    A list of one class has a second column, -1 where an image has no object of that class. The image is one of the
+    split nonetheless.
+    """
+    files = [root / 'ImageSets/Main' / f'{each}.txt' for each in lists]
+    lines = [line for file in files for line in file.read_text('utf-8-sig').splitlines()]
+    named = [line.split()[0] for line in lines if line.strip()]
+    if not named:
+        raise ValueError(f'--{split} must name lists of images, but there is none in {" and ".join(map(str, files))}')
+    if twice := sum(count > 1 for count in Counter(named).values()):
+        print(f'{split}: {twice} images are named more than once, and taken once')
+    return list(dict.fromkeys(named))
 
 
 def check_apart(names: dict[str, list[str]]) -> None:
@@ -70,13 +89,21 @@ def parse(root: Path, name: str) -> ElementTree.Element:
 
 
 def image_file(root: Path, name: str, tree: ElementTree.Element) -> Path:
-    """The image of an XML file, which has its name, or the one that it states."""
-    files = [root / 'JPEGImages' / f'{name}{suffix}' for suffix in ('.jpg', '.jpeg', '.png')]
-    files.append(root / 'JPEGImages' / (tree.findtext('filename') or name))
+    """The image of an XML file, which has its name, or the one that it states; below the folder of images."""
+    folder = root / IMAGE_FOLDER
+    files = [f'{name}{suffix}' for suffix in (*IMAGES, *map(str.upper, IMAGES))]
+    stated = Path((tree.findtext('filename') or name).strip())
+    files.append(stated.name if stated.is_absolute() or '..' in stated.parts else str(stated))
     for file in files:
-        if file.exists():
-            return file
-    raise FileNotFoundError(f'{root}/Annotations/{name}.xml must have an image, but {files[0]} is not there')
+        if (folder / file).exists():
+            return Path(file)
+    raise FileNotFoundError(f'{root}/Annotations/{name}.xml must have an image, but {folder / files[0]} is not there')
+
+
+def name_of(found: ElementTree.Element) -> str | None:
+    """The class of an object."""
+    name = found.findtext('name')
+    return name and name.strip()
 
 
 def coco(images: Sequence[tuple[str, ElementTree.Element]], classes: Sequence[str]) -> dict:
@@ -88,12 +115,10 @@ def coco(images: Sequence[tuple[str, ElementTree.Element]], classes: Sequence[st
     content: dict[str, list] = dict(images=[], annotations=[], categories=[])
     content['categories'] = [dict(id=number, name=name) for number, name in enumerate(classes, 1)]
     for number, (file, tree) in enumerate(images, 1):
-        width, height = (int(tree.findtext(f'size/{side}') or 0) for side in ('width', 'height'))
-        if not width or not height:
-            raise ValueError(f'the XML file of {file} must state the size of the image, but it does not')
+        width, height = size_of(tree, file)
         content['images'].append(dict(id=number, file_name=file, width=width, height=height))
         for found in tree.iter('object'):
-            name = found.findtext('name')
+            name = name_of(found)
             if name not in classes:
                 raise ValueError(f'--classes must name every class, but {file} has an object {name!r}')
             box = box_of(found, file)
@@ -106,10 +131,22 @@ def coco(images: Sequence[tuple[str, ElementTree.Element]], classes: Sequence[st
                     category_id=classes.index(name) + 1,
                     bbox=box,
                     area=box[2] * box[3],
-                    iscrowd=int(found.findtext('difficult') or 0),
+                    iscrowd=int((found.findtext('difficult') or '').strip() == '1'),  # or 'Unspecified'
                 )
             )
     return content
+
+
+def size_of(tree: ElementTree.Element, file: str) -> tuple[int, int]:
+    """Width and height of an image."""
+    sides = [tree.findtext(f'size/{side}') for side in ('width', 'height')]
+    try:
+        width, height = (int(float(side or 0)) for side in sides)
+    except ValueError:
+        width = height = 0
+    if not width or not height:
+        raise ValueError(f'the XML file of {file} must state the size of the image, but it has {sides}')
+    return width, height
 
 
 def box_of(found: ElementTree.Element, file: str) -> list[float]:
@@ -117,6 +154,8 @@ def box_of(found: ElementTree.Element, file: str) -> list[float]:
     edges = [found.findtext(f'bndbox/{edge}') for edge in ('xmin', 'ymin', 'xmax', 'ymax')]
     try:
         left, top, right, bottom = (float(edge or '') for edge in edges)
+        if not math.isfinite(left + top + right + bottom):
+            raise ValueError('not finite')
     except (TypeError, ValueError) as error:
         raise ValueError(f'an object must have xmin, ymin, xmax and ymax, but in {file} one has {edges}') from error
     return [left - 1, top - 1, right - left, bottom - top]

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from mmdet.datasets import CocoDataset
+from mmdet.datasets import BaseDetDataset, CocoDataset
 
 from mmfmkt.compat import replaced
 
@@ -85,18 +85,36 @@ def numbers(entry: Any, length: int) -> list[float]:
 
 @contextmanager
 def remembering() -> Iterator[dict[str, AnnotationFile]]:
-    """While data sets are built, keep what is in their files: path -> facts, filled as they are read.
+    """While data sets are built, keep what is in their files: `ann_file` -> facts, filled as they are read.
 
     A file of COCO's size takes half a minute to read, and MMDetection keeps nothing of what it leaves out. The class
-    that reads it is an attribute of `CocoDataset`, of which this puts a subclass in its place.
+    that reads it is an attribute of `CocoDataset` and of some of its subclasses, of which this puts a subclass in its
+    place. What it is given may be a copy of a file that is elsewhere, and so a data set tells which it begins to read.
     """
     files: dict[str, AnnotationFile] = {}
+    read: list[str] = []
     reader: Any = CocoDataset.COCOAPI
+    full_init = BaseDetDataset.full_init
 
     class Remembers(reader):
         def __init__(self, annotation_file: str | None = None) -> None:
             super().__init__(annotation_file)
-            files[str(annotation_file)] = AnnotationFile.of(self.dataset)
+            files[read[-1] if read else str(annotation_file)] = AnnotationFile.of(self.dataset)
 
-    with replaced(CocoDataset, 'COCOAPI', Remembers):
+    def telling(dataset: BaseDetDataset) -> None:
+        read.append(str(dataset.ann_file))
+        full_init(dataset)
+        read.pop()
+
+    with ExitStack() as stack:
+        stack.enter_context(replaced(BaseDetDataset, 'full_init', telling))
+        for kind in (CocoDataset, *subclasses(CocoDataset)):
+            if vars(kind).get('COCOAPI') is reader:
+                stack.enter_context(replaced(kind, 'COCOAPI', Remembers))
         yield files
+
+
+def subclasses(kind: Any) -> Iterator[Any]:
+    for each in kind.__subclasses__():
+        yield each
+        yield from subclasses(each)

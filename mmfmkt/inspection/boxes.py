@@ -9,9 +9,12 @@ import numpy as np
 from mmfmkt.common.naming import shorten
 
 from .annotation_file import AnnotationFile
+from .causes import left_out, nothing_left, unusable
 from .parts import Finding, Part
 
 FEW = 3  # boxes of which nothing can be said about their format
+MOST = 0.9  # of the boxes: a few are odd in another way
+UNIT = 1.01  # of an image, with what rounding adds
 ODD_SHARE = 0.01  # of the boxes: COCO itself has some that are thinner than a pixel
 MANY_CROWDS = 0.5  # of the boxes: COCO has one in a hundred, and Pascal VOC's difficult objects are one in six
 LARGE = 200  # pixels: images that are larger than this have objects beyond the first hundred
@@ -24,11 +27,12 @@ def check_format(part: Part) -> Iterator[Finding]:
     if len(known) < FEW:
         return
     x, y, width, height, image_width, image_height = known.T
-    if np.abs(known[:, :4]).max() <= 1:
+    small = np.abs(known[:, :4]).max(axis=1) <= UNIT
+    if small.mean() > MOST:
         yield Finding(
-            f'`bbox` in {part.file} must be x, y, width and height in pixels, but all {len(known)} have numbers of at '
-            f'most 1, as {known[0, :4].tolist()}: they are in units of the image; multiply them by its width and '
-            'height',
+            f'`bbox` in {part.file} must be x, y, width and height in pixels, but {int(small.sum())} of {len(known)} '
+            f'have numbers of at most 1, as {known[small][0, :4].tolist()}: they are in units of the image; multiply '
+            'them by its width and height',
             is_error=True,
         )
         return
@@ -39,15 +43,30 @@ def check_format(part: Part) -> Iterator[Finding]:
         )
         return
     beyond = (x + width > image_width + 1) | (y + height > image_height + 1) | (x < -1) | (y < -1)
-    if (width > x).all() and (height > y).all() and beyond.mean() > 0.1 and inside(known).mean() > 0.9:
+    corners = (width > x) & (height > y)
+    if corners.mean() > MOST and beyond.mean() > 0.1 and inside(known).mean() > MOST:
         yield Finding(
             f'`bbox` in {part.file} must be x, y, width and height, but its {len(known)} boxes look like two corners, '
-            f'as {known[0, :4].tolist()}: the last two numbers are always larger than the first two, and '
+            f'as {known[corners][0, :4].tolist()}: the last two numbers are larger than the first two, and '
             f'{int(beyond.sum())} boxes would end outside of their image; write x2 - x1 and y2 - y1 in their place',
             is_error=True,
         )
     elif beyond.mean() > ODD_SHARE:
         yield Finding(f'{part.file}: {int(beyond.sum())} of {len(known)} boxes end outside of their image')
+
+
+def check_finite(part: Part) -> Iterator[Finding]:
+    """Boxes that are no numbers: MMDetection leaves out those with NaN, and takes some that are infinite."""
+    if part.content is None:
+        return
+    content = part.content
+    odd = (content.image_of_each >= 0) & ~content.ignored & ~np.isfinite(content.boxes).all(axis=1)
+    if odd.any():
+        yield Finding(
+            f'{part.file}: {int(odd.sum())} of {len(odd)} boxes are no finite numbers, as '
+            f'{content.boxes[odd][0].tolist()} of the annotation {content.annotation_ids[odd][0]}; repair or remove '
+            'them'
+        )
 
 
 def known_boxes(content: AnnotationFile) -> np.ndarray:
@@ -76,18 +95,20 @@ def check_left(part: Part, more: bool = False) -> Iterator[Finding]:
     if not left.total():
         yield Finding(
             f'{part.split} must have boxes, but of {described(part)} none is left for {len(part.dataset)} images'
-            f'{reasons(part)}',
+            f'{listed(part, all_causes(part))}',
             is_error=part.split == 'train',
         )
         return
-    absent = [name for label, name in enumerate(classes) if not left[label]]
+    detected = part.dataset.metainfo.get('thing_classes') or classes  # of panoptic data
+    absent = [name for label, name in enumerate(classes) if not left[label] and name in detected]
     if absent:
         verb = 'has' if len(absent) == 1 else 'have'
         yield Finding(f'{part.file}: {shorten(absent)} {verb} no box that a detector sees')
     if part.content is not None:
         lost = unusable(part.content)
         if lost.sum() > ODD_SHARE * len(lost):
-            yield Finding(f'{part.file}: {int(lost.sum())} of {len(lost)} boxes are left out{reasons(part)}')
+            why = listed(part, left_out(part.content))
+            yield Finding(f'{part.file}: {int(lost.sum())} of {len(lost)} boxes are left out{why}')
         if part.content.crowds.sum() > MANY_CROWDS * len(lost):
             yield Finding(
                 f'{part.file}: {int(part.content.crowds.sum())} of {len(lost)} boxes are crowds (`iscrowd`), which are '
@@ -114,37 +135,17 @@ def described(part: Part) -> str:
     return part.file if part.content is None else f'the {len(part.content.boxes)} annotations of {part.file}'
 
 
-def unusable(content: AnnotationFile) -> np.ndarray:
-    """(A,), which boxes MMDetection leaves out: outside of the image, thinner than a pixel, without area, ignored."""
-    return np.any([left_out(content) for left_out in LEFT_OUT.values()], axis=0)
+def all_causes(part: Part) -> list[str]:
+    """Why nothing is left of a part."""
+    if part.content is not None:
+        return nothing_left(part.content, part.classes)
+    if part.seen.ignored:
+        return [f'{part.seen.ignored} are difficult or crowds, which are neither trained on nor counted']
+    return [f'are the names of its objects among the classes, {shorten(part.classes)}?']
 
 
-def outside(content: AnnotationFile) -> np.ndarray:
-    images = content.image_of_each
-    sizes = np.full((len(images), 2), np.nan)
-    sizes[images >= 0] = content.image_sizes[images[images >= 0]]
-    start, size = content.boxes[:, :2], content.boxes[:, 2:]
-    return ((start + size <= 0) | (start >= sizes)).any(axis=1)
-
-
-def thin(content: AnnotationFile) -> np.ndarray:
-    return np.fmin(*content.boxes[:, 2:].T) < 1
-
-
-LEFT_OUT = {
-    'are thinner than a pixel': thin,
-    'are outside of their image': outside,
-    'have an `area` of 0': lambda content: content.areas <= 0,
-    'are marked with `ignore`': lambda content: content.ignored,
-}
-
-
-def reasons(part: Part) -> str:
-    """Why boxes are missing, as far as it is known."""
-    if part.content is None:
-        return ''
-    numbers = {why: int(left_out(part.content).sum()) for why, left_out in LEFT_OUT.items()}
-    known = [f'{number} {why}' for why, number in numbers.items() if number]
-    if getattr(part.dataset, 'filter_cfg', None):
-        known.append(f'`filter_cfg` is {dict(part.dataset.filter_cfg)}')
+def listed(part: Part, known: list[str]) -> str:
+    """Why boxes are missing, with what the data set itself says about it."""
+    filters = getattr(part.dataset, 'filter_cfg', None)
+    known = [*known, f'`filter_cfg` is {dict(filters)}'] if filters else known
     return f': {", ".join(known)}' if known else ''

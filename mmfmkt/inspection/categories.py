@@ -8,6 +8,7 @@ from typing import Any
 
 from mmfmkt.common.naming import shorten
 
+from .causes import unknown_ids
 from .parts import Finding, Part
 
 
@@ -28,13 +29,8 @@ def check_ids(part: Part) -> Iterator[Finding]:
                 f'{"is" if len(repeated) == 1 else "are"} there more than once; number them anew',
                 is_error=True,
             )
-    missing = int((content.image_of_each < 0).sum())
-    if missing:
-        yield Finding(f'{part.file}: {missing} annotations are of an `image_id` that none of its images has')
-    known = set(category_ids)
-    unknown = sum(label not in known for label in content.labels.tolist())
-    if unknown:
-        yield Finding(f'{part.file}: {unknown} annotations are of a `category_id` that none of its categories has')
+    for unknown in unknown_ids(content):
+        yield Finding(f'{part.file}: {unknown}')
     if part.split != 'train' and 0 in content.annotation_ids.tolist():
         yield Finding(
             f'{part.file} has an annotation with the id 0, which COCO takes for "nothing found": that object counts as '

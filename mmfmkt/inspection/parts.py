@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from mmfmkt.common.datasets import DataSet, wrapped_by
 
@@ -18,6 +20,17 @@ class Finding:
 
     text: str
     is_error: bool = False
+
+
+@dataclass
+class Seen:
+    """What a detector sees of a data set: everything that takes a look at each of its images."""
+
+    boxes: Counter = field(default_factory=Counter)
+    images: list[str] = field(default_factory=list)
+    image_ids: list[Any] = field(default_factory=list)
+    ignored: int = 0
+    without_mask: int = 0
 
 
 @dataclass(frozen=True)
@@ -47,22 +60,25 @@ class Part:
     @property
     def boxes(self) -> Counter:
         """Label -> how many boxes the detector sees of it, without crowds."""
-        return self._seen[0]
+        return self.seen.boxes
 
     @property
     def images(self) -> list[str]:
         """The file of every image."""
-        return self._seen[1]
+        return self.seen.images
 
     @cached_property
-    def _seen(self) -> tuple[Counter, list[str]]:
-        boxes: Counter = Counter()
-        images = []
+    def seen(self) -> Seen:
+        seen, folders = Seen(), dict[str, str]()
         for index in range(len(self.dataset)):
             about = self.dataset.get_data_info(index)
-            boxes.update(each['bbox_label'] for each in about.get('instances', ()) if not each.get('ignore_flag'))
-            images.append(str(about.get('img_path', '')))
-        return boxes, images
+            instances = about.get('instances', ())
+            seen.boxes.update(each['bbox_label'] for each in instances if not each.get('ignore_flag'))
+            seen.ignored += sum(bool(each.get('ignore_flag')) for each in instances)
+            seen.without_mask += sum('mask' not in each for each in instances)
+            seen.images.append(real_path(str(about.get('img_path', '')), folders))
+            seen.image_ids.append(about.get('img_id'))
+        return seen
 
     def labelled(self) -> list[str] | None:
         """The names of the categories in the order in which MMDetection numbers them; None if that is not known."""
@@ -71,6 +87,16 @@ class Part:
             return None
         names = dict(self.content.categories)
         return [names[each] for each in ids]
+
+
+def real_path(path: str, folders: dict[str, str]) -> str:
+    """One spelling for every file of a disk, also through folders that are linked; those that are known are kept."""
+    folder, name = os.path.split(path)
+    if not path or '://' in path:
+        return path
+    if folder not in folders:
+        folders[folder] = os.path.realpath(folder)
+    return os.path.join(folders[folder], name)
 
 
 def parts_of(split: str, dataset: DataSet, files: dict[str, AnnotationFile]) -> Iterator[Part]:

@@ -21,4 +21,9 @@ def report(parts: Sequence[Part], findings: Sequence[Finding]) -> str:
             [f'{label}: {name}', *(str(part.boxes[label]) for part in parts)] for label, name in enumerate(classes)
         ]
     said = [f'- {"**error**" if finding.is_error else "warning"}: {finding.text}' for finding in findings]
+    unread = list(dict.fromkeys(part.file for part in parts if part.content is None))
+    if unread:
+        said.append(
+            f'- not looked at: ids and boxes as they stand in {" and ".join(unread)}, not read as files of COCO'
+        )
     return '\n'.join([markdown_rows([header, *rows]), '', *(said or ['Nothing is odd.'])])

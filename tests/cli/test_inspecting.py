@@ -13,9 +13,10 @@ from own_data import BOXES, CLASSES, IMAGES, dataset, write
 def inspected(tmp_path, monkeypatch, capsys):
     """What the tool prints of data sets, and with which status it ends."""
 
-    def look(*options, **splits):
+    def look(*options, evaluator=None, **splits):
         config = tmp_path / 'config.py'
-        config.write_text(''.join(f'{split}_dataloader = dict(dataset={each!r})\n' for split, each in splits.items()))
+        lines = [f'{split}_dataloader = dict(dataset={each!r})\n' for split, each in splits.items()]
+        config.write_text(''.join([*lines, f'val_evaluator = {evaluator!r}\n']))
         arguments = ['inspect_data.py', str(config), '--out', str(tmp_path / 'data.png'), *options]
         monkeypatch.setattr(sys, 'argv', arguments)
         with pytest.raises(SystemExit) as stop:
@@ -76,3 +77,75 @@ def test_a_file_that_is_not_cocos_is_named(inspected, tmp_path):
     file = write(tmp_path, 'train', lambda content: content['annotations'][0].pop('area'))
     status, _ = inspected(train=packed(file))
     assert "the data of `train_dataloader` could not be read: KeyError: 'area'" in status
+
+
+@pytest.mark.parametrize('wrap', [lambda inner: inner, lambda inner: dict(type='ConcatDataset', datasets=[inner] * 2)])
+def test_data_that_are_read_late_are_looked_at(inspected, tmp_path, wrap):
+    late = packed(write(tmp_path, 'train'), classes=('dog', 'cat'), lazy_init=True)
+    status, printed = inspected(train=wrap(late))
+    assert status == 1 and '- **error**: MMDetection numbers classes in the order' in printed
+
+
+def test_a_file_that_is_not_whole_is_named(inspected, tmp_path):
+    file = write(tmp_path, 'train')
+    file.write_text(file.read_text()[:300])
+    status, _ = inspected(train=packed(file))
+    assert 'train.json must be JSON from its beginning to its end' in status
+
+
+def test_a_category_without_a_name_is_named(inspected, tmp_path):
+    file = write(tmp_path, 'train', lambda content: content['categories'][0].pop('name'))
+    status, _ = inspected(train=packed(file))
+    assert "KeyError: 'name'" in status and 'categories with id and name' in status
+
+
+FILTERED = dict(filter_cfg=dict(filter_empty_gt=True, min_size=32))
+
+
+@pytest.mark.parametrize(
+    'metainfo, classes', [(dict(classes=('bike', 'car')), 'bike, car'), ({}, 'person, bicycle, car, motorcycle, ...')]
+)
+def test_no_category_with_the_name_of_a_class_is_told_where_no_image_is_left(inspected, tmp_path, metainfo, classes):
+    file = write(tmp_path, 'train', categories=[dict(id=1, name='helmet'), dict(id=2, name='vest')])
+    status, _ = inspected(train=dict(packed(file, **FILTERED), metainfo=metainfo))
+    assert f'the categories are helmet, vest, and the classes {classes}; set `metainfo' in status
+
+
+def test_ids_as_text_are_told_where_no_image_is_left(inspected, tmp_path):
+    file = write(
+        tmp_path,
+        'train',
+        lambda content: [each.update(image_id=str(each['image_id'])) for each in content['annotations']],
+    )
+    status, _ = inspected(train=packed(file, **FILTERED))
+    assert "because '1' is not 1: write both as numbers" in status
+
+
+def test_the_advice_on_a_voc_data_set_names_no_keys_of_coco(inspected, tmp_path):
+    for folder in ('Annotations', 'ImageSets/Main'):
+        (tmp_path / 'VOC2007' / folder).mkdir(parents=True)
+    (tmp_path / 'VOC2007/Annotations/a.xml').write_text('<annotation></annotation>')
+    (tmp_path / 'VOC2007/ImageSets/Main/train.txt').write_text('a')
+    of_voc = dict(packed(tmp_path / 'VOC2007/ImageSets/Main/train.txt'), type='VOCDataset')
+    status, _ = inspected(train=dict(of_voc, data_prefix=dict(sub_data_root=f'{tmp_path}/VOC2007/')))
+    assert 'what its type reads' in status and 'iscrowd' not in status
+
+
+def test_an_evaluator_that_does_not_fit_the_data_is_an_error(inspected, tmp_path):
+    file = write(tmp_path, 'val', lambda content: content['annotations'][0].pop('iscrowd'))
+    for evaluator, said in (
+        (dict(type='CocoMetric', ann_file=str(file)), 'must have `iscrowd`'),
+        (
+            [dict(type='CocoMetric', ann_file=str(tmp_path / 'no.json'))],
+            '`val_evaluator` cannot be built: FileNotFound',
+        ),
+    ):
+        status, printed = inspected(val=packed(file), evaluator=evaluator)
+        assert status == 1 and '- **error**: ' in printed and said in printed
+
+
+def test_an_evaluator_that_fits_and_no_picture_are_fine(inspected, tmp_path):
+    file = write(tmp_path, 'val')
+    evaluator = dict(type='CocoMetric', ann_file=str(file))
+    status, printed = inspected('--num-images', '0', val=packed(file), evaluator=evaluator)
+    assert status == 0 and 'Nothing is odd.' in printed and not (tmp_path / 'data.png').exists()

@@ -33,6 +33,13 @@ def voc(tmp_path):
     return root
 
 
+def rename(voc, old, new):
+    """Another name for an image, in a folder perhaps."""
+    for file, suffix in (('JPEGImages', '.jpg'), ('Annotations', '.xml')):
+        (voc / file / new).parent.mkdir(exist_ok=True)
+        (voc / file / f'{old}{suffix}').rename(voc / file / f'{new}{suffix}')
+
+
 def edit(voc, old, new):
     file = voc / 'Annotations/a.xml'
     file.write_text(file.read_text().replace(old, new))
@@ -77,6 +84,53 @@ def test_several_lists_make_a_split(voc):
     assert len(json.loads(train.read_text())['images']) == 2
 
 
+def test_images_of_one_name_in_two_folders_stay_two_images(voc):
+    rename(voc, 'a', 'x/a')
+    rename(voc, 'b', 'y/a')
+    cv2.imwrite(str(voc / 'JPEGImages/y/a.jpg'), np.full((48, 64, 3), 255, np.uint8))
+    (voc / 'ImageSets/Main/train.txt').write_text('x/a\ny/a\n')
+    train, _ = converted(voc)
+    assert [image['file_name'] for image in json.loads(train.read_text())['images']] == ['x/a.jpg', 'y/a.jpg']
+    means = [cv2.imread(str(voc.parent / f'coco/train/{name}/a.jpg')).mean() for name in 'xy']
+    assert means == [0, 255]
+
+
+@pytest.mark.parametrize('lists', [('train', 'trainval'), ('cat_train', 'dog_train')])
+def test_an_image_of_two_lists_of_a_split_is_there_once(voc, capsys, lists):
+    (voc / 'ImageSets/Main/trainval.txt').write_text('a\nb\n')
+    (voc / 'ImageSets/Main/cat_train.txt').write_text('a  1\nb -1\n')
+    (voc / 'ImageSets/Main/dog_train.txt').write_text('a -1\nb -1\n')
+    train, _ = converted(voc, train=lists)
+    content = json.loads(train.read_text())
+    assert len(content['images']) == 2 and len(content['annotations']) == 6
+    assert 'train: 2 images are named more than once, and taken once' in capsys.readouterr().out
+
+
+def test_the_boxes_of_each_class_are_told(voc, capsys):
+    converted(voc)
+    assert 'train: 2 images; cat: 4, dog: 2' in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    'old, new',
+    [
+        ('<width>64</width>', '<width>64.0</width>'),
+        ('<name>cat</name>', '<name> cat\n</name>'),
+        ('<difficult>0</difficult>', '<difficult>Unspecified</difficult>'),
+    ],
+)
+def test_what_tools_write_in_another_way_is_the_same(voc, old, new):
+    expected = converted(voc)[0].read_text()
+    edit(voc, old, new)
+    assert converted(voc)[0].read_text() == expected
+
+
+@pytest.mark.parametrize('suffix', ['.JPG', '.bmp', '.png'])
+def test_an_image_with_another_suffix_is_found(voc, suffix):
+    (voc / 'JPEGImages/a.jpg').rename(voc / f'JPEGImages/a{suffix}')
+    assert json.loads(converted(voc)[0].read_text())['images'][0]['file_name'] == f'a{suffix}'
+
+
 def test_objects_without_an_area_are_left_out_and_counted(voc, capsys):
     edit(voc, '<ymax>40</ymax>', '<ymax>6</ymax>')  # of the dog, from 6 to 6, and of a cat, from 10 to 6
     train, _ = converted(voc)
@@ -105,6 +159,14 @@ def test_objects_without_an_area_are_left_out_and_counted(voc, capsys):
             ValueError,
             'a.xml must be an XML file',
         ),
+        (lambda voc: (voc / 'ImageSets/Main/train.txt').write_text('\n'), {}, ValueError, '--train must name lists'),
+        (
+            lambda voc: edit(voc, '<width>64<', '<width>?<'),
+            {},
+            ValueError,
+            r"size of the image, but it has \['\?', '48",
+        ),
+        (lambda voc: edit(voc, '<xmax>21<', '<xmax>nan<'), {}, ValueError, r"a.jpg one has \['1', '1', 'nan', '11'\]"),
         (lambda voc: edit(voc, '<xmin>1<', '<xmin>?<'), {}, ValueError, r"a.jpg one has \['\?', '1', '21', '11'\]"),
         (lambda voc: edit(voc, '<name>cat</name>', ''), dict(classes=['cat', 'dog']), ValueError, 'an object None'),
     ],

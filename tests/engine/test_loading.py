@@ -182,6 +182,7 @@ def scenes(digits, tmp_path):
     return tmp_path / 'scenes'
 
 
+MASKS = dict(type='LoadAnnotations', with_bbox=True, with_mask=True)
 DAMAGES = {
     'missing': lambda file: file.unlink(),
     'empty': lambda file: file.write_bytes(b''),
@@ -208,6 +209,14 @@ def test_an_image_that_cannot_be_read_is_named(scenes, damage, wrap):
     ) as error:
         images[0]
     assert '\n' not in str(error.value)
+
+
+def test_a_transform_that_fails_is_named_and_not_the_image(scenes):
+    images = dataset(scenes, nothing, lambda inner: dict(inner, pipeline=[inner['pipeline'][0], MASKS]))
+    with pytest.raises(
+        SampleError, match="jpg must have .* but LoadAnnotations fails: KeyError: 'mask'; change the pipeline"
+    ):
+        images[0]
 
 
 @pytest.mark.parametrize('mode', ['L', 'RGBA', 'CMYK', 'I;16', '1', 'P'])

@@ -1,6 +1,7 @@
 """Images without labels beside those of the training."""
 
 import copy
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -8,10 +9,12 @@ import pytest
 import torch
 from helpers import total
 from mmdet.registry import DATASETS
+from mmengine.hooks import RuntimeInfoHook
 from mmengine.logging import MessageHub
 from mmengine.structures import InstanceData
 from mmrazor.registry import MODELS
 
+from mmfmkt.cli.preflight.data import unlabelled_images
 from mmfmkt.engine.hooks import UnlabelledHook
 from mmfmkt.engine.loading import unlabelled
 from mmfmkt.engine.loading.unlabelled import EndlessBatches
@@ -35,6 +38,20 @@ def images(tmp_path):
 
 def dataset(folder):
     return dict(type='mmrazor.UnlabelledImages', data_root=str(folder), pipeline=PIPELINE)
+
+
+def test_images_in_linked_folders_are_found_and_a_link_in_a_circle_is_not_followed(images, tmp_path):
+    folder = tmp_path / 'linked'
+    folder.mkdir()
+    (folder / 'elsewhere').symlink_to(images)
+    (images / 'more/back').symlink_to(images)
+    assert len(DATASETS.build(dataset(folder))) == 3
+
+
+def test_images_that_are_learned_from_without_labels_are_known_before_a_training(images):
+    repeated = dict(type='RepeatDataset', times=2, dataset=dataset(images))
+    runner = SimpleNamespace(hooks=[UnlabelledHook(repeated, 1), RuntimeInfoHook()])
+    assert unlabelled_images(runner) == [f'{images}/{name}' for name in ('a.jpg', 'b.PNG', 'more/c.jpg')]
 
 
 def test_transforms_that_leave_out_images_without_boxes_keep_them(images):

@@ -1,35 +1,16 @@
 """Annotation files that make a wrong detector without a word, and those that are as they should be."""
 
-import cv2
-import numpy as np
+import shutil
+import tempfile
+from contextlib import contextmanager
+
 import pytest
-from own_data import BOXES, HEIGHT, IMAGES, WIDTH, dataset, findings, write
+from mmdet.registry import DATASETS
+from mmengine.fileio import LocalBackend, register_backend
+from own_data import FILTERED, WRAPPERS, dataset, errors, findings, only, warnings, write
 
-FILTERED = dict(filter_cfg=dict(filter_empty_gt=True))
-WRAPPERS = dict(
-    none=lambda inner: inner,
-    repeated=lambda inner: dict(type='RepeatDataset', times=2, dataset=inner),
-    joined=lambda inner: dict(type='ConcatDataset', datasets=[inner, inner]),
-    balanced=lambda inner: dict(type='ClassBalancedDataset', oversample_thr=0.1, dataset=inner),
-    mixed=lambda inner: dict(type='MultiImageMixDataset', dataset=inner, pipeline=[]),
-    nested=lambda inner: dict(
-        type='RepeatDataset', times=2, dataset=dict(type='ConcatDataset', datasets=[inner, inner])
-    ),
-)
-
-
-def errors(found):
-    return [finding.text for finding in found if finding.is_error]
-
-
-def warnings(found):
-    return [finding.text for finding in found if not finding.is_error]
-
-
-def only(texts, *said):
-    """There is one text, or the same of several parts, and it says this."""
-    assert len(set(texts)) == 1 and all(each in texts[0] for each in said), texts
-    return texts[0]
+from mmfmkt.inspection import inspect, parts_of
+from mmfmkt.inspection.report import report
 
 
 @pytest.mark.parametrize('wrap', WRAPPERS.values(), ids=WRAPPERS)
@@ -87,6 +68,28 @@ def test_a_text_in_the_place_of_names_is_an_error(tmp_path):
     only(errors(findings(train=dataset(write(tmp_path, 'train'), classes='cat'))), "write ('cat', ) with a comma")
 
 
+@pytest.mark.parametrize('kind', ['Objects365V1Dataset', 'Objects365V2Dataset'])
+def test_files_of_objects365_are_looked_at(tmp_path, kind):
+    train = dict(dataset(write(tmp_path, 'train'), classes=('dog', 'cat')), type=kind)
+    only(errors(findings(train=train)), 'in the order of the categories in the file')
+
+
+class Elsewhere(LocalBackend):
+    """Gives a copy of what it is asked for."""
+
+    @contextmanager
+    def get_local_path(self, filepath):
+        with tempfile.TemporaryDirectory() as folder:
+            yield shutil.copy(filepath, f'{folder}/copy')
+
+
+def test_files_of_which_a_copy_is_read_are_looked_at(tmp_path):
+    register_backend('elsewhere', Elsewhere, force=True)
+    files = [write(tmp_path, name) for name in ('train', 'val')]
+    train, val = (dataset(file, classes=('dog', 'cat'), backend_args=dict(backend='elsewhere')) for file in files)
+    assert len(errors(findings(train=train, val=val))) == 2
+
+
 # ids ------------------------------------------------------------------------------------------------------------------
 def test_an_id_of_two_images_is_an_error(tmp_path):
     train = write(tmp_path, 'train', lambda content: content['images'][3].update(id=1))
@@ -109,155 +112,8 @@ def test_an_annotation_with_the_id_0_is_told_where_it_is_evaluated(tmp_path):
     only(warnings(findings(val=dataset(file))), 'counts as missed')
 
 
-# boxes ----------------------------------------------------------------------------------------------------------------
-def every_box(make):
-    """A change of all boxes of a file."""
-
-    def change(content):
-        for annotation in content['annotations']:
-            annotation['bbox'] = make(*annotation['bbox'])
-
-    return change
-
-
-def test_boxes_in_units_of_the_image_are_an_error(tmp_path):
-    file = write(tmp_path, 'train', every_box(lambda x, y, w, h: [x / WIDTH, y / HEIGHT, w / WIDTH, h / HEIGHT]))
-    assert 'they are in units of the image' in errors(findings(train=dataset(file, **FILTERED)))[0]
-
-
-def test_two_corners_in_the_place_of_a_corner_and_a_size_are_an_error(tmp_path):
-    file = write(tmp_path, 'train', every_box(lambda x, y, w, h: [x, y, x + w, y + h]))
-    only(errors(findings(train=dataset(file))), 'look like two corners', f'{IMAGES} boxes would end outside')
-
-
-@pytest.mark.parametrize('wrap', WRAPPERS.values(), ids=WRAPPERS)
-def test_a_training_without_a_box_that_is_left_is_an_error(tmp_path, wrap):
-    file = write(tmp_path, 'train', every_box(lambda *box: [500, 500, 10, 10]))
-    if wrap is WRAPPERS['balanced']:
-        return  # it cannot be built without boxes
-    only(errors(findings(train=wrap(dataset(file, **FILTERED)))), 'none is left for 6 images: 12 are outside')
-
-
-def test_a_file_of_images_without_objects_beside_others_has_no_findings(tmp_path):
-    files = [write(tmp_path / 'objects', 'train'), write(tmp_path / 'negatives', 'train', annotations=[])]
-    joined = dict(type='ConcatDataset', datasets=[dataset(file) for file in files])
-    assert errors(findings(train=joined)) == []
-    only(errors(findings(train=dataset(files[1]))), 'train must have boxes')
-
-
-def test_a_training_of_crowds_alone_is_an_error(tmp_path):
-    def crowd(content):
-        for annotation in content['annotations']:
-            annotation['iscrowd'] = 1
-
-    only(errors(findings(train=dataset(write(tmp_path, 'train', crowd)))), 'none is left for 6 images')
-
-
-def test_boxes_that_are_left_out_are_counted_with_the_reason(tmp_path):
-    def spoil(content):
-        content['annotations'][0]['bbox'] = [500, 500, 10, 10]
-        content['annotations'][2]['bbox'] = [5, 5, 0.5, 10]
-
-    found = warnings(findings(train=dataset(write(tmp_path, 'train', spoil))))
-    assert '2 of 12 boxes are left out: 1 are thinner than a pixel, 1 are outside of their image' in found[-1]
-
-
-def test_boxes_that_end_outside_of_their_image_are_counted(tmp_path):
-    file = write(tmp_path, 'train', lambda content: content['annotations'][0].update(bbox=[50, 6, 20, 16]))
-    only(warnings(findings(train=dataset(file))), '1 of 12 boxes end outside of their image')
-
-
-def test_boxes_that_begin_outside_of_their_image_are_counted(tmp_path):
-    file = write(tmp_path, 'train', lambda content: content['annotations'][0].update(bbox=[-6, 6, 20, 16]))
-    only(warnings(findings(train=dataset(file))), '1 of 12 boxes end outside of their image')
-
-
-def test_boxes_without_an_area_are_counted_with_the_reason(tmp_path):
-    file = write(tmp_path, 'train', lambda content: content['annotations'][0].update(area=0))
-    only(warnings(findings(train=dataset(file))), '1 of 12 boxes are left out: 1 have an `area` of 0')
-    none = write(tmp_path, 'train', lambda content: [each.update(area=0) for each in content['annotations']])
-    only(errors(findings(train=dataset(none))), 'none is left for 6 images: 12 have an `area` of 0')
-
-
-def test_boxes_that_are_marked_to_be_ignored_are_counted_with_the_reason(tmp_path):
-    file = write(tmp_path, 'train', lambda content: content['annotations'][0].update(ignore=1))
-    only(warnings(findings(train=dataset(file))), '1 of 12 boxes are left out: 1 are marked with `ignore`')
-
-
-def test_boxes_in_percent_are_told(tmp_path):
-    def percent(content):
-        for image in content['images']:
-            image.update(width=640, height=480)
-
-    found = warnings(findings(train=dataset(write(tmp_path, 'train', percent))))
-    assert 'are they in percent?' in found[0]
-
-
-def test_crowds_that_are_most_of_the_boxes_are_told(tmp_path):
-    def crowds(content):
-        for annotation in content['annotations'][:7]:
-            annotation['iscrowd'] = 1
-
-    only(warnings(findings(train=dataset(write(tmp_path, 'train', crowds)))), '7 of 12 boxes are crowds')
-
-
-def test_boxes_that_are_there_twice_are_counted(tmp_path):
-    def twice(content):
-        content['annotations'] += [dict(content['annotations'][0], id=99)]
-
-    only(warnings(findings(train=dataset(write(tmp_path, 'train', twice)))), '1 of 13 boxes are there more than once')
-
-
-def test_a_class_without_a_box_is_named(tmp_path):
-    def only_cats(content):
-        content['annotations'] = [each for each in content['annotations'] if each['category_id'] == 1]
-
-    only(warnings(findings(train=dataset(write(tmp_path, 'train', only_cats)))), 'dog has no box')
-
-
-def test_images_of_a_test_without_annotations_have_no_findings(tmp_path):
-    assert findings(test=dataset(write(tmp_path, 'test', annotations=[]), test_mode=True)) == []
-
-
-# images ---------------------------------------------------------------------------------------------------------------
-def test_images_that_are_not_there_are_an_error_unless_they_may_be_empty(tmp_path):
-    train = dataset(write(tmp_path, 'train', lambda content: content['images'][2].update(file_name='gone.png')))
-    only(errors(findings(train=train)), '1 of 6 are not', 'gone.png', '`data_prefix`')
-    may_be_empty = dict(train, pipeline=[dict(type='LoadImageFromFile', ignore_empty=True)])
-    only(warnings(findings(train=may_be_empty)), '1 of 6 are not')
-
-
-def test_images_in_a_training_and_in_a_test_are_told(tmp_path):
-    def some(content):
-        content['images'] = content['images'][:2]
-        content['annotations'] = content['annotations'][:4]
-
-    train, val = write(tmp_path, 'train'), write(tmp_path, 'val', some)
-    only(warnings(findings(train=dataset(train), val=dataset(val))), '2 of 2 images of val are also images of train')
-
-
-def test_exchanged_width_and_height_are_told(tmp_path):
-    def exchange(content):
-        for image in content['images']:
-            image.update(width=HEIGHT, height=WIDTH)
-
-    found = warnings(findings(train=dataset(write(tmp_path, 'train', exchange))))
-    assert '6 of 6 images' in found[-1] and f'{WIDTH} x {HEIGHT} and not {HEIGHT} x {WIDTH}' in found[-1]
-
-
-def test_images_that_are_turned_when_they_are_read_are_told(tmp_path):
-    file = write(tmp_path, 'train', lambda content: [each.update(file_name='turned.jpg') for each in content['images']])
-    jpeg = cv2.imencode('.jpg', np.zeros((HEIGHT, WIDTH, 3), np.uint8))[1].tobytes()
-    exif = b'Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0'  # orientation 6
-    segment = b'\xff\xe1' + (len(exif) + 2).to_bytes(2, 'big') + exif
-    (tmp_path / 'turned.jpg').write_bytes(jpeg[:2] + segment + jpeg[2:])
-    only(warnings(findings(train=dataset(file))), '6 of 6 images', 'turned by the orientation in their EXIF data')
-
-
-def test_images_of_another_size_are_told(tmp_path):
-    file = write(tmp_path, 'train', lambda content: content['images'][0].update(width=2 * WIDTH))
-    only(warnings(findings(train=dataset(file))), '1 of 6 images', 'write the sizes of the images into the file')
-
-
-def test_every_box_of_the_example_is_seen(tmp_path):
-    assert all(x + w <= WIDTH and y + h <= HEIGHT for x, y, w, h in BOXES.values())
+def test_a_report_names_files_whose_annotations_were_not_looked_at(tmp_path):
+    file = write(tmp_path, 'train')
+    parts = list(parts_of('train', DATASETS.build(dataset(file)), {}))
+    said = report(parts, inspect(parts))
+    assert f'- not looked at: ids and boxes as they stand in {file}' in said and 'Nothing is odd.' not in said

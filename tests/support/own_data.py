@@ -13,6 +13,17 @@ from mmfmkt.inspection import inspect, parts_of, remembering
 WIDTH, HEIGHT, IMAGES = 64, 48, 6
 CLASSES = ('cat', 'dog')
 BOXES = dict(cat=[4, 6, 20, 16], dog=[30, 20, 24, 18])  # x, y, width, height
+FILTERED = dict(filter_cfg=dict(filter_empty_gt=True))
+WRAPPERS = dict(
+    none=lambda inner: inner,
+    repeated=lambda inner: dict(type='RepeatDataset', times=2, dataset=inner),
+    joined=lambda inner: dict(type='ConcatDataset', datasets=[inner, inner]),
+    balanced=lambda inner: dict(type='ClassBalancedDataset', oversample_thr=0.1, dataset=inner),
+    mixed=lambda inner: dict(type='MultiImageMixDataset', dataset=inner, pipeline=[]),
+    nested=lambda inner: dict(
+        type='RepeatDataset', times=2, dataset=dict(type='ConcatDataset', datasets=[inner, inner])
+    ),
+)
 
 
 def annotations(first_id=1):
@@ -35,7 +46,7 @@ def write(folder: Path, name: str, change=None, **content):
     content = {**annotations(), **content}
     if change:
         change(content)
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     image = np.random.default_rng(0).integers(0, 255, (HEIGHT, WIDTH, 3), dtype=np.uint8)
     for index in range(IMAGES):
         cv2.imwrite(str(folder / f'{index}.png'), image)
@@ -61,3 +72,17 @@ def findings(**splits):
     with remembering() as files:
         built = {split: DATASETS.build(copy.deepcopy(config)) for split, config in splits.items()}
     return inspect([part for split, each in built.items() for part in parts_of(split, each, files)])
+
+
+def errors(found):
+    return [finding.text for finding in found if finding.is_error]
+
+
+def warnings(found):
+    return [finding.text for finding in found if not finding.is_error]
+
+
+def only(texts, *said):
+    """There is one text, or the same of several parts, and it says this."""
+    assert len(set(texts)) == 1 and all(each in texts[0] for each in said), texts
+    return texts[0]

@@ -8,7 +8,7 @@ from .data import (
     check_teacher_classes,
     check_tested_classes,
 )
-from .inspection import checked_data, inspect_data
+from .inspection import checked_data
 from .model import build_optimizer, check_compile, check_model, warn_of_keys
 from .rehearsal import rehearse, rehearse_later_test
 from .resuming import check_agreement, check_resumable, check_start
@@ -33,7 +33,6 @@ __all__ = [
     'check_teacher_classes',
     'check_tested_classes',
     'checked_data',
-    'inspect_data',
     'rehearse',
     'rehearse_later_test',
     'warn_of_keys',

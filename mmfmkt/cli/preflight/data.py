@@ -1,8 +1,7 @@
 """What can be known to be wrong with the data before training starts."""
 
 import logging
-import traceback
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
@@ -13,28 +12,18 @@ from mmengine.logging import print_log
 from mmengine.runner import Runner
 from torch import nn
 
-from mmfmkt.cli.start import message
 from mmfmkt.common.checkpoints import trained_classes
 from mmfmkt.common.datasets import DataSet
 from mmfmkt.common.naming import shorten
 from mmfmkt.common.processes import unwrapped
 from mmfmkt.detectors.class_count import class_counts
+from mmfmkt.engine.hooks import UnlabelledHook
 from mmfmkt.engine.loading.sample_errors import name_samples
-from mmfmkt.inspection import AnnotationFile, Part, parts_of, remembering
+from mmfmkt.inspection import Part, parts_of, remembering
 from mmfmkt.models.distill.fmkt_distill import FMKTDistill
 from mmfmkt.models.teacher.frozen_teacher import FrozenTeacher
 
-
-def find_datasets(node: object) -> Iterator[dict]:
-    """All dataset configs with an annotation file in a data loader's config, inside any wrapper."""
-    if isinstance(node, dict):
-        if node.get('ann_file'):
-            yield node
-        for key in ('dataset', 'datasets'):
-            yield from find_datasets(node.get(key))
-    elif isinstance(node, (list, tuple)):
-        for item in node:
-            yield from find_datasets(item)
+from .unreadable import find_datasets, unreadable
 
 
 def check_data(cfg: Config, *loaders: str) -> None:
@@ -112,38 +101,18 @@ def build_datasets(cfg: Config, *splits: str) -> tuple[dict[str, DataSet], list[
             loader = cfg[f'{split}_dataloader']
             try:
                 datasets[split] = DATASETS.build(loader.dataset)
+                if hasattr(datasets[split], 'full_init'):  # with `lazy_init` nothing was read
+                    datasets[split].full_init()
             except Exception as error:
                 raise unreadable(split, loader, error, files) from error
             parts += parts_of(split, datasets[split], files)
     return datasets, parts
 
 
-def unreadable(split: str, loader: dict, error: Exception, files: dict[str, AnnotationFile]) -> ValueError:
-    """The error about a data set that could not be built."""
-    return ValueError(
-        f'the data of `{split}_dataloader` could not be read: {message(error)}{advice(loader, error, files)}'
-    )
-
-
-def advice(loader: dict, error: Exception, files: dict[str, AnnotationFile]) -> str:
-    """What a user is asked about the annotations, if the error is from reading them."""
-    where = {frame.name for frame in traceback.extract_tb(error.__traceback__)}
-    if isinstance(error, ImportError) or not where & {'full_init', 'parse_data_info', 'createIndex'}:
-        return ''
-    named = [dataset['ann_file'] for dataset in find_datasets(loader)]
-    if 'serialize' in ''.join(where) and files:  # MMEngine joins the images that are left
-        content = list(files.values())[-1]
-        filters = [dict(dataset['filter_cfg']) for dataset in find_datasets(loader) if dataset.get('filter_cfg')]
-        return (
-            f'; no image is left of the {len(content.image_ids)}, with {len(content.boxes)} annotations, of '
-            f'{" and ".join(named)}: are the classes in the `metainfo` of the dataset named as in that file'
-            + (f', and does `filter_cfg`, {filters[0]}, leave an image (min_size is in pixels)?' if filters else '?')
-        )
-    return (
-        f'; are the settings those of its types, has {" and ".join(named) or "the annotation file"} images with boxes '
-        '(id, file_name, width, height; id, image_id, category_id, bbox, area, iscrowd), and are the classes in the '
-        '`metainfo` of the dataset named as in that file?'
-    )
+def unlabelled_images(runner: Runner) -> list[str]:
+    """The files of images that a run learns from without labels."""
+    hooks = [hook for hook in runner.hooks if isinstance(hook, UnlabelledHook)]
+    return [path for hook in hooks for part in parts_of('train', hook.dataset, {}) for path in part.images]
 
 
 def check_classes(model: nn.Module, parts: Sequence[Part]) -> None:

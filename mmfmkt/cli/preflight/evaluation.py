@@ -20,34 +20,9 @@ from mmengine.runner import Runner
 
 from mmfmkt.cli.start import message
 from mmfmkt.common.config_files import type_name
-from mmfmkt.common.naming import shorten
-from mmfmkt.inspection import Part
+from mmfmkt.inspection import Part, check_evaluated
 
-
-def check_annotations(metric: BaseMetric, classes: Sequence[str]) -> None:
-    """Look at what the evaluation of COCO reads: it may be another file than that of the data set.
-
-    Raises:
-        ValueError: if an annotation has no `iscrowd`, or if the categories have another order than the classes.
-    """
-    api = getattr(metric, '_coco_api', None)
-    if not isinstance(metric, CocoMetric) or api is None:
-        return
-    annotations = api.dataset.get('annotations', ())
-    without = sum('iscrowd' not in annotation for annotation in annotations)
-    if without:
-        raise ValueError(
-            f'every annotation must have `iscrowd`, which the evaluation of COCO reads, but {without} of '
-            f'{len(annotations)} in the `ann_file` of {type(metric).__name__} have none; write "iscrowd": 0'
-        )
-    names = {category['id']: category['name'] for category in api.dataset['categories']}
-    numbered = [names[number] for number in api.get_cat_ids(cat_names=list(classes))]
-    if sorted(numbered) == sorted(classes) and numbered != list(classes):
-        raise ValueError(
-            f'the `ann_file` of {type(metric).__name__} must have its categories in the order of the classes, '
-            f'{shorten(classes)}, but has {shorten(numbered)}: detections would be compared with other classes; give '
-            'it the file of the data set'
-        )
+from .findings import tell
 
 
 def try_metric(
@@ -57,7 +32,7 @@ def try_metric(
 
     One of MMDetection's for boxes has to work; another may want more than a box, a score and a label, and is reported.
     """
-    check_annotations(metric, parts[0].classes)
+    tell(check_evaluated(metric, parts))
     trial = copy.copy(metric)
     trial.results = []
     if getattr(trial, 'outfile_prefix', None):

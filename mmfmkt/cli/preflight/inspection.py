@@ -1,15 +1,12 @@
 """The data of a run, looked at before it starts."""
 
-import logging
-from collections.abc import Sequence
-
-from mmengine.logging import print_log
 from mmengine.runner import Runner
 
 from mmfmkt.common.processes import in_one_process
 from mmfmkt.inspection import Part, inspect
 
-from .data import build_data, check_classes
+from .data import build_data, check_classes, unlabelled_images
+from .findings import tell
 from .rehearsal import rehearse
 
 
@@ -21,20 +18,8 @@ def checked_data(runner: Runner, *splits: str, rehearsal: bool) -> list[Part]:
         FileNotFoundError: if the annotation file of a metric is not there.
     """
     parts = build_data(runner, *splits)
-    in_one_process(lambda: inspect_data(parts))
+    in_one_process(lambda: tell(inspect(parts, unlabelled=unlabelled_images(runner))))
     check_classes(runner.model, parts)
     if rehearsal:
         in_one_process(lambda: rehearse(runner, parts))
     return parts
-
-
-def inspect_data(parts: Sequence[Part]) -> None:
-    """Warn of what is odd in the annotation files.
-
-    Raises:
-        ValueError: for what would make a wrong detector.
-    """
-    for finding in inspect(parts):
-        if finding.is_error:
-            raise ValueError(finding.text)
-        print_log(finding.text, 'current', logging.WARNING)

@@ -23,7 +23,7 @@ from mmfmkt.engine.loading.sample_errors import name_samples
 from mmfmkt.engine.loading.seeding import seeded
 from mmfmkt.inspection import Part, inspect
 
-from .data import build_datasets, check_data
+from .data import build_datasets, check_data, unlabelled_images
 from .evaluation import check_watched, try_metric, try_visualizer
 
 T = TypeVar('T')
@@ -66,7 +66,7 @@ def rehearse_later_test(runner: Runner, others: Sequence[Part]) -> None:
         check_data(cfg, 'test_dataloader')
         datasets, parts = build_datasets(cfg, 'test')
         name_samples(datasets['test'])
-        for finding in inspect(parts, others):
+        for finding in inspect(parts, others, unlabelled_images(runner)):
             print_log(finding.text, 'current', logging.WARNING)
         evaluator = runner.build_evaluator(cfg.test_evaluator)
         evaluator.dataset_meta = datasets['test'].metainfo

@@ -1,9 +1,11 @@
 """Errors of images and annotations that say which file it was."""
 
 from collections.abc import Callable
+from traceback import walk_tb
 from typing import Any
 
 import torch
+from mmcv.transforms import BaseTransform
 
 from mmfmkt.common.datasets import DataSet, wrapped_by
 
@@ -26,10 +28,7 @@ class NamedSamples:
         try:
             packed = self.pipeline(info)
         except Exception as error:
-            raise SampleError(
-                f'{name} must be a readable image with annotations, but it is not: {reason(error)}; repair it, '
-                'or remove it from the annotation file'
-            ) from error
+            raise SampleError(told(name, error)) from error
         boxes = boxes_of(packed)
         if boxes is not None and not boxes.isfinite().all():
             raise SampleError(
@@ -41,6 +40,22 @@ class NamedSamples:
         if name == 'pipeline':  # not there yet while it is unpickled
             raise AttributeError(name)
         return getattr(self.pipeline, name)
+
+
+def told(name: str, error: Exception) -> str:
+    """What is to be done about an image, or about the pipeline, depending on the transform that fails."""
+    selves = [frame.f_locals.get('self') for frame, _ in walk_tb(error.__traceback__)]
+    failed = [type(each).__name__ for each in selves if isinstance(each, BaseTransform)]
+    if not failed or failed[-1].startswith('LoadImage'):
+        return (
+            f'{name} must be a readable image with annotations, but it is not: {reason(error)}; repair it, or remove '
+            'it from the annotation file'
+        )
+    remedy = 'give its objects a `segmentation`' if "'mask'" in str(error) else 'repair its annotations'
+    return (
+        f'{name} must have what the pipeline makes ready, but {failed[-1]} fails: {reason(error)}; change the pipeline '
+        f'if it is so for all images, and else {remedy}, or remove it from the annotation file'
+    )
 
 
 def reason(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -44,13 +45,22 @@ class UnlabelledImages(BaseDataset):
         folder = Path(self.data_root)
         if not folder.is_dir():
             raise FileNotFoundError(f'`data_root` of images without labels must be a folder, but {folder} is none')
-        files = sorted(file for file in folder.rglob('*') if file.suffix.lower() in IMAGES)
+        files = sorted(file for file in files_below(folder) if file.suffix.lower() in IMAGES)
         if not files:
             raise ValueError(
                 f'`data_root` of images without labels must have images ({", ".join(IMAGES)}), but there is none in '
                 f'{folder}'
             )
         return [dict(img_path=str(file), img_id=number, instances=[]) for number, file in enumerate(files)]
+
+
+def files_below(folder: Path) -> Iterator[Path]:
+    """All files in a folder, its folders and those that are linked there, none of them entered twice."""
+    entered = set()
+    for inner, folders, files in os.walk(folder, followlinks=True):
+        entered.add(os.path.realpath(inner))
+        folders[:] = [each for each in sorted(folders) if os.path.realpath(os.path.join(inner, each)) not in entered]
+        yield from (Path(inner, file) for file in files)
 
 
 def without_boxes(step: Any) -> Any:
