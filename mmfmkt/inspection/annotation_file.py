@@ -21,6 +21,7 @@ class AnnotationFile:
     Attributes:
         categories: (id, name) of every category.
         image_ids: (I,), of numbers or of text.
+        file_names: (I,), None where there is none.
         image_sizes: (I, 2), width and height; NaN where there is none.
         annotation_ids: (A,).
         images: (A,), the `image_id` of every annotation.
@@ -33,6 +34,7 @@ class AnnotationFile:
 
     categories: tuple[tuple[Any, str], ...]
     image_ids: np.ndarray
+    file_names: np.ndarray
     image_sizes: np.ndarray
     annotation_ids: np.ndarray
     images: np.ndarray
@@ -49,6 +51,7 @@ class AnnotationFile:
         return cls(
             tuple((category.get('id'), category.get('name')) for category in content.get('categories', ())),
             values(images, 'id'),
+            values(images, 'file_name'),
             rows([(image.get('width'), image.get('height')) for image in images], 2),
             values(annotations, 'id'),
             values(annotations, 'image_id'),

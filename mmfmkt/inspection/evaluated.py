@@ -16,6 +16,13 @@ from .categories import repeats
 from .parts import Finding, Part
 
 
+def with_their_parts(metrics: Sequence[Any], parts: Sequence[Part], apart: bool) -> list[tuple[Any, Sequence[Part]]]:
+    """Metrics with the data sets that each is given: all, or, if `apart` as in MultiDatasetsEvaluator, one each."""
+    if not apart:
+        return [(metric, parts) for metric in metrics]
+    return [(metric, [part]) for metric, part in zip(metrics, parts)] if len(metrics) == len(parts) else []
+
+
 def check_evaluated(metric: BaseMetric, parts: Sequence[Part]) -> Iterator[Finding]:
     """Does a metric of COCO fit the data sets of its split? The first error is the last of the findings."""
     if not isinstance(metric, CocoMetric):
@@ -70,15 +77,18 @@ def of_other_classes(file: str, api: Any, classes: Sequence[str]) -> Iterator[Fi
 def of_other_images(file: str, api: Any, parts: Sequence[Part]) -> Iterator[Finding]:
     """An id that is one image here and another there. A file may be one of another format, with the same name."""
     for part in parts:
+        content = part.content
+        known = {} if content is None else dict(zip(content.image_ids.tolist(), content.file_names.tolist()))
         for image_id, path in zip(part.seen.image_ids, part.images):
-            name = api.imgs.get(image_id, {}).get('file_name')
-            if name and stem(name) != stem(path):
+            name, own = api.imgs.get(image_id, {}).get('file_name'), known.get(image_id) or path
+            if name and stem(name) != stem(own):
                 yield Finding(
                     f'{file} must be about the images of the data set, but the `id` {image_id} is {name} there, and '
-                    f'{path} in {part.file}: detections would be compared with objects of other images; set it to '
-                    f'{part.file} (--no-rehearsal leaves this out)',
-                    is_error=True,
+                    f'{own} in {part.file}: detections would be compared with objects of other images; set it to '
+                    f'{part.file}',
+                    is_error=content is not None,  # a data set of one's own may read another file than is named
                 )
+                return
 
 
 def of_other_boxes(file: str, annotations: Sequence[dict], parts: Sequence[Part]) -> Iterator[Finding]:

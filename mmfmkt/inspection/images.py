@@ -75,12 +75,12 @@ def check_once(parts: Sequence[Part]) -> Iterator[Finding]:
 
     The same annotation file twice is one that somebody wants to be seen more often.
     """
-    files = {part.file: part for part in parts}
+    files = {getattr(part.dataset, 'ann_file', '') or id(part.dataset): part for part in parts}
     images = [path for part in files.values() for path in part.images if path]
     if repeated := repeats(images):
         yield Finding(
-            f'{" and ".join(files)}: {len(repeated)} images are there under more than one id, as {repeated[0]}: in '
-            'each of them the objects of the others are background; join their annotations under one id'
+            f'{" and ".join(part.file for part in files.values())}: {len(repeated)} images are there more than once, '
+            f'as {repeated[0]}: objects that one entry alone has are background in the others; join them under one id'
         )
 
 
@@ -139,12 +139,15 @@ def read_sizes(part: Part, load: LoadImageFromFile) -> list[Sizes]:
             continue
         try:
             with Image.open(about['img_path']) as image:
-                size, kind, turned = image.size, image.format, image.getexif().get(ORIENTATION, 1) in SIDEWAYS
+                size, kind = image.size, image.format
+                # looking for it in a PNG that does not begin with it would read the whole of the image
+                known_early = kind != 'PNG' or 'exif' in image.info
+                turned = known_early and image.getexif().get(ORIENTATION, 1) in SIDEWAYS
         except Exception:  # an image that cannot be read is named when it is its turn
             continue
-        if turned and kind not in turns:
+        if turned and kind not in turns and size[0] != size[1]:  # of a square it cannot be seen
             turns[kind] = loaded_size(about, load) == size[::-1]
-        known.append((about['img_path'], stated, size[::-1] if turned and turns[kind] else size))
+        known.append((about['img_path'], stated, size[::-1] if turned and turns.get(kind) else size))
     return known
 
 

@@ -32,7 +32,7 @@ FONTS = (  # for what matplotlib's own lacks, such as Chinese, Japanese and Kore
 
 @contextmanager
 def names_of_users() -> Iterator[None]:
-    """For texts that users have written: two dollars are no formula, and letters of all scripts are looked for."""
+    """For texts that users have written: two dollars are no formula, and fonts have Chinese, Japanese and Korean."""
     known = set(font_manager.get_font_names())
     families = [*rcParams['font.family'], *(font for font in FONTS if font in known)]
     with rc_context({'text.parse_math': False, 'font.family': families}):

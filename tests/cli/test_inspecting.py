@@ -13,10 +13,10 @@ from own_data import BOXES, CLASSES, IMAGES, dataset, write
 def inspected(tmp_path, monkeypatch, capsys):
     """What the tool prints of data sets, and with which status it ends."""
 
-    def look(*options, evaluator=None, **splits):
+    def look(*options, evaluator=None, test_evaluator=None, **splits):
         config = tmp_path / 'config.py'
         lines = [f'{split}_dataloader = dict(dataset={each!r})\n' for split, each in splits.items()]
-        config.write_text(''.join([*lines, f'val_evaluator = {evaluator!r}\n']))
+        config.write_text(''.join([*lines, f'val_evaluator = {evaluator!r}\ntest_evaluator = {test_evaluator!r}\n']))
         arguments = ['inspect_data.py', str(config), '--out', str(tmp_path / 'data.png'), *options]
         monkeypatch.setattr(sys, 'argv', arguments)
         with pytest.raises(SystemExit) as stop:
@@ -149,3 +149,24 @@ def test_an_evaluator_that_fits_and_no_picture_are_fine(inspected, tmp_path):
     evaluator = dict(type='CocoMetric', ann_file=str(file))
     status, printed = inspected('--num-images', '0', val=packed(file), evaluator=evaluator)
     assert status == 0 and 'Nothing is odd.' in printed and not (tmp_path / 'data.png').exists()
+
+
+def test_metrics_of_other_kinds_are_not_built_because_some_remove_files_when_they_begin(inspected, tmp_path):
+    results = tmp_path / 'cityscapes/results'
+    results.mkdir(parents=True)
+    file = write(tmp_path, 'val')
+    evaluator = [
+        dict(type='CocoMetric', ann_file=str(file)),
+        dict(type='CityScapesMetric', outfile_prefix=str(results.parent), seg_prefix=''),
+    ]
+    status, printed = inspected(val=packed(file), evaluator=evaluator)
+    assert status == 0 and 'Nothing is odd.' in printed and results.exists()
+
+
+def test_the_evaluator_of_a_test_on_the_data_of_the_validation_is_looked_at(inspected, tmp_path):
+    file = write(tmp_path, 'val')
+    other = write(tmp_path / 'train', 'train', lambda content: content['images'][0].update(file_name='other.png'))
+    val = packed(file)
+    good, bad = (dict(type='CocoMetric', ann_file=str(each)) for each in (file, other))
+    status, printed = inspected(val=val, test=val, evaluator=good, test_evaluator=bad)
+    assert status == 1 and 'is other.png there, and 0.png in' in printed

@@ -46,6 +46,8 @@ def test_images_in_linked_folders_are_found_and_a_link_in_a_circle_is_not_follow
     (folder / 'elsewhere').symlink_to(images)
     (images / 'more/back').symlink_to(images)
     assert len(DATASETS.build(dataset(folder))) == 3
+    (images / 'latest').symlink_to(images / 'more')  # whose images are taken once
+    assert len(DATASETS.build(dataset(images))) == 3
 
 
 def test_images_that_are_learned_from_without_labels_are_known_before_a_training(images):

@@ -5,11 +5,12 @@ import copy
 import io
 
 import pytest
+from mmdet.datasets import CocoDataset
 from mmdet.evaluation import CocoMetric
 from mmdet.registry import DATASETS
 from own_data import CLASSES, dataset, write
 
-from mmfmkt.inspection import check_evaluated, parts_of, remembering
+from mmfmkt.inspection import check_evaluated, parts_of, remembering, with_their_parts
 
 
 def found(file, val):
@@ -59,7 +60,7 @@ def test_the_same_images_as_other_files_have_no_findings(tmp_path):
 def test_a_file_that_has_other_images_under_the_same_ids_is_an_error(tmp_path):
     file, other = write(tmp_path, 'val'), write(tmp_path, 'train', named_otherwise)
     (finding,) = found(other, dataset(file))
-    assert finding.is_error and f'the `id` 1 is train_0.png there, and {tmp_path}/0.png in {file}' in finding.text
+    assert finding.is_error and f'the `id` 1 is train_0.png there, and 0.png in {file}' in finding.text
 
 
 def test_a_file_that_has_other_boxes_for_images_of_the_same_names_is_told(tmp_path):
@@ -84,6 +85,32 @@ def test_an_id_of_two_files_that_are_evaluated_together_is_an_error(tmp_path):
     for evaluated in (files[0], None):
         (finding,) = found(evaluated, joined)
         assert finding.is_error and '6 have one that another has too, as 1' in finding.text
+
+
+class Foggy(CocoDataset):
+    """Reads another image than its file names."""
+
+    def parse_data_info(self, info):
+        about = super().parse_data_info(info)
+        return dict(about, img_path=about['img_path'].replace('.png', '_foggy.png'))
+
+
+def test_a_data_set_that_reads_other_images_than_its_file_names_has_no_findings(tmp_path):
+    file = write(tmp_path, 'val')
+    assert found(file, dict(dataset(file), type=Foggy)) == []
+
+
+def test_metrics_of_several_data_sets_are_compared_with_their_own(tmp_path):
+    files = [write(tmp_path / name, name) for name in ('day', 'night')]
+    joined = dict(type='ConcatDataset', datasets=[dataset(file) for file in files])
+    with contextlib.redirect_stdout(io.StringIO()), remembering() as known:
+        parts = list(parts_of('val', DATASETS.build(joined), known))
+        metrics = [CocoMetric(str(file)) for file in files]
+        pairs = with_their_parts(metrics, parts, apart=True)
+        assert [(metric, own) for metric, own in pairs] == [(metrics[0], [parts[0]]), (metrics[1], [parts[1]])]
+        assert [finding for metric, own in pairs for finding in check_evaluated(metric, own)] == []
+    assert with_their_parts(metrics, parts, apart=False) == [(metric, parts) for metric in metrics]
+    assert with_their_parts(metrics[:1], parts, apart=True) == []  # whose they are is not known
 
 
 def test_files_with_ids_of_their_own_are_evaluated_together(tmp_path):

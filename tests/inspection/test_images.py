@@ -43,12 +43,12 @@ def twice(content):
 
 def test_an_image_under_two_ids_is_told(tmp_path):
     file = write(tmp_path, 'train', twice)
-    only(warnings(findings(train=dataset(file))), '1 images are there under more than one id', 'join their annotations')
+    only(warnings(findings(train=dataset(file))), '1 images are there more than once', 'join them under one id')
 
 
 def test_an_image_of_two_files_of_a_split_is_told(tmp_path):
     joined = dict(type='ConcatDataset', datasets=[dataset(write(tmp_path, name)) for name in ('cats', 'dogs')])
-    only(warnings(findings(train=joined)), '6 images are there under more than one id', 'cats.json and', 'dogs.json')
+    only(warnings(findings(train=joined)), '6 images are there more than once', 'cats.json and', 'dogs.json')
 
 
 class ReadsAnother(LoadImageFromFile):

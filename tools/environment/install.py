@@ -233,8 +233,8 @@ def install_torch(gpu: bool, env: dict[str, str]) -> None:
     if there and answer('import torch; print(torch.cuda.is_available())') != 'True':
         fail(
             f'torch {version_of_torch()} (CUDA {cuda_of_torch()}) does not run on the GPU of this machine; update its '
-            'driver, or activate an environment with a PyTorch that does and start again, or ignore the GPU with '
-            'MMFMKT_CPU=1'
+            'driver, or activate an environment with a PyTorch that does, remove .venv and start again, or ignore the '
+            'GPU with MMFMKT_CPU=1'
         )
 
 

@@ -152,7 +152,7 @@ def check_nvcc(cuda: str) -> None:
     nvcc = find_nvcc()
     remedy = (
         f'install the toolkit of CUDA {cuda} and name it (CUDA_HOME=/usr/local/cuda-{cuda}), or activate an '
-        'environment with a PyTorch for the toolkit that you have, or ignore the GPU with MMFMKT_CPU=1'
+        'environment with a PyTorch for the toolkit that you have and remove .venv, or ignore the GPU with MMFMKT_CPU=1'
     )
     if not nvcc:
         fail(f"compiling MMCV's CUDA operators takes nvcc, which is missing; {remedy}")

@@ -21,7 +21,7 @@ from mmfmkt.detectors.channels import image_channels
 from mmfmkt.engine.hooks import UnlabelledHook
 from mmfmkt.engine.loading.sample_errors import name_samples
 from mmfmkt.engine.loading.seeding import seeded
-from mmfmkt.inspection import Part, inspect
+from mmfmkt.inspection import Part, inspect, with_their_parts
 
 from .data import build_datasets, check_data, unlabelled_images
 from .evaluation import check_watched, try_metric, try_visualizer
@@ -92,7 +92,8 @@ def try_evaluation(runner: Runner, parts: Sequence[Part], evaluator: Evaluator) 
         The figures that the metrics have; None if one of them cannot be tried in this way.
     """
     split = parts[0].split
-    packed = [packed_by(part.dataset, index, split, runner) for part in parts for index in ends(part.dataset)]
+    of_parts = [(part, packed_by(part.dataset, index, split, runner)) for part in parts for index in ends(part.dataset)]
+    packed = [each for _, each in of_parts]
     if not packed:
         raise ValueError(f'{split} must have images, but there is none in {" and ".join(part.file for part in parts)}')
     samples = [first_of(sample['data_samples']) for sample in packed]
@@ -100,12 +101,13 @@ def try_evaluation(runner: Runner, parts: Sequence[Part], evaluator: Evaluator) 
     with_masks = any('mask' in name for name, _ in unwrapped(runner.model).named_modules())
     for sample in samples:
         sample.pred_instances = made_up(sample, len(parts[0].classes) or 1, with_masks)
+    metrics = [metric for metric in evaluator.metrics if not isinstance(metric, DumpResults)]  # it writes what it gets
+    figures = []
     with tempfile.TemporaryDirectory() as folder:
-        figures = [
-            try_metric(metric, packed, samples, folder, parts)
-            for metric in evaluator.metrics
-            if not isinstance(metric, DumpResults)  # it writes what it is given
-        ]
+        for metric, own in with_their_parts(metrics, parts, hasattr(evaluator, 'dataset_prefixes')):
+            given = [number for number, (part, _) in enumerate(of_parts) if any(part is each for each in own)]
+            chosen, found = ([listed[number] for number in given] for listed in (packed, samples))
+            figures.append(try_metric(metric, chosen, found, folder, own))
         try_visualizer(runner, samples[0], folder)
     known = [of_metric for of_metric in figures if of_metric is not None]
     return None if len(known) < len(figures) else {name: value for each in known for name, value in each.items()}

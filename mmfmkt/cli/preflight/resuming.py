@@ -39,18 +39,19 @@ def check_resumable(model: nn.Module, resumed: Resumable) -> None:
     if missing:
         lacks.append(f'the weights of {shorten(missing)}')
     reasons = []
+    distilled = isinstance(unwrapped(model), FMKTDistill)
+    if 'distiller' in content and not distilled:
+        reasons.append('is of a distillation, and this is none')
     if lacks:
         reasons.append(f'lacks {" and ".join(lacks)}')
     if other:
         reasons.append(f'has weights of another shape: {shorten(other)}')
     if unknown:
         reasons.append(f'is of another method, with {shorten(unknown)}')
-    if 'distiller' in content and not isinstance(unwrapped(model), FMKTDistill):
-        reasons.append('is of a distillation, and this is none')
     if reasons:
         differ = [*missing, *unknown]
         remedy = 'to start from the weights of another, set load_from'
-        if not other and differ and all(key.startswith(WEIGHTS) for key in differ):
+        if distilled and not other and differ and all(key.startswith(WEIGHTS) for key in differ):
             remedy = f'to go on as it was begun, set model.auxiliary_head={bool(unknown)}'
         raise ValueError(
             f'the checkpoint to go on from must be one of this run, but {resumed.path} {reasons[0]}; {remedy}'

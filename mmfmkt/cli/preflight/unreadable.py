@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from mmdet.datasets import CocoDataset
 from mmdet.registry import DATASETS
+from mmengine.dataset import BaseDataset
 
 from mmfmkt.cli.start import message
 from mmfmkt.inspection import AnnotationFile
@@ -33,7 +34,8 @@ def unreadable(split: str, loader: dict, error: Exception, files: dict[str, Anno
 
 def advice(loader: dict, error: Exception, files: dict[str, AnnotationFile]) -> str:
     """What is known about an error that is from reading annotations, or what a user is asked."""
-    where = {frame.name for frame in traceback.extract_tb(error.__traceback__)}
+    frames = [frame for frame, _ in traceback.walk_tb(error.__traceback__)]
+    where = {frame.f_code.co_name for frame in frames}
     if isinstance(error, ImportError) or not where & {'full_init', 'parse_data_info', 'createIndex'}:
         return ''
     datasets = list(find_datasets(loader))
@@ -41,7 +43,8 @@ def advice(loader: dict, error: Exception, files: dict[str, AnnotationFile]) -> 
     if isinstance(error, json.JSONDecodeError):
         return f'; {named} must be JSON from its beginning to its end: was it written, or copied, to the end?'
     if 'serialize' in ''.join(where):  # MMEngine joins the images that are left
-        return f'; no image is left of {nothing_of(datasets, named, list(files.values())[-1:])}'
+        built = [frame.f_locals['self'] for frame in frames if frame.f_code.co_name == 'full_init']
+        return f'; no image is left of {nothing_of(built[-1], datasets, named, files)}'
     has = f'has {named} what its type reads'
     if any(issubclass(kind_of(dataset), CocoDataset) for dataset in datasets):
         has = (
@@ -54,24 +57,17 @@ def advice(loader: dict, error: Exception, files: dict[str, AnnotationFile]) -> 
     )
 
 
-def nothing_of(datasets: Sequence[dict], named: str, contents: Sequence[AnnotationFile]) -> str:
-    """How many there were, why none of them may be left, and what else may be the reason."""
+def nothing_of(built: BaseDataset, datasets: Sequence[dict], named: str, files: dict[str, AnnotationFile]) -> str:
+    """How many there were in the data set that was built, why none may be left, and what else may be the reason."""
     filters = [dict(dataset['filter_cfg']) for dataset in datasets if dataset.get('filter_cfg')]
     may_filter = f'does `filter_cfg`, {filters[0]}, leave an image (min_size is in pixels)?' if filters else ''
-    for content in contents:
-        of = f'the {len(content.image_ids)}, with {len(content.boxes)} annotations, of {named}'
-        if known := nothing_left(content, classes_of(datasets[-1])):
-            return f'{of}: {", ".join(known)}' + (f'; or {may_filter}' if filters else '')
-        named = of
+    if content := files.get(str(built.ann_file)):
+        named = f'the {len(content.image_ids)}, with {len(content.boxes)} annotations, of {built.ann_file}'
+        if known := nothing_left(content, built.metainfo.get('classes') or ()):
+            return f'{named}: {", ".join(known)}' + (f'; or {may_filter}' if filters else '')
     classes = f'{named}: are the classes in the `metainfo` of the dataset named as in that file'
     return classes + (f', and {may_filter}' if filters else '?')
 
 
 def kind_of(dataset: dict) -> type:
     return dataset['type'] if isinstance(dataset['type'], type) else DATASETS.get(dataset['type']) or object
-
-
-def classes_of(dataset: dict) -> Sequence[str]:
-    """The classes of a dataset that was not built: its own, or those of its type."""
-    metainfo = dataset.get('metainfo') or {}
-    return metainfo.get('classes') or getattr(kind_of(dataset), 'METAINFO', {}).get('classes') or ()

@@ -24,6 +24,8 @@ class EvaluateTeacherHook(Hook):
     for what the teacher does not predict, masks say, is reported, and training goes on.
     """
 
+    priority = 'LOWEST'  # after the hook that protects the workers of the validation, which begin here
+
     def before_train(self, runner: Runner) -> None:
         model = unwrapped(runner.model)
         if not model.evaluate_teacher or runner.iter > 0:

@@ -16,18 +16,19 @@ from mmrazor.registry import HOOKS
 
 from mmfmkt.common.processes import any_process
 from mmfmkt.engine.checkpoint_files import INTERRUPTED, name_newest
-from mmfmkt.engine.loading.workers import protect_workers
+from mmfmkt.engine.loading.workers import obey_parent, protect_workers
 
-CHILDREN = SimpleNamespace(obey=False)  # are processes that begin now ended by SIGTERM, whatever the hook does with it?
+CHILDREN = SimpleNamespace(obey=False)  # do processes that begin now look out for the signal of their parent?
 
 
-def obey() -> None:
+def begin() -> None:
     """In a child that has just begun."""
     if CHILDREN.obey:
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        obey_parent()
 
 
-os.register_at_fork(after_in_child=obey)
+if hasattr(os, 'register_at_fork'):  # not on Windows
+    os.register_at_fork(after_in_child=begin)
 
 
 @HOOKS.register_module()
@@ -37,8 +38,8 @@ class PreemptionHook(Hook):
     Several processes ask one another in every iteration. With gradient accumulation they wait for the end of one, whose
     gradients would be lost. Before the first iteration the signal ends a run as ever.
 
-    Metrics may evaluate in processes of their own, a pool, which are ended by the same signal: those that begin during
-    an evaluation obey it.
+    Metrics may evaluate in processes of their own, a pool, which their parent ends by the same signal. Those that begin
+    during an evaluation obey their parent alone, as workers of a data loader do.
     """
 
     priority = 'VERY_LOW'  # after the checkpoint hook, and after what changes the state in an iteration
@@ -59,7 +60,7 @@ class PreemptionHook(Hook):
             self.block()
 
     def block(self, blocked: bool = True) -> None:
-        """Let the signal wait, for children too; or let children that begin now be ended by it."""
+        """Let the signal wait, for children too; or let children that begin now be ended by their parent."""
         if self.previous is not None:
             signal.pthread_sigmask(signal.SIG_BLOCK if blocked else signal.SIG_UNBLOCK, {signal.SIGTERM})
             CHILDREN.obey = not blocked

@@ -58,8 +58,12 @@ def files_below(folder: Path) -> Iterator[Path]:
     """All files in a folder, its folders and those that are linked there, none of them entered twice."""
     entered = set()
     for inner, folders, files in os.walk(folder, followlinks=True):
-        entered.add(os.path.realpath(inner))
-        folders[:] = [each for each in sorted(folders) if os.path.realpath(os.path.join(inner, each)) not in entered]
+        real = os.path.realpath(inner)
+        if real in entered:
+            folders.clear()
+            continue
+        entered.add(real)
+        folders.sort()
         yield from (Path(inner, file) for file in files)
 
 

@@ -19,15 +19,19 @@ def protect_workers(loader: DataLoader) -> None:
 
 @FUNCTIONS.register_module()
 def start_worker(worker: int, before: Callable[[int], None] | None = None) -> None:
-    """What a worker begins with, after what it began with `before`.
-
-    Schedulers send SIGTERM to all processes of a job, and the one that saves a checkpoint still needs its workers:
-    they obey their parent alone.
-    """
+    """What a worker begins with, after what it began with `before`."""
     if before:
         before(worker)
     if info := get_worker_info():
         name_samples(info.dataset)
+    obey_parent()
+
+
+def obey_parent() -> None:
+    """Let this process be ended by its parent's SIGTERM alone.
+
+    Schedulers send it to all processes of a job, and the one that saves a checkpoint still needs its workers.
+    """
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM})
     threading.Thread(target=wait_for_parent, daemon=True).start()
 

@@ -12,10 +12,10 @@ from mmfmkt.models.recorders.recorders import TeacherPyramidRecorder
 
 
 def with_boxes(batch: dict) -> dict:
-    """A batch whose samples have boxes, if only none, which some augmentations of batches resize with the images."""
+    """A batch whose samples have boxes, which some augmentations resize with the images; nobody reads them."""
     for sample in batch['data_samples']:
         if 'bboxes' not in sample.gt_instances:
-            sample.gt_instances.bboxes = torch.zeros(0, 4)
+            sample.gt_instances.bboxes = torch.zeros(len(sample.gt_instances), 4)
     return batch
 
 

@@ -13,7 +13,7 @@ from mmrazor.registry import MODELS
 from torch import Tensor, nn
 
 from mmfmkt.detectors.query_decoders import why_decoders_differ
-from mmfmkt.models.metrics.binary_kd import SCORE_THRESHOLD
+from mmfmkt.models.metrics.binary_kd import SCORE_THRESHOLD, mean_of_processes
 from mmfmkt.models.recorders.recorders import Call
 
 # arguments of a decoder: query and, where it has one, query_pos (B, Q, C), reference_points (B, Q, 4 or 2) in [0, 1]
@@ -173,5 +173,5 @@ def distance(student: Outputs, teacher: Outputs, weights: tuple[float, float, fl
     )
     terms = (crossed - entropy).sum(-1), (boxes - target_boxes).abs().sum(-1), 1 - giou
     total = sum(factor * term for factor, term in zip(weights, terms))
-    objects = (weight * (weight > SCORE_THRESHOLD)).sum((1, 2)).clamp(min=1)
+    objects = mean_of_processes((weight * (weight > SCORE_THRESHOLD)).sum((1, 2))).clamp(min=1)
     return ((weight * total).sum((1, 2)) / objects).sum()

@@ -12,13 +12,18 @@ SCORE_THRESHOLD = 0.05  # that of MMDetection's detectors
 def confidence(best_scores: Tensor) -> Tensor:
     """The sum of the scores (n, ) of anchors that a detector would report, the mean over all processes, at least 1.
 
-    The scores of the others are small, but there are a hundred thousand of them in an image of COCO. Each process must
-    call this equally often. The mean is what MMDetection's newer heads count positives by: an image with few objects
-    would weigh more than others if each process divided by its own.
+    The scores of the others are small, but there are a hundred thousand of them in an image of COCO. The mean is what
+    MMDetection's newer heads count positives by: an image with few objects would weigh more than others if each process
+    divided by its own. Where nothing is trained, one process may look alone, and it is the sum of its own.
     """
-    reported = (best_scores * (best_scores > SCORE_THRESHOLD)).sum()
-    all_reduce(reported, 'mean')
-    return reported.clamp(min=1)
+    return mean_of_processes((best_scores * (best_scores > SCORE_THRESHOLD)).sum()).clamp(min=1)
+
+
+def mean_of_processes(values: Tensor) -> Tensor:
+    """The mean of the values of all processes, each of which must call this as often; not without gradients."""
+    if torch.is_grad_enabled():
+        all_reduce(values, 'mean')
+    return values
 
 
 @MODELS.register_module()
