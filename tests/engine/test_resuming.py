@@ -130,7 +130,7 @@ from mmfmkt.engine.hooks import PreemptionHook
 
 hook, runner = PreemptionHook(), SimpleNamespace()
 hook.before_train_iter(runner, 0)
-for _ in range(5):
+for _ in range(20):
     hook.before_val_iter(runner, 0)
     hook.after_val_iter(runner, 0)
     with multiprocessing.get_context('fork').Pool(2) as pool:

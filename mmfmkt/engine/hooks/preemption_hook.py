@@ -21,6 +21,21 @@ from mmfmkt.engine.loading.workers import obey_parent, protect_workers
 CHILDREN = SimpleNamespace(obey=False)  # do processes that begin now look out for the signal of their parent?
 
 
+def mask(how: int) -> None:
+    signal.pthread_sigmask(how, {signal.SIGTERM})
+
+
+def before_fork() -> None:
+    """A child begins with the signal blocked, so that none is lost before it looks out for it."""
+    if CHILDREN.obey:
+        mask(signal.SIG_BLOCK)
+
+
+def after_fork() -> None:
+    if CHILDREN.obey:
+        mask(signal.SIG_UNBLOCK)
+
+
 def begin() -> None:
     """In a child that has just begun."""
     if CHILDREN.obey:
@@ -28,7 +43,7 @@ def begin() -> None:
 
 
 if hasattr(os, 'register_at_fork'):  # not on Windows
-    os.register_at_fork(after_in_child=begin)
+    os.register_at_fork(before=before_fork, after_in_parent=after_fork, after_in_child=begin)
 
 
 @HOOKS.register_module()
@@ -62,7 +77,7 @@ class PreemptionHook(Hook):
     def block(self, blocked: bool = True) -> None:
         """Let the signal wait, for children too; or let children that begin now be ended by their parent."""
         if self.previous is not None:
-            signal.pthread_sigmask(signal.SIG_BLOCK if blocked else signal.SIG_UNBLOCK, {signal.SIGTERM})
+            mask(signal.SIG_BLOCK if blocked else signal.SIG_UNBLOCK)
             CHILDREN.obey = not blocked
 
     def before_val_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
