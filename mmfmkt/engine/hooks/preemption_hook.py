@@ -116,6 +116,6 @@ class PreemptionHook(Hook):
         """Leave the signal to who had it before; also after a training that has failed."""
         if self.previous is not None:
             signal.sigtimedwait({signal.SIGTERM}, 0)  # it has done its work
-            self.block(False)
+            mask(signal.SIG_UNBLOCK)
             signal.signal(signal.SIGTERM, self.previous)
             self.previous, CHILDREN.obey = None, False
