@@ -9,3 +9,5 @@ model = dict(
     teacher_ckpt='https://download.openmmlab.com/mmdetection/v3.0/rtmdet/rtmdet_l_8xb32-300e_coco/'
     'rtmdet_l_8xb32-300e_coco_20220719_112030-5a0be7c4.pth',
 )
+# its schedule is for 8 x 32 images; the config of MMDetection has the 16 of a base
+auto_scale_lr = dict(base_batch_size=256)

@@ -1,4 +1,4 @@
-"""A config of eight lines on top of the user's: trained, tested and exported by the real tools."""
+"""A config of ten lines on top of the user's: trained, tested and exported by the real tools."""
 
 import sys
 
@@ -11,7 +11,7 @@ TEACHER = ROOT / 'configs/demo/retinanet_r34.py'
 
 @pytest.fixture(scope='module')
 def short(student, named_teacher, folder):
-    """A config of eight lines on top of the user's, and the folder of its finished run."""
+    """A config of ten lines on top of the user's, and the folder of its finished run."""
     file = folder / 'short.py'
     file.write_text(
         '\n'.join(

@@ -105,7 +105,7 @@ def test_a_pair_keeps_the_students_schedule_and_its_name_says_so(pair):
         assert unscoped(cfg[key]) == unscoped(stock[key])
     assert unscoped(cfg.optim_wrapper.optimizer) == unscoped(stock.optim_wrapper.optimizer)
     assert cfg.optim_wrapper.clip_grad == (stock.optim_wrapper.get('clip_grad') or dict(max_norm=35, norm_type=2))
-    assert cfg.auto_scale_lr.base_batch_size in (16, 256)
+    assert cfg.auto_scale_lr.base_batch_size == (256 if '8xb32' in pair.student_config else 16)
     epochs = cfg.train_cfg.max_epochs
     assert pair.name.endswith({24: pair.name, 12: ('_1x', '_12e'), 300: '_300e'}[epochs])
 
