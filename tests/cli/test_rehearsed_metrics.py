@@ -1,0 +1,58 @@
+"""Metrics of other kinds and evaluators of several data sets in a rehearsal."""
+
+from types import SimpleNamespace
+
+import pytest
+import torch
+from commands import ROOT
+from mmdet.evaluation import DumpProposals
+from mmdet.evaluation.metrics import cityscapes_metric
+from mmdet.structures import DetDataSample
+from mmengine.config import Config
+from mmengine.structures import InstanceData
+
+from mmfmkt.cli.preflight import rehearse_later_test
+from mmfmkt.cli.preflight.evaluation import try_metric
+
+
+@pytest.fixture
+def tried(tmp_path):
+    """What a rehearsal finds in a metric by one made-up detection with a mask."""
+    sample = DetDataSample(metainfo=dict(img_id=1, img_path='/val/0_leftImg8bit.png', ori_shape=(4, 4)))
+    sample.pred_instances = InstanceData(
+        bboxes=torch.zeros(1, 4), scores=torch.ones(1), labels=torch.zeros(1).long(), masks=torch.zeros(1, 4, 4).bool()
+    )
+    (tmp_path / 'trial').mkdir()
+
+    def look(metric):
+        packed = dict(inputs=torch.zeros(3, 4, 4), data_samples=sample)
+        return try_metric(
+            metric, [packed], [sample], str(tmp_path / 'trial'), [SimpleNamespace(split='val', file='val.json')]
+        )
+
+    return look
+
+
+def test_the_proposals_of_an_earlier_test_stay_as_they_were(tried, tmp_path):
+    (tmp_path / 'proposals.pkl').write_bytes(b'of thousands of images')
+    assert tried(DumpProposals(str(tmp_path))) == {}
+    assert (tmp_path / 'proposals.pkl').read_bytes() == b'of thousands of images'
+
+
+def test_a_training_leaves_the_results_of_an_earlier_test_where_they_are(
+    prepared, scenes, tmp_path, monkeypatch, caplog
+):
+    monkeypatch.setattr(cityscapes_metric, 'HAS_CITYSCAPESAPI', True)
+    (tmp_path / 'instance/results').mkdir(parents=True)
+    (tmp_path / 'instance/results/0_pred.txt').touch()
+    loader = Config.fromfile(ROOT / 'configs/demo/retinanet_r18.py').val_dataloader
+    loader['dataset']['data_root'] = f'{scenes}/'
+    evaluator = [
+        dict(type='CityScapesMetric', outfile_prefix=f'{tmp_path}/instance', seg_prefix=''),
+        dict(type='CocoMetric', ann_file=f'{scenes}/annotations/val.json', metric='segm'),
+    ]
+    runner, parts = prepared(**{'test_dataloader': loader, 'test_evaluator': evaluator, 'test_cfg': {}})
+    runner.logger.addHandler(caplog.handler)
+    rehearse_later_test(runner, parts)
+    assert (tmp_path / 'instance/results/0_pred.txt').exists()
+    assert 'a test with this config would fail: ' in caplog.text and 'CocoMetric fails' in caplog.text
