@@ -1,5 +1,6 @@
 """Metrics of other kinds and evaluators of several data sets in a rehearsal."""
 
+import json
 from types import SimpleNamespace
 
 import pytest
@@ -11,8 +12,10 @@ from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.structures import InstanceData
 
-from mmfmkt.cli.preflight import rehearse_later_test
+from mmfmkt.cli.preflight import rehearse, rehearse_later_test
 from mmfmkt.cli.preflight.evaluation import try_metric
+
+DEMO = ROOT / 'configs/demo/retinanet_r18.py'
 
 
 @pytest.fixture
@@ -45,7 +48,7 @@ def test_a_training_leaves_the_results_of_an_earlier_test_where_they_are(
     monkeypatch.setattr(cityscapes_metric, 'HAS_CITYSCAPESAPI', True)
     (tmp_path / 'instance/results').mkdir(parents=True)
     (tmp_path / 'instance/results/0_pred.txt').touch()
-    loader = Config.fromfile(ROOT / 'configs/demo/retinanet_r18.py').val_dataloader
+    loader = Config.fromfile(DEMO).val_dataloader
     loader['dataset']['data_root'] = f'{scenes}/'
     evaluator = [
         dict(type='CityScapesMetric', outfile_prefix=f'{tmp_path}/instance', seg_prefix=''),
@@ -56,3 +59,40 @@ def test_a_training_leaves_the_results_of_an_earlier_test_where_they_are(
     rehearse_later_test(runner, parts)
     assert (tmp_path / 'instance/results/0_pred.txt').exists()
     assert 'a test with this config would fail: ' in caplog.text and 'CocoMetric fails' in caplog.text
+
+
+@pytest.fixture
+def of_two_files(prepared, scenes):
+    """A runner whose validation evaluates two data sets apart, with this `save_best`, and its data sets."""
+    content = json.loads((scenes / 'annotations/val.json').read_text())
+    for image in content['images']:
+        image['id'] += 1000
+    for annotation in content['annotations']:
+        annotation['image_id'] += 1000
+    (scenes / 'annotations/night.json').write_text(json.dumps(content))
+
+    def prepare(save_best, files=('val', 'night')):
+        day = dict(Config.fromfile(DEMO).val_dataloader.dataset, data_root=f'{scenes}/')
+        night = dict(day, ann_file='annotations/night.json', metainfo=dict(classes=tuple('0123456789'), palette=[]))
+        metrics = [dict(type='CocoMetric', ann_file=f'{scenes}/annotations/{file}.json') for file in files]
+        return prepared(
+            **{
+                'val_dataloader.dataset': dict(_delete_=True, type='ConcatDataset', datasets=[day, night]),
+                'val_evaluator': dict(
+                    _delete_=True, type='MultiDatasetsEvaluator', metrics=metrics, dataset_prefixes=['day', 'night']
+                ),
+                'default_hooks.checkpoint.save_best': save_best,
+            }
+        )
+
+    return prepare
+
+
+def test_figures_of_data_sets_that_are_evaluated_apart_are_called_after_them(of_two_files):
+    rehearse(*of_two_files('night/coco/bbox_mAP'))
+    with pytest.raises(ValueError, match="got 'coco/bbox_mAP'; there are day/coco/bbox_mAP, .*night/coco/bbox_mAP, "):
+        rehearse(*of_two_files('coco/bbox_mAP'))
+
+
+def test_metrics_whose_data_sets_are_not_known_have_no_known_figures(of_two_files):
+    rehearse(*of_two_files('day/coco/bbox_mAP', files=['val']))

@@ -62,6 +62,8 @@ def try_metric(
     trial.results = []
     if getattr(trial, 'outfile_prefix', None):
         trial.outfile_prefix = os.path.join(folder, 'results')
+    if isinstance(trial.dataset_meta, list) and len(parts) == 1:  # MultiDatasetsEvaluator gives it its own at the end
+        trial.dataset_meta = parts[0].dataset.metainfo
     if isinstance(trial, CocoMetric) and trial.img_ids is None:
         trial.img_ids = [sample.img_id for sample in samples]
     try:

@@ -45,8 +45,9 @@ def rehearse(runner: Runner, parts: Sequence[Part]) -> None:
             continue
         of_split = [part for part in parts if part.split == split]
         evaluator = getattr(runner, f'{split}_loop').evaluator
-        metrics = with_their_parts(evaluator.metrics, of_split, hasattr(evaluator, 'dataset_prefixes'))
-        figures = try_evaluation(runner, of_split, metrics)
+        prefixes = getattr(evaluator, 'dataset_prefixes', ())
+        metrics = with_their_parts(evaluator.metrics, of_split, apart=bool(prefixes))
+        figures = try_evaluation(runner, of_split, metrics, prefixes)
         if split == 'val' and figures is not None:
             check_watched(runner, figures)
 
@@ -88,7 +89,10 @@ def try_training_data(runner: Runner, dataset: DataSet, split: str = 'train') ->
 
 
 def try_evaluation(
-    runner: Runner, parts: Sequence[Part], metrics: Sequence[tuple[BaseMetric, Sequence[Part]]]
+    runner: Runner,
+    parts: Sequence[Part],
+    metrics: Sequence[tuple[BaseMetric, Sequence[Part]]],
+    prefixes: Sequence[str] = (),
 ) -> dict[str, float] | None:
     """Try pipeline, metrics and visualizer on the first and the last image of every file of a split.
 
@@ -98,9 +102,10 @@ def try_evaluation(
         runner: with the detector and the visualizer.
         parts: the data sets of the split.
         metrics: each with the data sets that it is given.
+        prefixes: what the figures of each metric are called after, if its data set is evaluated apart.
 
     Returns:
-        The figures that the metrics have; None if one of them cannot be tried in this way.
+        The figures that the metrics have; None if there is no metric, or one that cannot be tried in this way.
     """
     split = parts[0].split
     of_parts = [(part, packed_by(part.dataset, index, split, runner)) for part in parts for index in ends(part.dataset)]
@@ -120,7 +125,10 @@ def try_evaluation(
             figures.append(try_metric(metric, chosen, found, folder, own))
         try_visualizer(runner, samples[0], folder)
     known = [of_metric for of_metric in figures if of_metric is not None]
-    return None if len(known) < len(figures) else {name: value for each in known for name, value in each.items()}
+    if not known or len(known) < len(figures):
+        return None
+    starts = [f'{prefix}/' for prefix in prefixes] or [''] * len(known)
+    return {f'{start}{name}': value for start, each in zip(starts, known) for name, value in each.items()}
 
 
 def with_own_pipelines(dataset: DataSet) -> DataSet:
