@@ -1,6 +1,8 @@
 """Metrics of other kinds and evaluators of several data sets in a rehearsal."""
 
+import argparse
 import json
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -59,6 +61,26 @@ def test_a_training_leaves_the_results_of_an_earlier_test_where_they_are(
     rehearse_later_test(runner, parts)
     assert (tmp_path / 'instance/results/0_pred.txt').exists()
     assert 'a test with this config would fail: ' in caplog.text and 'CocoMetric fails' in caplog.text
+
+
+@pytest.mark.parametrize('named', [True, False])
+def test_a_metric_that_writes_into_a_folder_has_one_and_keeps_its_own(tried, tmp_path, monkeypatch, named):
+    def evaluate(files, *_, **settings):
+        assert [Path(file).read_text().split()[1] for file in files] == ['26']
+        return dict(averages={'allAp': 0.5, 'allAp50%': 1.0})
+
+    labels = SimpleNamespace(name2label=dict(car=SimpleNamespace(id=26)))
+    for name, value in dict(
+        HAS_CITYSCAPESAPI=True,
+        CSLabels=labels,
+        CSEval=SimpleNamespace(args=argparse.Namespace()),
+        evaluateImgLists=evaluate,
+    ).items():
+        monkeypatch.setattr(cityscapes_metric, name, value, raising=False)
+    metric = cityscapes_metric.CityScapesMetric(str(tmp_path / 'own') if named else None, seg_prefix='')
+    metric.dataset_meta = dict(classes=('car',))
+    assert tried(metric) == {'cityscapes/mAP': 0.5, 'cityscapes/AP@50': 1.0}
+    assert Path(metric.outfile_prefix).is_dir() and not list(Path(metric.outfile_prefix).iterdir())
 
 
 @pytest.fixture

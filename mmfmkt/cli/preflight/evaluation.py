@@ -1,7 +1,6 @@
 """Metrics, pictures and hooks that read figures, tried on made-up detections."""
 
 import contextlib
-import copy
 import io
 import logging
 import os
@@ -22,6 +21,7 @@ from mmengine.runner import Runner
 
 from mmfmkt.cli.start import message
 from mmfmkt.common.config_files import type_name
+from mmfmkt.common.metrics import without_results
 from mmfmkt.inspection import Part, check_evaluated, with_their_parts
 
 from .findings import tell
@@ -58,10 +58,10 @@ def try_metric(
     if isinstance(metric, WRITERS):
         return {}
     tell(check_evaluated(metric, parts))
-    trial = copy.copy(metric)
-    trial.results = []
+    trial = without_results(metric)
     if getattr(trial, 'outfile_prefix', None):
         trial.outfile_prefix = os.path.join(folder, 'results')
+        os.makedirs(trial.outfile_prefix, exist_ok=True)  # a folder for some metrics, the beginning of names for others
     if isinstance(trial.dataset_meta, list) and len(parts) == 1:  # MultiDatasetsEvaluator gives it its own at the end
         trial.dataset_meta = parts[0].dataset.metainfo
     if isinstance(trial, CocoMetric) and trial.img_ids is None:

@@ -12,6 +12,7 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from mmrazor.registry import HOOKS
 
+from mmfmkt.common.metrics import without_results
 from mmfmkt.common.processes import unwrapped
 from mmfmkt.common.progress import with_progress
 
@@ -58,8 +59,7 @@ def tolerant(metric: BaseMetric) -> BaseMetric:
 
     The first process computes, and the others wait for what it has: an error must not leave them alone.
     """
-    trial = copy.copy(metric)
-    trial.results = []
+    trial = without_results(metric)
 
     def compute_metrics(results: list) -> dict:
         try:
