@@ -4,7 +4,6 @@ import argparse
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from mmdet.evaluation import CocoMetric
 from mmdet.registry import METRICS
 from mmengine.config import Config
 from mmengine.registry import init_default_scope
@@ -12,14 +11,14 @@ from mmengine.structures import InstanceData
 
 from mmfmkt.common.config_files import read_config
 from mmfmkt.common.datasets import DataSet
-from mmfmkt.inspection import Finding, Part, check_evaluated, inspect, with_their_parts
+from mmfmkt.inspection import Finding, Part, check_evaluated, inspect
 from mmfmkt.inspection.images import evenly
 from mmfmkt.inspection.report import report
 from mmfmkt.visualization.data_figure import Seen, data_figure
 from mmfmkt.visualization.figures import save
 from mmfmkt.visualization.photos import photo_from, pixels_of
 
-from .preflight import build_datasets, check_data
+from .preflight import build_datasets, check_data, harmless_metrics
 from .start import message
 
 SPLITS = ('train', 'val', 'test')
@@ -61,16 +60,11 @@ def inspect_config(args: argparse.Namespace) -> bool:
 
 
 def check_evaluator(cfg: Config, split: str, parts: Sequence[Part]) -> Iterator[Finding]:
-    """Do the metrics of a split that are COCO's fit its data sets? Others may write or remove files when they begin."""
+    """Do the metrics of a split that are COCO's fit its data sets?"""
     config = cfg.get(f'{split}_evaluator')
     if not config or not parts or split == 'test' and config == cfg.get('val_evaluator') and parts[0].split == 'val':
         return
-    listed = config['metrics'] if 'metrics' in config else config
-    listed = listed if isinstance(listed, (list, tuple)) else [listed]
-    for each, own in with_their_parts(listed, parts, 'dataset_prefixes' in config):
-        kind = METRICS.get(each['type']) if isinstance(each['type'], str) else each['type']
-        if not (isinstance(kind, type) and issubclass(kind, CocoMetric)):
-            continue
+    for each, own in harmless_metrics(config, parts):
         try:
             metric = METRICS.build(each)
         except Exception as error:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import json
+from collections import Counter
 from pathlib import Path
 
+import cv2
 import mmcv
 import numpy as np
 import torch
@@ -18,6 +20,7 @@ from mmfmkt.common.progress import with_progress
 from mmfmkt.deploy.predictors import Found, load_predictor
 
 RESULTS = 'detections.json'
+UNREADABLE = 'IMAGE must be an image that OpenCV reads'
 
 
 def predict(args: argparse.Namespace) -> list[Path]:
@@ -36,18 +39,20 @@ def predict(args: argparse.Namespace) -> list[Path]:
     visualizer.dataset_meta = dict(classes=predictor.classes or [], palette='random')
     detections, written = [], []
     out.mkdir(parents=True, exist_ok=True)
-    for file in with_progress('images', files, len(files)):
-        image = mmcv.imread(str(file), predictor.color_type)
-        if image is None:
-            raise ValueError(f'IMAGE must be an image that OpenCV reads, but got {file}')
-        found = above(predictor(image), args.score_thr)
-        detections += entries(file, found, predictor.classes)
-        written.append(out / f'{file.stem}.png')
-        sample = DetDataSample(pred_instances=instances(found))
-        visualizer.add_datasample(
-            file.name, in_colors(image), sample, draw_gt=False, pred_score_thr=0, out_file=str(written[-1])
-        )
-    (out / RESULTS).write_text(json.dumps(detections, indent=1))
+    try:
+        for file in with_progress('images', files, len(files)):
+            image = mmcv.imread(str(file), predictor.color_type)
+            if image is None:
+                raise ValueError(f'{UNREADABLE}, but got {file}')
+            found = above(predictor(image), args.score_thr)
+            detections += entries(file, found, predictor.classes)
+            written.append(out / f'{file.stem}.png')
+            sample = DetDataSample(pred_instances=instances(found))
+            visualizer.add_datasample(
+                file.name, in_colors(image), sample, draw_gt=False, pred_score_thr=0, out_file=str(written[-1])
+            )
+    finally:  # what was found before an error is worth having
+        (out / RESULTS).write_text(json.dumps(detections, indent=1))
     return [*written, out / RESULTS]
 
 
@@ -63,11 +68,12 @@ def find_images(places: list[str]) -> list[Path]:
         if not inside:
             raise FileNotFoundError(f'a folder must have images ({", ".join(IMAGES)}), but {place} has none')
         files += inside
-    names = [file.stem for file in files]
-    if twice := sorted({name for name in names if names.count(name) > 1}):
+    if twice := sorted(name for name, count in Counter(file.stem for file in files).items() if count > 1):
         raise ValueError(
             f'images must have different names, because their pictures do, but there are several {twice[0]}'
         )
+    if unreadable := [file for file in files if not cv2.haveImageReader(str(file))]:
+        raise ValueError(f'{UNREADABLE}, but got {unreadable[0]}')
     return files
 
 

@@ -81,6 +81,22 @@ def test_a_detector_of_grey_images_reads_and_draws_them(digits, tmp_path):
     assert cv2.imread(str(tmp_path / 'out' / f'{image.stem}.png')).shape == cv2.imread(str(image)).shape
 
 
+def test_what_is_no_image_is_told_before_anything_is_found(exported, digits, tmp_path):
+    (tmp_path / 'broken.jpg').write_text('no image')
+    with pytest.raises(ValueError, match='IMAGE must be an image that OpenCV reads, but got .*broken.jpg'):
+        found_by(exported / 'teacher.onnx', [digits / 'val', tmp_path / 'broken.jpg'], tmp_path / 'out')
+    assert not (tmp_path / 'out').exists()
+
+
+def test_an_image_that_breaks_off_leaves_what_was_found_before_it(exported, digits, tmp_path):
+    whole = sorted((digits / 'val').iterdir())[0]
+    (tmp_path / 'half.jpg').write_bytes(whole.read_bytes()[:200])
+    expected = found_by(exported / 'teacher.onnx', [whole], tmp_path / 'alone')
+    with pytest.raises(ValueError, match='half.jpg'):
+        found_by(exported / 'teacher.onnx', [whole, tmp_path / 'half.jpg'], tmp_path / 'out')
+    assert expected and json.loads((tmp_path / 'out/detections.json').read_text()) == expected
+
+
 def test_scores_below_the_threshold_are_left_out(exported, digits, tmp_path):
     found = found_by(exported / 'teacher.onnx', [digits / 'val'], tmp_path, score_thr=0.9)
     assert found and all(each['score'] >= 0.9 for each in found)

@@ -12,45 +12,9 @@ from mmdet.engine.hooks import DetVisualizationHook
 from mmdet.registry import TRANSFORMS
 from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
-from mmengine.runner import Runner
 
-from mmfmkt.cli.preflight import build_data, rehearse, rehearse_later_test
+from mmfmkt.cli.preflight import rehearse, rehearse_later_test
 from mmfmkt.common.processes import in_one_process
-
-
-@pytest.fixture
-def scenes(digits, tmp_path):
-    """A copy of a few scenes, to be spoilt."""
-    shutil.copytree(digits, tmp_path / 'scenes')
-    return tmp_path / 'scenes'
-
-
-@pytest.fixture
-def prepared(retinanet, scenes, tmp_path):
-    """A runner that would train, and its data sets; settings of its config may be changed."""
-
-    def prepare(**changes):
-        cfg = Config.fromfile(ROOT / 'configs/demo/retinanet_r18.py')
-        cfg.model, cfg.work_dir = retinanet, str(tmp_path / 'run')
-        cfg.merge_from_dict(
-            {
-                'train_dataloader.dataset.data_root': f'{scenes}/',
-                'val_dataloader.dataset.data_root': f'{scenes}/',
-                'val_evaluator.ann_file': f'{scenes}/annotations/val.json',
-                'train_dataloader.num_workers': 0,
-                'train_dataloader.persistent_workers': False,
-                'val_dataloader.num_workers': 0,
-                'val_dataloader.persistent_workers': False,
-                'test_dataloader': None,
-                'test_cfg': None,
-                'test_evaluator': None,
-                **changes,
-            }
-        )
-        runner = Runner.from_cfg(cfg)
-        return runner, build_data(runner, 'train', 'val')
-
-    return prepare
 
 
 def change(file, make):

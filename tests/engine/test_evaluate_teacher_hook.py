@@ -73,6 +73,23 @@ def test_a_metric_that_the_teacher_has_nothing_for_is_reported_and_the_students_
     assert len(seen) == 2 and seen[0] == seen[1]
 
 
+def test_a_metric_that_misses_something_in_an_image_is_reported_and_the_students_has_all_images(
+    train, printed, monkeypatch
+):
+    seen, process = [], SumOfScores.process
+
+    def for_students(metric, data_batch, data_samples):
+        seen.append(len(data_samples))
+        if len(seen) == 1:
+            raise KeyError('masks')
+        process(metric, data_batch, data_samples)
+
+    monkeypatch.setattr(SumOfScores, 'process', for_students)
+    runner = train(1)
+    assert printed[-1] == 'the teacher was not measured: masks'
+    assert sum(seen[1:]) == len(runner.val_dataloader.dataset)
+
+
 def test_without_validation_data_it_is_refused(make_runner, theta):
     theta.evaluate_teacher = True
     with pytest.raises(ValueError, match='must be used with validation data, but there are none'):

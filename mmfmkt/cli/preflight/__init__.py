@@ -8,6 +8,7 @@ from .data import (
     check_teacher_classes,
     check_tested_classes,
 )
+from .evaluation import harmless_metrics
 from .inspection import checked_data
 from .model import build_optimizer, check_compile, check_model, warn_of_keys
 from .rehearsal import rehearse, rehearse_later_test
@@ -33,6 +34,7 @@ __all__ = [
     'check_teacher_classes',
     'check_tested_classes',
     'checked_data',
+    'harmless_metrics',
     'rehearse',
     'rehearse_later_test',
     'warn_of_keys',

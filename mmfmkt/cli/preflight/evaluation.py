@@ -1,18 +1,19 @@
 """Metrics, pictures and hooks that read figures, tried on made-up detections."""
 
 import contextlib
-import copy
 import io
 import logging
 import os
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 from mmcv import imfrombytes
 from mmdet.engine.hooks import DetVisualizationHook
-from mmdet.evaluation import CocoMetric, VOCMetric
+from mmdet.evaluation import CocoMetric, DumpODVGResults, DumpProposals, VOCMetric
+from mmdet.registry import METRICS
 from mmdet.structures import DetDataSample
 from mmengine.dataset import pseudo_collate
-from mmengine.evaluator import BaseMetric
+from mmengine.evaluator import BaseMetric, DumpResults
 from mmengine.fileio import get
 from mmengine.hooks import CheckpointHook, EarlyStoppingHook
 from mmengine.logging import MMLogger, print_log
@@ -20,9 +21,30 @@ from mmengine.runner import Runner
 
 from mmfmkt.cli.start import message
 from mmfmkt.common.config_files import type_name
-from mmfmkt.inspection import Part, check_evaluated
+from mmfmkt.common.metrics import without_results
+from mmfmkt.inspection import Part, check_evaluated, with_their_parts
 
 from .findings import tell
+
+FOR_BOXES = CocoMetric, VOCMetric
+WRITERS = DumpResults, DumpODVGResults, DumpProposals  # they have no figures, and write what they get
+
+
+def harmless_metrics(evaluator: Any, parts: Sequence[Part]) -> list[tuple[dict, Sequence[Part]]]:
+    """The metrics in the config of an evaluator that may be built to be looked at, with the data sets of each.
+
+    They are MMDetection's for boxes. Others may write or remove files when they begin. One whose type is unknown is
+    among them: that it cannot be built is worth telling.
+    """
+    listed = evaluator['metrics'] if 'metrics' in evaluator else evaluator
+    listed = listed if isinstance(listed, (list, tuple)) else [listed]
+    pairs = with_their_parts(listed, parts, 'dataset_prefixes' in evaluator)
+    kinds = [METRICS.get(each['type']) if isinstance(each['type'], str) else each['type'] for each, _ in pairs]
+    return [
+        pair
+        for pair, kind in zip(pairs, kinds)
+        if kind is None or isinstance(kind, type) and issubclass(kind, FOR_BOXES)
+    ]
 
 
 def try_metric(
@@ -31,12 +53,17 @@ def try_metric(
     """The names and values of the figures that a metric has; the metric itself stays as it is.
 
     One of MMDetection's for boxes has to work; another may want more than a box, a score and a label, and is reported.
+    One that writes what it gets is not tried.
     """
+    if isinstance(metric, WRITERS):
+        return {}
     tell(check_evaluated(metric, parts))
-    trial = copy.copy(metric)
-    trial.results = []
+    trial = without_results(metric)
     if getattr(trial, 'outfile_prefix', None):
         trial.outfile_prefix = os.path.join(folder, 'results')
+        os.makedirs(trial.outfile_prefix, exist_ok=True)  # a folder for some metrics, the beginning of names for others
+    if isinstance(trial.dataset_meta, list) and len(parts) == 1:  # MultiDatasetsEvaluator gives it its own at the end
+        trial.dataset_meta = parts[0].dataset.metainfo
     if isinstance(trial, CocoMetric) and trial.img_ids is None:
         trial.img_ids = [sample.img_id for sample in samples]
     try:
@@ -50,7 +77,7 @@ def try_metric(
             f'detections: {message(error)}; the images are those of {" and ".join(part.file for part in parts)}: set '
             f'`ann_file` and `metric` of `{option}` to what belongs to them (--no-rehearsal leaves this out)'
         )
-        if isinstance(metric, (CocoMetric, VOCMetric)):
+        if isinstance(metric, FOR_BOXES):
             raise ValueError(said) from error
         print_log(said, 'current', logging.WARNING)
         return None

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 import torch
 from mmdet.models.utils import samplelist_boxtype2tensor
 from mmdet.structures import DetDataSample
-from mmengine.evaluator import DumpResults, Evaluator
+from mmengine.evaluator import BaseMetric
 from mmengine.logging import print_log
 from mmengine.runner import Runner
 from mmengine.structures import InstanceData
@@ -24,7 +24,7 @@ from mmfmkt.engine.loading.seeding import seeded
 from mmfmkt.inspection import Part, inspect, with_their_parts
 
 from .data import build_datasets, check_data, unlabelled_images
-from .evaluation import check_watched, try_metric, try_visualizer
+from .evaluation import check_watched, harmless_metrics, try_metric, try_visualizer
 
 T = TypeVar('T')
 
@@ -44,7 +44,10 @@ def rehearse(runner: Runner, parts: Sequence[Part]) -> None:
                     try_training_data(runner, hook.dataset, 'unlabelled')
             continue
         of_split = [part for part in parts if part.split == split]
-        figures = try_evaluation(runner, of_split, getattr(runner, f'{split}_loop').evaluator)
+        evaluator = getattr(runner, f'{split}_loop').evaluator
+        prefixes = getattr(evaluator, 'dataset_prefixes', ())
+        metrics = with_their_parts(evaluator.metrics, of_split, apart=bool(prefixes))
+        figures = try_evaluation(runner, of_split, metrics, prefixes)
         if split == 'val' and figures is not None:
             check_watched(runner, figures)
 
@@ -52,7 +55,8 @@ def rehearse(runner: Runner, parts: Sequence[Part]) -> None:
 def rehearse_later_test(runner: Runner, others: Sequence[Part]) -> None:
     """Warn if the test that a training's config describes, on other data than its validation, would fail or is odd.
 
-    It is no part of the training, which goes on: its data may be on another machine.
+    It is no part of the training, which goes on: its data may be on another machine. Metrics that may remove the
+    results of a test are not tried.
 
     Args:
         runner: of the training.
@@ -68,9 +72,10 @@ def rehearse_later_test(runner: Runner, others: Sequence[Part]) -> None:
         name_samples(datasets['test'])
         for finding in inspect(parts, others, unlabelled_images(runner)):
             print_log(finding.text, 'current', logging.WARNING)
-        evaluator = runner.build_evaluator(cfg.test_evaluator)
+        known = harmless_metrics(cfg.test_evaluator, parts)
+        evaluator = runner.build_evaluator([config for config, _ in known])
         evaluator.dataset_meta = datasets['test'].metainfo
-        try_evaluation(runner, parts, evaluator)
+        try_evaluation(runner, parts, [(metric, own) for metric, (_, own) in zip(evaluator.metrics, known)])
     except Exception as error:
         print_log(f'a test with this config would fail: {message(error)}', 'current', logging.WARNING)
 
@@ -83,13 +88,24 @@ def try_training_data(runner: Runner, dataset: DataSet, split: str = 'train') ->
             packed_by(trial, index, split, runner)
 
 
-def try_evaluation(runner: Runner, parts: Sequence[Part], evaluator: Evaluator) -> dict[str, float] | None:
+def try_evaluation(
+    runner: Runner,
+    parts: Sequence[Part],
+    metrics: Sequence[tuple[BaseMetric, Sequence[Part]]],
+    prefixes: Sequence[str] = (),
+) -> dict[str, float] | None:
     """Try pipeline, metrics and visualizer on the first and the last image of every file of a split.
 
     Each has one detection of every class. A metric of COCO is computed on these images alone.
 
+    Args:
+        runner: with the detector and the visualizer.
+        parts: the data sets of the split.
+        metrics: each with the data sets that it is given.
+        prefixes: what the figures of each metric are called after, if its data set is evaluated apart.
+
     Returns:
-        The figures that the metrics have; None if one of them cannot be tried in this way.
+        The figures that the metrics have; None if there is no metric, or one that cannot be tried in this way.
     """
     split = parts[0].split
     of_parts = [(part, packed_by(part.dataset, index, split, runner)) for part in parts for index in ends(part.dataset)]
@@ -101,16 +117,18 @@ def try_evaluation(runner: Runner, parts: Sequence[Part], evaluator: Evaluator) 
     with_masks = any('mask' in name for name, _ in unwrapped(runner.model).named_modules())
     for sample in samples:
         sample.pred_instances = made_up(sample, len(parts[0].classes) or 1, with_masks)
-    metrics = [metric for metric in evaluator.metrics if not isinstance(metric, DumpResults)]  # it writes what it gets
     figures = []
     with tempfile.TemporaryDirectory() as folder:
-        for metric, own in with_their_parts(metrics, parts, hasattr(evaluator, 'dataset_prefixes')):
+        for metric, own in metrics:
             given = [number for number, (part, _) in enumerate(of_parts) if any(part is each for each in own)]
             chosen, found = ([listed[number] for number in given] for listed in (packed, samples))
             figures.append(try_metric(metric, chosen, found, folder, own))
         try_visualizer(runner, samples[0], folder)
     known = [of_metric for of_metric in figures if of_metric is not None]
-    return None if len(known) < len(figures) else {name: value for each in known for name, value in each.items()}
+    if not known or len(known) < len(figures):
+        return None
+    starts = [f'{prefix}/' for prefix in prefixes] or [''] * len(known)
+    return {f'{start}{name}': value for start, each in zip(starts, known) for name, value in each.items()}
 
 
 def with_own_pipelines(dataset: DataSet) -> DataSet:

@@ -2,6 +2,8 @@
 
 import copy
 import logging
+from collections.abc import Sequence
+from typing import Any
 
 import torch
 from mmengine.dist import is_main_process
@@ -12,6 +14,7 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from mmrazor.registry import HOOKS
 
+from mmfmkt.common.metrics import without_results
 from mmfmkt.common.processes import unwrapped
 from mmfmkt.common.progress import with_progress
 
@@ -58,14 +61,23 @@ def tolerant(metric: BaseMetric) -> BaseMetric:
 
     The first process computes, and the others wait for what it has: an error must not leave them alone.
     """
-    trial = copy.copy(metric)
-    trial.results = []
+    trial, kind = without_results(metric), type(metric)
+    missed: list[str] = []
+
+    def process(data_batch: Any, data_samples: Sequence[dict]) -> None:
+        if not missed:
+            try:
+                kind.process(trial, data_batch, data_samples)
+            except KeyError as error:
+                missed.append(str(error.args[0]))
 
     def compute_metrics(results: list) -> dict:
         try:
-            return type(metric).compute_metrics(trial, results)
+            if not missed:
+                return kind.compute_metrics(trial, results)
         except KeyError as error:
-            return {f'{type(metric).__name__} lacks': str(error.args[0])}
+            missed.append(str(error.args[0]))
+        return {f'{kind.__name__} lacks': missed[0]}
 
-    trial.compute_metrics = compute_metrics
+    trial.process, trial.compute_metrics = process, compute_metrics
     return trial
