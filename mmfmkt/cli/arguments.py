@@ -37,7 +37,7 @@ def add_common_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         '--launcher',
-        choices=['none', 'pytorch', 'slurm'],
+        choices=['none', 'pytorch', 'slurm', 'mpi'],
         default='none',
         help='how several processes are started: pytorch with torchrun',
     )

@@ -106,9 +106,3 @@ def test_tools_that_read_what_a_run_has_left_take_its_method_too(root, monkeypat
         read_with_method(parser.parse_args([PAIR, '--method', 'foo']))
     with pytest.raises(ValueError, match='--method must be given with a pair'):
         read_with_method(parser.parse_args(['configs/demo/retinanet_r18.py', '--method', 'pkd']))
-
-
-def test_mpi_whose_processes_would_all_take_themselves_for_the_first_is_not_offered(load, capsys):
-    with pytest.raises(SystemExit):
-        load(PAIR, '--launcher', 'mpi')
-    assert '--launcher: invalid choice' in capsys.readouterr().err
