@@ -13,8 +13,9 @@ from mmengine.model import is_model_wrapper
 
 
 def is_first_process() -> bool:
-    """Is this the only process, or the first of those that torchrun or Slurm has started?"""
-    return os.environ.get('RANK', os.environ.get('SLURM_PROCID', '0')) == '0'
+    """Is this the only process, or the first of those that torchrun, Slurm or Open MPI has started?"""
+    ranks = (os.environ.get(name) for name in ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK'))
+    return next(filter(None, ranks), '0') == '0'
 
 
 def unwrapped(model: Any) -> Any:

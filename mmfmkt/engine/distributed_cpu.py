@@ -6,13 +6,18 @@ import subprocess
 import torch
 from mmengine.config import Config
 
+NAMES: dict[str, dict[str, str]] = dict(  # launcher -> what PyTorch reads -> what the launcher calls it
+    pytorch={},
+    slurm=dict(RANK='SLURM_PROCID', WORLD_SIZE='SLURM_NTASKS', LOCAL_RANK='SLURM_LOCALID'),
+    mpi=dict(RANK='OMPI_COMM_WORLD_RANK', WORLD_SIZE='OMPI_COMM_WORLD_SIZE', LOCAL_RANK='OMPI_COMM_WORLD_LOCAL_RANK'),
+)
+
 
 def prepare_distributed_cpu(cfg: Config) -> None:
     """Start gloo and have the model wrapped without device ids; MMEngine's own launchers call CUDA."""
-    if cfg.launcher not in ('pytorch', 'slurm') or torch.cuda.is_available():
+    if cfg.launcher not in NAMES or torch.cuda.is_available():
         return
-    if cfg.launcher == 'slurm':
-        name_slurm_process()
+    name_process(cfg.launcher)
     torch.distributed.init_process_group('gloo')
     if 'runner_type' in cfg:  # its strategy wraps the model
         return
@@ -24,12 +29,11 @@ def prepare_distributed_cpu(cfg: Config) -> None:
     cfg.model_wrapper_cfg = dict(wrapper, device_ids=None)
 
 
-def name_slurm_process() -> None:
-    """Tell PyTorch what it reads of Slurm's variables: this process, how many there are, and where the first is."""
-    nodes = os.environ['SLURM_NODELIST']
-    names = dict(RANK='SLURM_PROCID', WORLD_SIZE='SLURM_NTASKS', LOCAL_RANK='SLURM_LOCALID')
-    os.environ.update({name: os.environ[of_slurm] for name, of_slurm in names.items()})
+def name_process(launcher: str) -> None:
+    """Tell PyTorch by its own names what a launcher says: which process this is, of how many, and where the first is."""
+    os.environ.update({name: os.environ[called] for name, called in NAMES[launcher].items()})
     os.environ.setdefault('MASTER_PORT', '29500')
-    if 'MASTER_ADDR' not in os.environ:
+    if launcher == 'slurm' and 'MASTER_ADDR' not in os.environ:
+        nodes = os.environ['SLURM_NODELIST']
         hosts = subprocess.run(['scontrol', 'show', 'hostnames', nodes], capture_output=True, text=True, check=True)
         os.environ['MASTER_ADDR'] = hosts.stdout.split()[0]

@@ -206,7 +206,8 @@ def test_settings_of_another_kind_are_refused(settings, message):
 
 
 def test_several_processes_that_nobody_has_started_are_refused(monkeypatch):
-    for launcher, variable in (('pytorch', 'RANK'), ('slurm', 'SLURM_PROCID')):
+    monkeypatch.setenv('MASTER_ADDR', 'first')
+    for launcher, variable in (('pytorch', 'RANK'), ('slurm', 'SLURM_PROCID'), ('mpi', 'OMPI_COMM_WORLD_RANK')):
         monkeypatch.delenv(variable, raising=False)
         with pytest.raises(
             ValueError, match=f'--launcher {launcher} must be started by .*, but {variable} is not in the'

@@ -22,8 +22,10 @@ DICTS = (
     'auto_scale_lr',
     'strategy',
 )
-STARTED_BY = dict(
-    pytorch=('RANK', 'torchrun or tools/dist_train.sh'), slurm=('SLURM_PROCID', 'srun or tools/slurm_train.sh')
+STARTED_BY = dict(  # launcher -> what it leaves in the environment, and who does
+    pytorch=(['RANK'], 'torchrun or tools/dist_train.sh'),
+    slurm=(['SLURM_PROCID'], 'srun or tools/slurm_train.sh'),
+    mpi=(['OMPI_COMM_WORLD_RANK', 'MASTER_ADDR'], 'mpirun of Open MPI with -x MASTER_ADDR=HOST'),
 )
 
 
@@ -48,11 +50,12 @@ def check_kinds(cfg: Config) -> None:
 
 def check_launcher(launcher: str) -> None:
     """Raise a ValueError if several processes are asked for and nobody has started them."""
-    variable, program = STARTED_BY.get(launcher, (None, None))
-    if variable and variable not in os.environ:
-        raise ValueError(
-            f'--launcher {launcher} must be started by {program}, but {variable} is not in the environment'
-        )
+    variables, program = STARTED_BY.get(launcher, ([], ''))
+    for variable in variables:
+        if variable not in os.environ:
+            raise ValueError(
+                f'--launcher {launcher} must be started by {program}, but {variable} is not in the environment'
+            )
 
 
 def check_sampler(cfg: Config) -> None:

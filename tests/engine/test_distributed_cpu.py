@@ -1,0 +1,34 @@
+"""Processes on CPUs, by the names that their launchers give them."""
+
+import os
+
+import pytest
+
+from mmfmkt.common.processes import is_first_process
+from mmfmkt.engine.distributed_cpu import NAMES, name_process
+
+STARTED = dict(
+    slurm=dict(SLURM_PROCID='1', SLURM_NTASKS='4', SLURM_LOCALID='1', SLURM_NODELIST='a'),
+    mpi=dict(OMPI_COMM_WORLD_RANK='1', OMPI_COMM_WORLD_SIZE='4', OMPI_COMM_WORLD_LOCAL_RANK='1'),
+)
+
+
+@pytest.mark.parametrize('launcher', STARTED)
+def test_what_a_launcher_says_is_what_pytorch_reads(monkeypatch, launcher):
+    for name in (
+        'RANK',
+        'WORLD_SIZE',
+        'LOCAL_RANK',
+        'MASTER_PORT',
+        *(names['RANK'] for names in NAMES.values() if names),
+    ):
+        monkeypatch.setenv(name, 'x')  # taken back after the test
+        monkeypatch.delenv(name)
+    for name, value in dict(STARTED[launcher], MASTER_ADDR='first').items():
+        monkeypatch.setenv(name, value)
+    assert not is_first_process()
+    monkeypatch.setenv(NAMES[launcher]['RANK'], '0')
+    assert is_first_process()
+    name_process(launcher)
+    read = [os.environ[name] for name in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_ADDR', 'MASTER_PORT')]
+    assert read == ['0', '4', '1', 'first', '29500']
