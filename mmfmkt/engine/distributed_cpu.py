@@ -30,7 +30,7 @@ def prepare_distributed_cpu(cfg: Config) -> None:
 
 
 def name_process(launcher: str) -> None:
-    """Tell PyTorch by its own names what a launcher says: which process this is, of how many, and where the first is."""
+    """Tell PyTorch by its own names what a launcher says: which process this is, of how many; where the first is."""
     os.environ.update({name: os.environ[called] for name, called in NAMES[launcher].items()})
     os.environ.setdefault('MASTER_PORT', '29500')
     if launcher == 'slurm' and 'MASTER_ADDR' not in os.environ:
