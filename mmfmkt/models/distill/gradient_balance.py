@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from mmfmkt.detectors.pyramid import find_source
 from mmfmkt.models.flows.flow_neck import FlowNeck
 from mmfmkt.models.losses.loss_dicts import scaled, total
+from mmfmkt.models.losses.targets import OwnOutput
 
 SCALE = 2.0**12  # gradients in float16 may be too small for it; it cancels out
 
@@ -116,7 +117,8 @@ def build_balance(
     """The balance of a distiller, if there are settings for one, which watches the student.
 
     Raises:
-        ValueError: if it shall weigh a loss that the distiller does not have, and as :class:`GradientBalance`.
+        ValueError: if it shall weigh a loss that the distiller does not have or that has no gradient at the start, and
+            as :class:`GradientBalance`.
     """
     if settings is None:
         return None
@@ -126,6 +128,12 @@ def build_balance(
             f'`losses` of `balance` must be losses of the distiller, {", ".join(known)}, but got '
             f'{", ".join(balance.losses)}'
         )
+    for name in balance.losses:
+        if isinstance(getattr(distiller.distill_losses[name], 'target', None), OwnOutput):
+            raise ValueError(
+                f'`balance` must weigh losses towards a teacher, but the target of {name} is the own output of a flow, '
+                'which starts where that is, so that there is no gradient to measure; set `loss_weight` to a number'
+            )
     balance.watch(student)
     return balance
 
