@@ -32,7 +32,7 @@ from .dry_run import check_fit, check_losses
 from .gradient_balance import build_balance
 from .inherit import check_inherit, inherit
 from .protocols import PreparesFromStudent, PreparesFromTeacher
-from .recorded_losses import losses_of_recorded, mappings_of_turn, turn_of
+from .recorded_losses import left_out, losses_of_recorded, mappings_of_turn, turn_of
 from .unlabelled import mappings_without_labels, mean_over_images, with_boxes
 from .weight_schedule import WeightSchedule
 
@@ -226,9 +226,8 @@ class FMKTDistill(BaseAlgorithm):
             distill_losses = self.distiller.balance(distill_losses)
         if self.distill_weight != 1:
             distill_losses = {**distill_losses, **scaled(distill_losses, self.distill_weight)}
-        every = self.distiller.distill_losses.items()
-        left_out = [loss for name, loss in every if name not in mappings or 'loss' not in name]  # or log_only
-        return {**losses, **add_prefix(distill_losses, 'distill'), **unused(*left_out)}
+        untrained = unused(*left_out(self.distiller, mappings))
+        return {**losses, **add_prefix(distill_losses, 'distill'), **untrained}
 
     def unlabelled_losses(self, batch: dict) -> dict[str, Tensor]:
         """The losses that compare features, of a batch of images without labels."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from mmengine.logging import MessageHub
 from mmrazor.models.distillers import ConfigurableDistiller
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmfmkt.compat import replaced
 from mmfmkt.models.recorders.recorded_heads import forget_records
@@ -29,6 +29,16 @@ def mappings_of_turn(distiller: ConfigurableDistiller, turn: int | None) -> dict
 
     mappings = distiller.loss_forward_mappings
     return {name: mapping for name, mapping in mappings.items() if turn is None or teachers_of(mapping) <= {turn}}
+
+
+def left_out(distiller: ConfigurableDistiller, mappings: dict[str, Mapping]) -> list[nn.Module]:
+    """The losses and connectors that these mappings do not train: of another teacher's turn, or only logged."""
+    trained = {name: mapping for name, mapping in mappings.items() if 'loss' in name}
+    read = {record.get('connector') for mapping in trained.values() for record in mapping.values()}
+    return [
+        *(loss for name, loss in distiller.distill_losses.items() if name not in trained),
+        *(connector for name, connector in distiller.connectors.items() if name not in read),
+    ]
 
 
 def losses_of_recorded(distiller: ConfigurableDistiller, mappings: dict[str, Mapping]) -> dict[str, Tensor]:
