@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from mmfmkt.compat import replaced
 from mmfmkt.models.recorders.recorded_heads import forget_records
 from mmfmkt.models.recorders.recorder_sources import check_recorded
-from mmfmkt.models.recorders.recorders import TeacherPyramidRecorder
+from mmfmkt.models.recorders.recorders import teacher_of
 
 
 def turn_of(number: int) -> int:
@@ -24,8 +24,7 @@ def mappings_of_turn(distiller: ConfigurableDistiller, turn: int | None) -> dict
 
     def teachers_of(mapping: Mapping) -> set[int]:
         records = [record['recorder'] for record in mapping.values() if not record['from_student']]
-        recorders = [distiller.teacher_recorders.recorders[name] for name in records]
-        return {recorder.teacher if isinstance(recorder, TeacherPyramidRecorder) else 0 for recorder in recorders}
+        return {teacher_of(distiller.teacher_recorders.recorders[name]) for name in records}
 
     mappings = distiller.loss_forward_mappings
     return {name: mapping for name, mapping in mappings.items() if turn is None or teachers_of(mapping) <= {turn}}

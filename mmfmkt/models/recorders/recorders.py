@@ -115,3 +115,8 @@ class TeacherPyramidRecorder(HandedOverRecorder):
     def __init__(self, teacher: int) -> None:
         super().__init__(f'teacher {teacher}')
         self.teacher = teacher
+
+
+def teacher_of(recorder: BaseRecorder) -> int:
+    """The number of the teacher that a recorder of teachers listens to."""
+    return recorder.teacher if isinstance(recorder, TeacherPyramidRecorder) else 0

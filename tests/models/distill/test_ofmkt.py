@@ -128,6 +128,16 @@ def test_the_running_statistics_of_thetas_heads_are_those_of_the_students_own_fe
     assert all(parameter.grad.norm() > 0 for parameter in flow_parameters(model).values())
 
 
+def test_a_teacher_that_is_only_inherited_from_does_not_run(config, retinanet, teacher_ckpt, batch):
+    model = MODELS.build(dict(config, teacher=retinanet, teacher_ckpt=teacher_ckpt, inherit='head')).train()
+    model.init_weights()
+    own, inherited = (each.bbox_head.retina_cls for each in (model.architecture, model.teacher.detector))
+    assert torch.equal(own.weight, inherited.weight)
+    model.prepare_teacher(*batch)  # which runs it
+    model.teacher.detector.backbone.register_forward_hook(lambda *args: pytest.fail('the teacher runs'))
+    assert total(model.loss(*batch)).isfinite()
+
+
 def test_a_distiller_that_reads_a_teacher_wants_one(fmkt):
     with pytest.raises(TypeError, match='distillation needs a teacher: set model.teacher and model.teacher_ckpt'):
         MODELS.build({key: value for key, value in fmkt.items() if not key.startswith('teacher')})
