@@ -53,8 +53,11 @@ class EveryModuleCallRecorder(ModuleOutputsRecorder):
         return call
 
     def get_record_data(self, record_idx: int = 0, data_idx: int | None = None) -> list:
-        """Of all calls; MMRazor's two indices are for a single one."""
-        return list(self.data_buffer)
+        """Of all calls; MMRazor's two indices are for a single one.
+
+        It is one list in an iteration, by which a connector knows that it has seen it, and another in the next.
+        """
+        return self.data_buffer
 
 
 @TASK_UTILS.register_module()
