@@ -14,7 +14,7 @@ from mmfmkt.common.registered_names import with_registered_names
 from mmfmkt.detectors.classifier import classifier_width, find_classifier_name
 from mmfmkt.detectors.comparable_heads import find_head
 from mmfmkt.detectors.pyramid import Level, find_source
-from mmfmkt.models.flows.pyramid_flow import check_levels
+from mmfmkt.models.flows.pyramid_flow import check_levels, for_each
 from mmfmkt.models.losses.feature_loss import FeatureLoss
 from mmfmkt.models.losses.level_loss import LevelLoss
 from mmfmkt.models.losses.targets import TeacherTarget
@@ -79,11 +79,16 @@ def encoder_of(flow: dict) -> Any:
 
 
 def fill_flow(flow: dict, levels: list[Level]) -> dict:
-    """The flow of these levels of the student, with their channels."""
-    channels = [level.channels for level in levels]
+    """The flow of these levels of the student, with their channels.
+
+    Raises:
+        ValueError: if there are not as many meta-encoders as levels.
+    """
     given = encoder_of(flow)
-    encoders = given if isinstance(given, (list, tuple)) else [given] * len(levels)
-    encoders = [dict(encoder, channels=number) for encoder, number in zip(encoders, channels)]
+    if flow.get('shared'):
+        given = for_each(['shared'], given)['shared']
+    of_levels = for_each([str(level.index) for level in levels], given).values()
+    encoders = [dict(encoder, channels=level.channels) for encoder, level in zip(of_levels, levels)]
     return dict(
         flow,
         levels=tuple(level.index for level in levels),

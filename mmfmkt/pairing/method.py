@@ -88,8 +88,8 @@ class Method:
         """Why it cannot be used for two detectors; None if it can."""
         if not self.reads_teacher:
             return None
-        if self.of_logits:
-            return self.misfit_of_logits(student, teacher)
+        if self.of_logits and (reason := self.misfit_of_logits(student, teacher)):
+            return reason
         kinds = [MODELS.get(part['type']) for part in self.compared_by()]
         reasons = (kind.misfit(student, teacher) for kind in kinds if isinstance(kind, KnowsWhatFits))
         return next(filter(None, reasons), None)

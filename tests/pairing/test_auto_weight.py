@@ -20,13 +20,20 @@ def pair(checkpoint, method, **settings):
     return pair_config(tiny('retinanet'), tiny('retinanet'), checkpoint, method, **settings)
 
 
-@pytest.mark.parametrize('method', ['fmkt', 'fmkt-theta', 'pkd', 'mgd', 'fgd', 'kd', 'crosskd', 'fmkt-logit', 'ofmkt'])
-def test_any_method_finds_its_weight(checkpoint, method):
+@pytest.mark.parametrize('method', ['fmkt', 'fmkt-theta', 'pkd', 'mgd', 'fgd', 'kd', 'crosskd', 'fmkt-logit'])
+def test_any_method_with_a_teacher_finds_its_weight(checkpoint, method):
     MessageHub.get_current_instance().update_info('iter', 0)
     config = pair(checkpoint, method, loss=dict(loss_weight='auto'), balance=dict(ratio=0.5))
     model = MODELS.build(ConfigDict(config)).train()
     losses = model.loss(*batch_for(model))
     assert torch.isfinite(losses['distill.balance']) and losses['distill.balance'] > 0
+
+
+@pytest.mark.parametrize('method', ['ofmkt', 'ofmkt-theta'])
+def test_a_method_without_a_teacher_whose_loss_starts_at_its_minimum_is_refused(method):
+    config = pair_config(tiny('retinanet'), method=method, loss=dict(loss_weight='auto'))
+    with pytest.raises(ValueError, match='`balance` must weigh losses towards a teacher, but the target of loss_ofmkt'):
+        MODELS.build(ConfigDict(config))
 
 
 def test_the_first_loss_of_each_teacher_gets_the_same_factor(checkpoint):

@@ -3,6 +3,7 @@
 import dataclasses
 
 import pytest
+from detectors import tiny
 from mmdet.registry import MODELS as DETECTORS
 from mmengine.config import ConfigDict
 from mmrazor.registry import MODELS
@@ -130,3 +131,24 @@ def test_a_logit_method_that_does_not_fit_is_refused_with_those_that_do(retinane
         ValueError, match='fmkt-logit does not: .*anchors a location, 2 and 4. .*, fmkt, fmkt-theta, mgd'
     ):
         pair_config(retinanet, other, teacher_ckpt, 'fmkt-logit')
+
+
+@pytest.mark.parametrize(
+    'family, reason',
+    [
+        ('autoassign', 'AutoAssignHead does not call it'),
+        ('free_anchor', 'FreeAnchorRetinaHead does not call it'),
+        ('centernet_update', 'CenterNetUpdateHead gives it probabilities'),
+        ('ddod', 'DDODHead weighs what it returns, level by level'),
+        ('fsaf', 'FSAFHead chooses levels by what it returns'),
+        ('paa', 'PAAHead calls it for each image'),
+    ],
+)
+def test_heads_whose_task_loss_cannot_be_repeated_are_refused_where_that_is_done(family, reason):
+    detector = DETECTORS.build(tiny(family))
+    for method in ('fmkt-logit', 'fmkt-feature-logit'):
+        assert (
+            read_method(method).misfit(detector, detector)
+            == f'StepTaskLoss repeats the call of a `loss_cls`, but {reason}'
+        )
+    assert read_method('fmkt-logit-theta').misfit(detector, detector) is None

@@ -237,6 +237,16 @@ def test_a_list_of_meta_encoders_has_one_for_each_level(pair):
     assert config.distiller.connectors.flow.flow.meta_encoder == [dict(encoder, channels=WIDTH) for encoder in encoders]
 
 
+@pytest.mark.parametrize('number', [1, 3])
+def test_a_list_of_meta_encoders_of_another_length_than_the_levels_is_refused(pair, number):
+    flow = dict(levels=(0, 1), meta_encoder=[dict(type='mmrazor.LightMetaEncoder')] * number)
+    with pytest.raises(ValueError, match=f'one for each of the 2 levels .one alone if it is shared., but got {number}'):
+        pair('retinanet', 'gfl', flow=flow)
+    if number == 1:
+        shared = pair('retinanet', 'gfl', flow=dict(flow, shared=True))
+        assert shared.distiller.connectors.flow.flow.meta_encoder == dict(flow['meta_encoder'][0], channels=WIDTH)
+
+
 @pytest.mark.parametrize(
     'settings, message',
     [

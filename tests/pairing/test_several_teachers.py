@@ -113,6 +113,34 @@ def test_in_turn_each_iteration_has_one_teacher(teachers, method):
     hub.update_info('iter', 0)
 
 
+def test_a_further_teacher_that_no_recorder_listens_to_does_not_run(teachers):
+    pair = pair_config(tiny('retinanet'), teachers('fcos', 'gfl'), method='pkd')
+    parts, (_, second) = pair['distiller'], pair['distiller']['distill_losses']
+    for part in (parts['distill_losses'], parts['loss_forward_mappings']):
+        del part[second]
+    del parts['teacher_recorders']['pyramid_1']
+    model, batch = built(pair), batch_for('retinanet')
+    model.prepare_teacher(*batch)  # which runs each of them
+    ran = []
+    for number, teacher in enumerate(model.teachers()):
+        teacher.detector.neck.register_forward_hook(lambda *args, number=number: ran.append(number))
+    assert total(model.loss(*batch)).isfinite() and ran == [0]
+
+
+def test_in_turn_a_connector_of_the_other_teachers_loss_gets_a_gradient_of_0_which_ddp_wants(teachers):
+    pair = pair_config(tiny('retinanet'), teachers('fcos', 'gfl'), method='pkd', in_turn=True)
+    parts, (_, second) = pair['distiller'], pair['distiller']['distill_losses']
+    parts['connectors'] = dict(
+        projection=dict(type='mmrazor.ConvModuleConnector', in_channel=16, out_channel=16, act_cfg=None)
+    )
+    parts['distill_losses'][second]['levels'] = (0,)
+    parts['loss_forward_mappings'][second]['student_features'].update(data_idx=0, connector='projection')
+    model = built(pair)
+    total(model.loss(*batch_for('retinanet'))).backward()
+    connector = model.distiller.connectors['projection']
+    assert all(torch.equal(each.grad, torch.zeros_like(each)) for each in connector.parameters())
+
+
 def test_in_turn_every_teacher_is_measured_for_the_weight(teachers):
     pair = pair_config(tiny('retinanet'), teachers('fcos', 'gfl'), method='pkd', in_turn=True)
     pair['balance'] = dict(losses=['loss_feature', 'loss_feature_1'], interval=3)

@@ -24,6 +24,7 @@ from mmfmkt.detectors.pyramid import find_source
 from mmfmkt.models.losses.loss_dicts import scaled, unused
 from mmfmkt.models.recorders.recorded_heads import hand_over, reads_inside, recorded_heads
 from mmfmkt.models.recorders.recorder_sources import check_distiller, check_losses_named, check_sources
+from mmfmkt.models.recorders.recorders import teacher_of
 from mmfmkt.models.teacher.frozen_teacher import FrozenTeacher
 from mmfmkt.models.teacher.further_teachers import FurtherTeachers, check_pyramids, listed_teachers
 from mmfmkt.models.teacher.settings import TeacherSettings
@@ -32,7 +33,7 @@ from .dry_run import check_fit, check_losses
 from .gradient_balance import build_balance
 from .inherit import check_inherit, inherit
 from .protocols import PreparesFromStudent, PreparesFromTeacher
-from .recorded_losses import losses_of_recorded, mappings_of_turn, turn_of
+from .recorded_losses import left_out, losses_of_recorded, mappings_of_turn, turn_of
 from .unlabelled import mappings_without_labels, mean_over_images, with_boxes
 from .weight_schedule import WeightSchedule
 
@@ -43,9 +44,9 @@ ROIS = 'mmfmkt.rois'  # the recorder of the boxes that the student's RoI head is
 class FMKTDistill(BaseAlgorithm):
     """Trains a student detector with its own losses and a distiller's, read off a frozen teacher.
 
-    The teacher runs its backbone and neck, and a head only if it is recorded: a dense head on its own features, a RoI
-    head on the student's proposals. In the state dict the student has the keys of the stock detector, the distiller's
-    connectors and losses stand under `distiller.*`, and the teacher is absent. Prediction is the student's.
+    The teacher runs its backbone and neck if it is recorded, and a head if that is: a dense head on its own features, a
+    RoI head on the student's proposals. In the state dict the student has the keys of the stock detector, the
+    distiller's connectors and losses stand under `distiller.*`, and the teacher is absent. Prediction is the student's.
 
     Args:
         architecture: config of the student detector, or the detector.
@@ -226,9 +227,8 @@ class FMKTDistill(BaseAlgorithm):
             distill_losses = self.distiller.balance(distill_losses)
         if self.distill_weight != 1:
             distill_losses = {**distill_losses, **scaled(distill_losses, self.distill_weight)}
-        every = self.distiller.distill_losses.items()
-        left_out = [loss for name, loss in every if name not in mappings or 'loss' not in name]  # or log_only
-        return {**losses, **add_prefix(distill_losses, 'distill'), **unused(*left_out)}
+        untrained = unused(*left_out(self.distiller, mappings))
+        return {**losses, **add_prefix(distill_losses, 'distill'), **untrained}
 
     def unlabelled_losses(self, batch: dict) -> dict[str, Tensor]:
         """The losses that compare features, of a batch of images without labels."""
@@ -254,10 +254,15 @@ class FMKTDistill(BaseAlgorithm):
         return turn_of(self.turns) if self.in_turn and self.teacher else None
 
     def start_teachers(self, inputs: Tensor, data_samples: list) -> tuple[tuple[Tensor, ...], dict]:
-        """The pyramid of the first teacher, if it runs, and those of the further ones that do, by their number."""
-        turn = self.turn()
-        features = self.teacher.start(inputs, data_samples) if self.teacher and not turn else ()
-        return features, self.further.start(inputs, data_samples, turn)
+        """The pyramid of the first teacher, if it runs, and those of the further ones that do, by their number.
+
+        One that no recorder listens to does not run.
+        """
+        numbers = {teacher_of(recorder) for recorder in self.distiller.teacher_recorders.recorders.values()}
+        if (turn := self.turn()) is not None:
+            numbers &= {turn}
+        features = self.teacher.start(inputs, data_samples) if self.teacher and 0 in numbers else ()
+        return features, self.further.start(inputs, data_samples, numbers)
 
     def parse_losses(self, losses: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
         """As MMEngine's, with gradients of NaN if the sum is not finite.

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from mmfmkt.detectors.pyramid import find_source
 from mmfmkt.models.flows.flow_neck import FlowNeck
 from mmfmkt.models.losses.loss_dicts import scaled, total
+from mmfmkt.models.losses.targets import OwnOutput
 
 SCALE = 2.0**12  # gradients in float16 may be too small for it; it cancels out
 
@@ -79,20 +80,21 @@ class GradientBalance(nn.Module):
 
         Args:
             of_detector: the detector's losses, name -> loss.
-            of_distiller: those of the distiller, the weighed ones among them.
+            of_distiller: those of the distiller; the weighed ones among them are of the teacher whose turn it is.
 
         Raises:
-            ValueError: if no loss is weighed that reads the features.
+            ValueError: if the neck is not trained, or if no loss is weighed that reads the features.
         """
-        if not self.is_due():
+        weighed, features = self.weighed(of_distiller), [each for each in self.features if each.requires_grad]
+        self.features = []
+        if not self.is_due() or not weighed:
             return
-        features, self.features = [feature for feature in self.features if feature.requires_grad], []
         if not features:
             raise ValueError(
                 '`balance` must be used with a student whose backbone or neck is trained, but the features that its '
                 'neck returns have no gradient; set `loss_weight` to a number'
             )
-        both = total(of_detector), total(self.weighed(of_distiller))
+        both = total(of_detector), total(weighed)
         norms = torch.stack([norm_of_gradient(loss, features) for loss in both])
         all_reduce(norms, 'mean')
         measured = self.ratio * norms[0] / norms[1]
@@ -116,24 +118,41 @@ def build_balance(
     """The balance of a distiller, if there are settings for one, which watches the student.
 
     Raises:
-        ValueError: if it shall weigh a loss that the distiller does not have, and as :class:`GradientBalance`.
+        ValueError: if it shall weigh a loss that the distiller does not train or that has no gradient at the start, and
+            as :class:`GradientBalance`.
     """
     if settings is None:
         return None
-    balance, known = GradientBalance(**settings), list(distiller.distill_losses)
+    balance = GradientBalance(**settings)
+    known = [name for name in distiller.distill_losses if 'loss' in name]  # others are logged alone
     if not set(balance.losses) <= set(known):
         raise ValueError(
-            f'`losses` of `balance` must be losses of the distiller, {", ".join(known)}, but got '
+            f'`losses` of `balance` must be losses of the distiller that are trained, {", ".join(known)}, but got '
             f'{", ".join(balance.losses)}'
         )
+    for name in balance.losses:
+        if isinstance(getattr(distiller.distill_losses[name], 'target', None), OwnOutput):
+            raise ValueError(
+                f'`balance` must weigh losses towards a teacher, but the target of {name} is the own output of a flow, '
+                'which starts where that is, so that there is no gradient to measure; set `loss_weight` to a number'
+            )
     balance.watch(student)
     return balance
 
 
 def norm_of_gradient(loss: Tensor, features: Sequence[Tensor]) -> Tensor:
-    """The L2 norm of a gradient, a scalar in float32, times `SCALE`; 0 if the loss does not read the features."""
+    """The L2 norm of a gradient, a scalar in float32, times `SCALE`; 0 if the loss is a constant.
+
+    Raises:
+        ValueError: if the loss does not read the features.
+    """
     if not loss.requires_grad:
         return features[0].new_zeros((), dtype=torch.float32)
     gradients = torch.autograd.grad(SCALE * loss, features, retain_graph=True, allow_unused=True)
     norms = [gradient.float().norm() for gradient in gradients if gradient is not None]
-    return torch.stack(norms).norm() if norms else features[0].new_zeros((), dtype=torch.float32)
+    if not norms:
+        raise ValueError(
+            "`balance` must weigh losses that read what the student's neck returns, where gradients are measured, but "
+            'those that it weighs have no gradient there; set their `loss_weight` to a number'
+        )
+    return torch.stack(norms).norm()

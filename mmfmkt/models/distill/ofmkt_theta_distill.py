@@ -10,6 +10,7 @@ from mmrazor.models.utils import add_prefix
 from mmrazor.registry import MODELS
 from torch import Tensor, nn
 
+from mmfmkt.detectors.comparable_heads import heads_of
 from mmfmkt.flow import Trajectory
 from mmfmkt.models.flows.pyramid_flow import replace_levels
 from mmfmkt.models.losses.loss_dicts import scaled
@@ -69,9 +70,14 @@ def head_losses(detector: BaseModel, pyramid: tuple[Tensor, ...], data_samples: 
     """What `detector.loss` returns if its backbone and neck make `pyramid` of the images.
 
     mmdet's detectors all begin their `loss` with `extract_feat`, and have no public method that begins after it.
+    Running statistics in the heads stay those of what the deployed heads read.
     """
+    buffers = [buffer for name in heads_of(detector) for buffer in detector.get_submodule(name).buffers()]
+    before = [buffer.clone() for buffer in buffers]
     detector.extract_feat = lambda inputs: pyramid
     try:
         return detector.loss(None, data_samples)
     finally:
         del detector.extract_feat  # the method of the class is seen again
+        for buffer, value in zip(buffers, before):
+            buffer.data.copy_(value)  # autograd, which has saved it and reads it no more, does not see `data` change

@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 from mmengine.logging import MessageHub
 from mmrazor.models.distillers import ConfigurableDistiller
-from torch import Tensor
+from torch import Tensor, nn
 
 from mmfmkt.compat import replaced
 from mmfmkt.models.recorders.recorded_heads import forget_records
 from mmfmkt.models.recorders.recorder_sources import check_recorded
-from mmfmkt.models.recorders.recorders import TeacherPyramidRecorder
+from mmfmkt.models.recorders.recorders import teacher_of
 
 
 def turn_of(number: int) -> int:
@@ -24,11 +24,20 @@ def mappings_of_turn(distiller: ConfigurableDistiller, turn: int | None) -> dict
 
     def teachers_of(mapping: Mapping) -> set[int]:
         records = [record['recorder'] for record in mapping.values() if not record['from_student']]
-        recorders = [distiller.teacher_recorders.recorders[name] for name in records]
-        return {recorder.teacher if isinstance(recorder, TeacherPyramidRecorder) else 0 for recorder in recorders}
+        return {teacher_of(distiller.teacher_recorders.recorders[name]) for name in records}
 
     mappings = distiller.loss_forward_mappings
     return {name: mapping for name, mapping in mappings.items() if turn is None or teachers_of(mapping) <= {turn}}
+
+
+def left_out(distiller: ConfigurableDistiller, mappings: dict[str, Mapping]) -> list[nn.Module]:
+    """The losses and connectors that these mappings do not train: of another teacher's turn, or only logged."""
+    trained = {name: mapping for name, mapping in mappings.items() if 'loss' in name}
+    read = {record.get('connector') for mapping in trained.values() for record in mapping.values()}
+    return [
+        *(loss for name, loss in distiller.distill_losses.items() if name not in trained),
+        *(connector for name, connector in distiller.connectors.items() if name not in read),
+    ]
 
 
 def losses_of_recorded(distiller: ConfigurableDistiller, mappings: dict[str, Mapping]) -> dict[str, Tensor]:

@@ -32,7 +32,7 @@ class EncoderSettings:
         precision: what the meta-encoders compute in: 'auto' is bfloat16 where the device computes it, or the precision
             of the training where that is mixed; 'float32', 'bfloat16' and 'float16' are what they say; None, the
             default, is that of the training. The state, to which their velocities are added, stays in that of the
-            feature.
+            feature, or gets that of the velocities where it is higher: 'float32' in mixed precision.
         with_cp: keep nothing of the meta-encoders for the backward pass but what goes into each step, and compute the
             rest again: memory that hardly grows with N, for another forward pass of the flow.
 

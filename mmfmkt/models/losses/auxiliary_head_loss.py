@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import weakref
 from collections.abc import Sequence
 from typing import Any
 
@@ -68,6 +69,7 @@ class AuxiliaryHeadLoss(nn.Module):
         self.start = teacher.bbox_head.state_dict()
 
     def prepare_from_student(self, student: BaseModel) -> None:
+        self.student_head = weakref.ref(student.bbox_head)  # no child
         self.head = copy.deepcopy(student.bbox_head)
         self.head.load_state_dict(self.start)
         self.start = {}
@@ -95,7 +97,9 @@ class AuxiliaryHeadLoss(nn.Module):
         finally:
             hook.remove()
         sizes = [level.shape[2:] for level in predictions[0]]
-        own, other = rows_of(self.head, predictions), rows_of(self.head, outputs[0])
+        student_head = self.student_head()
+        assert student_head is not None  # it is freed with the student
+        own, other = rows_of(student_head, predictions), rows_of(self.head, outputs[0])
         target = (other[0].detach(), other[1].detach())
         distance = Predictions(self.head, sizes, len(pyramid[0])).distance(own, target, (1.0, 1.0), self.beta)
         return self.task_weight * total(losses) + self.follow_weight * distance

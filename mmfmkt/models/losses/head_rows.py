@@ -18,7 +18,7 @@ from .level_metric import fit_size
 
 KNOWN = (AnchorHead, FCOSHead, RepPointsHead)
 BoxHead: TypeAlias = AnchorHead | FCOSHead | RepPointsHead
-Rows = tuple[Tensor, Tensor]  # logits (n, K) and what boxes are predicted by (n, L), of n anchors or points
+Rows = tuple[Tensor, Tensor]  # logits (n, K) and boxes (n, 4), or what they are made of (n, L), of n anchors or points
 
 
 def why_no_boxes(head: nn.Module | None, side: str) -> str | None:
@@ -39,6 +39,8 @@ def box_length(head: BoxHead) -> int:
 def rows_of(head: BoxHead, outputs: Sequence[Sequence[Tensor]], sized_as: Sequence[Tensor] | None = None) -> Rows:
     """What a head returns, maps (B, A length, H_l, W_l) of every level, as rows in float32 at least.
 
+    RepPoints makes boxes of its points with a weight of its own, so that its points become boxes here.
+
     Args:
         head: the head, in the mode, training or not, in which it returned them.
         outputs: what it returns: its scores first, then boxes, and those of a second stage.
@@ -49,7 +51,10 @@ def rows_of(head: BoxHead, outputs: Sequence[Sequence[Tensor]], sized_as: Sequen
         [fit_size(level, other) for level, other in zip(levels, sized_as or levels)]
         for levels in (outputs[0], outputs[2 if refined else 1])
     )
-    return to_rows(logits, head.cls_out_channels), to_rows(boxes, box_length(head))
+    rows = to_rows(boxes, box_length(head))
+    if refined and isinstance(head, RepPointsHead):
+        rows = head.points2bbox(rows)
+    return to_rows(logits, head.cls_out_channels), rows
 
 
 def to_rows(levels: Sequence[Tensor], length: int) -> Tensor:
@@ -74,8 +79,7 @@ def in_pixels(head: BoxHead, sizes: Sequence[Sequence[int]], num_images: int, ro
         [rows.new_full((num_images * len(level), 1), stride) for level, stride in zip(of_levels, strides_of(head))]
     )
     if isinstance(head, RepPointsHead):
-        boxes = head.points2bbox(rows) if rows.shape[1] > 4 else rows
-        return priors.repeat(1, 2) + strides * boxes
+        return priors.repeat(1, 2) + strides * rows
     if has_distributions(head):
         with torch.autocast(rows.device.type, enabled=False):  # a mean of distances is no matter for half precision
             return head.bbox_coder.decode(head.anchor_center(priors), strides * head.integral(rows))

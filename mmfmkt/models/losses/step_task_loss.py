@@ -4,6 +4,17 @@ from collections.abc import Sequence
 from typing import cast
 
 import torch
+from mmdet.models.dense_heads import (
+    AutoAssignHead,
+    CenterNetUpdateHead,
+    DDODHead,
+    FreeAnchorRetinaHead,
+    FSAFHead,
+    PAAHead,
+    PISARetinaHead,
+    RTMDetHead,
+)
+from mmengine.model import BaseModel
 from mmrazor.registry import MODELS
 from torch import Tensor, nn
 
@@ -14,6 +25,18 @@ from mmfmkt.models.recorders.recorders import Call
 
 from .fmkt_loss import by_level
 
+# what a head does with its `loss_cls` that has no place here; subclasses do the same
+OTHER_CALLS = {
+    AutoAssignHead: 'does not call it',
+    FreeAnchorRetinaHead: 'does not call it',
+    CenterNetUpdateHead: 'gives it probabilities',
+    DDODHead: 'weighs what it returns, level by level',
+    RTMDetHead: 'divides what it returns',
+    FSAFHead: 'chooses levels by what it returns',
+    PAAHead: 'calls it for each image',
+    PISARetinaHead: 'gives it logits in another order',
+}
+
 
 @MODELS.register_module()
 class StepTaskLoss(nn.Module):
@@ -23,8 +46,8 @@ class StepTaskLoss(nn.Module):
 
     (arXiv:2402.02012, serial training with the task loss). The labels `y`, their weights and the normalisation are
     those that the head assigned for its own logits: they are read off the calls of its `loss_cls`, and nothing is
-    assigned twice. Heads that call `loss_cls` for each image (PAA), not at all (FreeAnchor), or divide what it returns
-    (RTMDet) have to do without this loss.
+    assigned twice. Heads that do something else than to call `loss_cls` with their logits and to return what it returns
+    (PAA, FreeAnchor, DDOD and others) have to do without this loss.
 
     Args:
         head: name of the head in the student, 'bbox_head' or 'roi_head.bbox_head'.
@@ -41,6 +64,13 @@ class StepTaskLoss(nn.Module):
             raise ValueError(f'`loss_weight` must be at least 0, but got {loss_weight}')
         self.transform = StudentClassifier(head, classifier)
         self.loss_weight = loss_weight
+
+    @staticmethod
+    def misfit(student: BaseModel, teacher: BaseModel) -> str | None:
+        """Why the loss of the student's head cannot be taken of other logits; None if it can."""
+        head = getattr(student, 'bbox_head', None)
+        reason = next((does for kind, does in OTHER_CALLS.items() if isinstance(head, kind)), None)
+        return reason and f'StepTaskLoss repeats the call of a `loss_cls`, but {type(head).__name__} {reason}'
 
     def forward(self, trajectories: dict[int, Trajectory] | Sequence[Trajectory], calls: list[Call]) -> Tensor:
         """The loss of all levels and steps, a scalar.

@@ -19,6 +19,21 @@ def confidence(best_scores: Tensor) -> Tensor:
     return mean_of_processes((best_scores * (best_scores > SCORE_THRESHOLD)).sum()).clamp(min=1)
 
 
+def confidence_of_rows(scores: Tensor) -> Tensor:
+    """:func:`confidence` of anchors (R, K) by their scores.
+
+    Raises:
+        ValueError: if they are maps, which do not say how many anchors a location has.
+    """
+    if scores.dim() != 2:
+        raise ValueError(
+            "QualityFocalMetric and BinaryKDMetric(reduction='objects') must get rows (R, K), one for each anchor, "
+            f'but got maps of the shape {tuple(scores.shape)}; wrap it for a head of A anchors at a location: '
+            "dict(type='mmrazor.PerPixelMetric', metric=..., groups=A)"
+        )
+    return confidence(scores.amax(1))
+
+
 def mean_of_processes(values: Tensor) -> Tensor:
     """The mean of the values of all processes, each of which must call this as often; not without gradients."""
     if torch.is_grad_enabled():
@@ -36,7 +51,8 @@ class BinaryKDMetric(nn.Module):
     (arXiv:1503.02531) becomes for heads with focal loss, where an anchor is of several classes or of none.
 
     Almost all anchors are background, on which the two agree soon. With `reduction='objects'` the sum is divided not by
-    the number of locations but by :func:`confidence` of the teacher, which is about the number of anchors on objects.
+    the number of locations but by :func:`confidence` of the teacher, which is about the number of anchors on objects;
+    each anchor is a row then.
 
     Args:
         tau: temperature, above 0.
@@ -64,7 +80,7 @@ class BinaryKDMetric(nn.Module):
         )
         divergence = self.loss_weight * self.tau**2 * (crossed - entropy).sum(1)
         if self.reduction == 'objects':
-            return divergence.sum() / confidence(teacher.sigmoid().amax(1))
+            return divergence.sum() / confidence_of_rows(teacher.sigmoid())
         return divergence.mean()
 
 
@@ -92,9 +108,9 @@ class QualityFocalMetric(nn.Module):
         self.beta = beta
 
     def forward(self, student: Tensor, teacher: Tensor) -> Tensor:
-        """Logits (B, A K, H, W) or (R, K) of student and teacher -> scalar, at least 0."""
+        """Logits (R, K) of student and teacher -> scalar, at least 0."""
         scores = teacher.sigmoid()
-        return quality_focal(student, scores, self.beta).sum() / confidence(scores.amax(1))
+        return quality_focal(student, scores, self.beta).sum() / confidence_of_rows(scores)
 
 
 def quality_focal(logits: Tensor, scores: Tensor, beta: float) -> Tensor:

@@ -53,8 +53,11 @@ class EveryModuleCallRecorder(ModuleOutputsRecorder):
         return call
 
     def get_record_data(self, record_idx: int = 0, data_idx: int | None = None) -> list:
-        """Of all calls; MMRazor's two indices are for a single one."""
-        return list(self.data_buffer)
+        """Of all calls; MMRazor's two indices are for a single one.
+
+        It is one list in an iteration, by which a connector knows that it has seen it, and another in the next.
+        """
+        return self.data_buffer
 
 
 @TASK_UTILS.register_module()
@@ -115,3 +118,8 @@ class TeacherPyramidRecorder(HandedOverRecorder):
     def __init__(self, teacher: int) -> None:
         super().__init__(f'teacher {teacher}')
         self.teacher = teacher
+
+
+def teacher_of(recorder: BaseRecorder) -> int:
+    """The number of the teacher that a recorder of teachers listens to."""
+    return recorder.teacher if isinstance(recorder, TeacherPyramidRecorder) else 0

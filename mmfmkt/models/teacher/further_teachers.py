@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 from mmengine.model import BaseModel
@@ -77,13 +77,13 @@ class FurtherTeachers:
             teacher.drop_heads([])
 
     def start(
-        self, images: Tensor, data_samples: list | None = None, turn: int | None = None
+        self, images: Tensor, data_samples: list | None = None, numbers: Collection[int] | None = None
     ) -> dict[int, tuple[Tensor, ...]]:
-        """Number -> pyramid, of each or of one alone; nobody must read them before :meth:`hand_over`."""
+        """Number -> pyramid, of each or of those of these numbers; nobody must read them before :meth:`hand_over`."""
         return {
             number: teacher.start(images, data_samples)
             for number, teacher in enumerate(self.teachers, 1)
-            if turn in (None, number)
+            if numbers is None or number in numbers
         }
 
     def hand_over(self, recorders: RecorderManager, pyramids: dict[int, tuple[Tensor, ...]]) -> None:

@@ -105,6 +105,29 @@ def test_a_measurement_that_is_no_positive_number_leaves_the_weight():
         assert balance.weight.item() == expected
 
 
+def test_a_loss_that_does_not_read_the_neck_is_refused():
+    balance, feature = GradientBalance(['loss_x']), torch.ones(1, 2, 3, 3, requires_grad=True)
+    balance.features = [feature]
+    with pytest.raises(ValueError, match="must weigh losses that read what the student's neck returns"):
+        balance.measure(dict(loss_cls=feature.sum()), dict(loss_x=torch.ones((), requires_grad=True)))
+
+
+def test_where_no_loss_is_weighed_because_another_teacher_has_its_turn_the_weight_stays():
+    balance, feature = GradientBalance(['loss_x']), torch.ones(1, 2, 3, 3, requires_grad=True)
+    balance.weight.fill_(2.0)
+    balance.features = [feature]
+    balance.measure(dict(loss_cls=feature.sum()), dict(loss_y=feature.sum()))
+    assert balance.weight == 2
+
+
+def test_a_loss_that_is_only_logged_cannot_be_balanced(theta):
+    parts = theta.distiller
+    parts.distill_losses['logged'] = parts.distill_losses.loss_fmkt
+    parts.loss_forward_mappings['logged'] = parts.loss_forward_mappings.loss_fmkt
+    with pytest.raises(ValueError, match='losses of the distiller that are trained, loss_fmkt, but got logged'):
+        MODELS.build(ConfigDict(theta, log_only=['logged'], balance=dict(losses=['logged'])))
+
+
 def test_the_weight_stands_in_the_distillers_part_of_a_checkpoint(theta, batch):
     model = build(theta)
     model.loss(*batch)
@@ -134,7 +157,7 @@ def test_after_the_distillation_no_features_are_kept(theta, batch):
     [
         (
             dict(losses=['loss_pkd']),
-            '`losses` of `balance` must be losses of the distiller, loss_fmkt, but got loss_pkd',
+            '`losses` of `balance` must be losses of the distiller that are trained, loss_fmkt, but got loss_pkd',
         ),
         (dict(losses=[]), 'must have the names of `losses`'),
         (dict(losses=['loss_fmkt'], ratio=0), 'a `ratio` above 0.*ratio=0'),

@@ -114,6 +114,30 @@ def test_losses_of_a_pyramid_are_those_of_the_images_that_make_it(retinanet, bat
     assert 'extract_feat' not in vars(detector)
 
 
+def test_the_running_statistics_of_thetas_heads_are_those_of_the_students_own_features(online_theta, batch):
+    online_theta.architecture.bbox_head.norm_cfg = dict(type='BN')
+    torch.manual_seed(0)
+    model, plain = MODELS.build(online_theta).train(), DETECTORS.build(online_theta.architecture).train()
+    plain.load_state_dict({key: value for key, value in model.state_dict().items() if not key.startswith('distiller.')})
+    wake(model)
+    total(model.loss(*batch)).backward()
+    plain.loss(*batch)
+    heads = [dict(each.bbox_head.named_buffers()) for each in (model.architecture, plain)]
+    assert any(name.endswith('num_batches_tracked') for name in heads[0])
+    assert all(torch.equal(value, heads[1][name]) for name, value in heads[0].items())
+    assert all(parameter.grad.norm() > 0 for parameter in flow_parameters(model).values())
+
+
+def test_a_teacher_that_is_only_inherited_from_does_not_run(config, retinanet, teacher_ckpt, batch):
+    model = MODELS.build(dict(config, teacher=retinanet, teacher_ckpt=teacher_ckpt, inherit='head')).train()
+    model.init_weights()
+    own, inherited = (each.bbox_head.retina_cls for each in (model.architecture, model.teacher.detector))
+    assert torch.equal(own.weight, inherited.weight)
+    model.prepare_teacher(*batch)  # which runs it
+    model.teacher.detector.backbone.register_forward_hook(lambda *args: pytest.fail('the teacher runs'))
+    assert total(model.loss(*batch)).isfinite()
+
+
 def test_a_distiller_that_reads_a_teacher_wants_one(fmkt):
     with pytest.raises(TypeError, match='distillation needs a teacher: set model.teacher and model.teacher_ckpt'):
         MODELS.build({key: value for key, value in fmkt.items() if not key.startswith('teacher')})

@@ -204,6 +204,20 @@ def test_theta_form_trains_a_flow_beside_the_head_and_deploys_the_plain_student(
     assert keys == list(DETECTORS.build(student).state_dict())
 
 
+@pytest.mark.parametrize('name', ['retinanet'], indirect=True)
+def test_the_flow_beside_a_head_runs_once_in_an_iteration_though_two_losses_read_it(student, batch, tmp_path):
+    torch.save(DETECTORS.build(student).state_dict(), tmp_path / 'teacher.pth')
+    pair = pair_config(student, student, str(tmp_path / 'teacher.pth'), 'fmkt-logit-theta')
+    parts = pair['distiller']
+    for part in (parts['distill_losses'], parts['loss_forward_mappings']):
+        part['loss_more'] = copy.deepcopy(part['loss_logit'])
+    model, runs = MODELS.build(ConfigDict(pair)).train(), []
+    model.distiller.connectors['flow'].flow.register_forward_hook(lambda *args: runs.append(args[-1]))
+    for number in (1, 2):
+        losses = model.loss(*batch)
+        assert losses['distill.loss_more'] == losses['distill.loss_logit'] and len(runs) == number
+
+
 @pytest.mark.parametrize('name', DENSE, indirect=True)
 def test_the_teachers_dense_head_runs_once(model, masked_batch):
     runs = []

@@ -78,6 +78,16 @@ def test_a_source_that_the_student_lacks_is_refused(config):
         MODELS.build(config)
 
 
+@pytest.mark.parametrize('name', ['retinanet'], indirect=True)
+def test_a_metric_that_counts_anchors_is_refused_before_training_unless_it_is_told_them(config):
+    config.distiller.distill_losses.loss_logit.metric = dict(type='mmrazor.QualityFocalMetric')
+    with pytest.raises(ValueError, match=r'must get rows \(R, K\), one for each anchor, but got maps'):
+        MODELS.build(config)
+    wrapped = dict(type='mmrazor.PerPixelMetric', metric=config.distiller.distill_losses.loss_logit.metric, groups=9)
+    config.distiller.distill_losses.loss_logit.metric = wrapped
+    assert MODELS.build(config)
+
+
 def test_inference_outside_of_a_pass_takes_its_own_number_of_steps(batch):
     """mmdet counts FLOPs in tensor mode, which calls `forward` of the head and no hook of its."""
     student = tiny('retinanet')

@@ -164,6 +164,16 @@ def test_a_flow_in_bfloat16_is_the_one_in_float32(encoder):
         assert torch.equal(flow([feature])[0].output, expected.output)
 
 
+def test_in_mixed_precision_a_flow_in_float32_returns_float32():
+    flow = PyramidFlow(META_ENCODER, levels=(0,), precision='float32')
+    feature = torch.randn(2, 8, 4, 4)
+    with torch.autocast('cpu', torch.bfloat16):
+        assert flow([feature.bfloat16()])[0].output.dtype == torch.float32
+    flow.precision = None
+    with torch.autocast('cpu', torch.bfloat16):
+        assert flow([feature.bfloat16()])[0].output.dtype == torch.bfloat16
+
+
 def test_a_precision_that_is_none_is_refused():
     with pytest.raises(ValueError, match="`precision` must be 'auto', 'float32', .* but got 'half'"):
         PyramidFlow(META_ENCODER, levels=(0,), precision='half')

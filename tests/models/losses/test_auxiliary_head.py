@@ -122,6 +122,20 @@ def test_a_student_whose_head_has_two_stages_follows_the_second(family, second, 
     assert algorithm.loss(*batch_for(family))['distill.loss_auxiliary'] > 0.01
 
 
+def test_each_of_two_reppoints_makes_boxes_of_its_points_with_its_own_weight(tmp_path):
+    checkpoint = tmp_path / 'teacher.pth'
+    torch.save(DETECTORS.build(tiny('reppoints')).state_dict(), checkpoint)
+    settings = dict(auxiliary_head=dict(task_weight=0.0))
+    algorithm = MODELS.build(ConfigDict(pair_config(*[tiny('reppoints')] * 2, str(checkpoint), 'pkd', **settings)))
+    student, other = algorithm.train().architecture.bbox_head, auxiliary(algorithm).head
+    other.load_state_dict(student.state_dict())
+    other.moment_transfer.data.fill_(0.7)  # the same points are boxes of twice the size
+    loss = algorithm.loss(*batch_for('reppoints'))['distill.loss_auxiliary']
+    loss.backward()
+    assert loss > 0.01 and student.moment_transfer.grad.abs().sum() > 0
+    assert other.moment_transfer.grad is None or not other.moment_transfer.grad.any()
+
+
 def test_what_a_head_logs_besides_its_losses_is_no_loss(tmp_path):
     torch.save(DETECTORS.build(tiny('fsaf')).state_dict(), tmp_path / 'teacher.pth')
     settings = dict(auxiliary_head=dict(follow_weight=0.0))

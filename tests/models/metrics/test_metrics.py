@@ -142,6 +142,15 @@ def test_the_mean_of_two_processes_is_the_loss_of_both_batches(monkeypatch, metr
     torch.testing.assert_close(sum(halves) / 2, expected, rtol=1e-12, atol=0)
 
 
+@pytest.mark.parametrize('metric', [BinaryKDMetric(reduction='objects'), QualityFocalMetric()])
+def test_metrics_that_count_anchors_refuse_maps_which_do_not_tell_them(metric, source, target):
+    with pytest.raises(ValueError, match=r'must get rows .*maps of the shape \(2, 6, 5, 4\); wrap it .*groups=A'):
+        metric(source, target)
+    wrapped = PerPixelMetric(dict(type='mmrazor.QualityFocalMetric'), groups=2)
+    rows = [feature.permute(0, 2, 3, 1).reshape(-1, 3) for feature in (source, target)]
+    torch.testing.assert_close(wrapped(source, target), QualityFocalMetric()(*rows), rtol=1e-12, atol=0)
+
+
 class FarthestPKD(PKDMetric):
     """A metric of one's own, made of one that compares many at once."""
 

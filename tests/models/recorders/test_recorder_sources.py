@@ -37,6 +37,21 @@ def test_a_loss_whose_name_lacks_loss_is_refused_unless_it_shall_only_be_logged(
     assert all(gradient is not None for gradient in gradients)  # which DDP wants, of what is only logged too
 
 
+def test_a_connector_that_only_a_logged_loss_reads_gets_a_gradient_of_0_which_ddp_wants(theta, batch):
+    parts = theta.distiller
+    parts.connectors.projection = dict(type='mmrazor.ConvModuleConnector', in_channel=16, out_channel=16, act_cfg=None)
+    parts.student_recorders.finest = dict(type='mmrazor.ModuleOutputs', source='neck')
+    parts.distill_losses.distance = dict(type='mmrazor.FeatureLoss', levels=(0,))
+    parts.loss_forward_mappings.distance = dict(
+        student_features=dict(recorder='finest', from_student=True, data_idx=0, connector='projection'),
+        teacher_features=parts.loss_forward_mappings.loss_fmkt.teacher_features,
+    )
+    model = MODELS.build(dict(theta, log_only=['distance'])).train()
+    total(model.loss(*batch)).backward()
+    connector = model.distiller.connectors['projection']
+    assert all(torch.equal(each.grad, torch.zeros_like(each)) for each in connector.parameters())
+
+
 def test_a_trained_loss_cannot_be_declared_logged_only(config):
     with pytest.raises(ValueError, match=r'without "loss" in their name, but got \[\'loss_fmkt\'\]'):
         MODELS.build(dict(config, log_only=['loss_fmkt']))
