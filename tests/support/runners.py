@@ -60,9 +60,9 @@ def validated():
 
 @pytest.fixture
 def make_runner(theta, batch, tmp_path):
-    """A runner of FM-KT^Θ with EMA: (epochs, folder, how often the images are repeated, more options)."""
+    """A runner of FM-KT^Θ with EMA: (epochs, folder, how often the images are repeated, its class, more options)."""
 
-    def make(epochs, folder, repeat=1, **options):
+    def make(epochs, folder, repeat=1, kind=Runner, **options):
         images, samples = batch
         loader = dict(
             batch_size=2,
@@ -77,10 +77,10 @@ def make_runner(theta, batch, tmp_path):
             custom_hooks=HOOKS,
             optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.01)),
         )
-        return Runner(
+        return kind(
             copy.deepcopy(theta),
-            str(tmp_path / folder),
-            dict(loader, **options.pop('train_dataloader', {})),
+            work_dir=str(tmp_path / folder),
+            train_dataloader=dict(loader, **options.pop('train_dataloader', {})),
             default_scope='mmdet',
             log_level='ERROR',
             randomness=dict(seed=0),

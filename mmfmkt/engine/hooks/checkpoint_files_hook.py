@@ -18,7 +18,12 @@ class CheckpointFilesHook(Hook):
     Functions that a schedule keeps, as OneCycleLR does, stay out of a checkpoint: who reads one reads no code. What
     MMEngine logs stands there in plain lists and not in objects of its own, which PyTorch does not load since version
     2.6 (`weights_only`), unless it is told to as in this project.
+
+    One that is saved in a validation says where the run is. MMEngine's FlexibleRunner takes every one for that of an
+    epoch or iteration which is not counted yet.
     """
+
+    validating = False
 
     def before_train(self, runner: Runner) -> None:
         if is_main_process():
@@ -27,7 +32,15 @@ class CheckpointFilesHook(Hook):
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
         WholeFilesBackend.remove_outdated()
 
+    def before_val(self, runner: Runner) -> None:
+        self.validating = True
+
+    def after_val(self, runner: Runner) -> None:
+        self.validating = False
+
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        if self.validating:
+            checkpoint['meta'].update(epoch=runner.epoch, iter=runner.iter)
         groups = checkpoint.get('param_schedulers') or []
         for group in groups.values() if isinstance(groups, dict) else [groups]:
             for state in group:
