@@ -57,6 +57,8 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
                 logging.WARNING,
             )
             stretch_schedules(self.runner, length / before)
+            # the runner has counted gradients that accumulate from the iteration that it read
+            self.runner.optim_wrapper.initialize_count_status(self.runner.model, self._iter, self.max_iters)
         self.runner.message_hub.update_info(LENGTH, length)
 
     def validate(self) -> None:
