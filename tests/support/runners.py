@@ -131,7 +131,9 @@ def runner_of(make_runner, theta):
     theta.distiller.distill_losses.loss_fmkt.keep_pairs = 0.5
 
     def make(folder, *hooks, epochs=2, **options):
-        cfg = Config(dict(train_cfg=dict(by_epoch=True, max_epochs=epochs), custom_hooks=[]))
+        built = [hook for hook in hooks if not isinstance(hook, dict)]
+        own = [hook for hook in hooks if isinstance(hook, dict)]
+        cfg = Config(dict(train_cfg=dict(by_epoch=True, max_epochs=epochs), custom_hooks=own))
         make_resumable(cfg)
         loader = dict(batch_size=1, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=True))
         loader.update(options.pop('train_dataloader', {}))
@@ -141,7 +143,7 @@ def runner_of(make_runner, theta):
             train_cfg=cfg.train_cfg,
             train_dataloader=loader,
             repeat=2,
-            **dict(dict(custom_hooks=list(cfg.custom_hooks) + list(hooks), default_hooks=ON_DISK), **options),
+            **dict(dict(custom_hooks=[*cfg.custom_hooks, *built], default_hooks=ON_DISK), **options),
         )
 
     return make
