@@ -8,7 +8,7 @@ from mmengine.logging import HistoryBuffer
 from mmengine.runner import Runner
 from mmrazor.registry import HOOKS
 
-from mmfmkt.engine.checkpoint_files import WholeFilesBackend, remove_passed, remove_unfinished
+from mmfmkt.engine.checkpoint_files import WholeFilesBackend, checkpoint_folders, remove_passed, remove_unfinished
 
 
 @HOOKS.register_module()
@@ -27,7 +27,7 @@ class CheckpointFilesHook(Hook):
 
     def before_train(self, runner: Runner) -> None:
         if is_main_process():
-            remove_unfinished(runner.work_dir)
+            remove_unfinished(*checkpoint_folders(runner.work_dir, runner.cfg))
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
         WholeFilesBackend.remove_outdated()
@@ -55,7 +55,7 @@ class CheckpointFilesHook(Hook):
     def after_train(self, runner: Runner) -> None:
         WholeFilesBackend.remove_outdated()
         if is_main_process():
-            remove_passed(runner.work_dir)
+            remove_passed(*checkpoint_folders(runner.work_dir, runner.cfg))
 
 
 def plain(value: Any) -> Any:
