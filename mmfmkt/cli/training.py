@@ -81,7 +81,7 @@ def build_training_runner(cfg: Config, args: argparse.Namespace) -> Runner:
     if args.rehearsal:
         in_one_process(lambda: rehearse_later_test(runner, parts))
     if resumed:
-        check_resumable(runner.model, resumed)
+        check_resumable(runner, resumed)
     if start:
         check_start(runner, cfg.load_from, start)
     if isinstance(runner, Runner):  # the strategies of others build it with the model that they wrap
