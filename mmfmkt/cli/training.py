@@ -10,7 +10,7 @@ from mmfmkt.common.checkpoints import read_checkpoint
 from mmfmkt.common.processes import in_one_process
 from mmfmkt.deploy.detector import is_distillation
 from mmfmkt.engine.add_hooks import add_distillation_hooks, make_resumable
-from mmfmkt.engine.checkpoint_files import Resumable, find_resumable, read_resumable
+from mmfmkt.engine.checkpoint_files import Resumable, checkpoint_folders, find_resumable, read_resumable
 from mmfmkt.engine.mixed_precision import enable_amp
 from mmfmkt.pairing.method import PLAIN
 from mmfmkt.pairing.short_form import is_short, write_out
@@ -81,7 +81,7 @@ def build_training_runner(cfg: Config, args: argparse.Namespace) -> Runner:
     if args.rehearsal:
         in_one_process(lambda: rehearse_later_test(runner, parts))
     if resumed:
-        check_resumable(runner.model, resumed)
+        check_resumable(runner, resumed)
     if start:
         check_start(runner, cfg.load_from, start)
     if isinstance(runner, Runner):  # the strategies of others build it with the model that they wrap
@@ -107,7 +107,8 @@ def set_resumed(cfg: Config, resume: str | None) -> Resumable | None:
         resume = cfg.get('load_from') or 'auto'
     if not resume:
         return None
-    resumed = find_resumable(cfg.work_dir) if resume == 'auto' else read_resumable(resume)
+    folders = checkpoint_folders(cfg.work_dir, cfg)
+    resumed = find_resumable(*folders) if resume == 'auto' else read_resumable(resume)
     cfg.resume, cfg.load_from = bool(resumed), resumed.path if resumed else cfg.get('load_from')
     seed = ((resumed.content if resumed else {}).get('meta') or {}).get('seed')
     if seed is not None and (cfg.get('randomness') or {}).get('seed') is None:

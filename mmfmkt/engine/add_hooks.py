@@ -40,6 +40,9 @@ def make_resumable(cfg: Config) -> None:
     checkpoint = cfg.default_hooks.checkpoint or {}
     if not {'backend_args', 'file_client_args'} & set(checkpoint) and '://' not in (checkpoint.get('out_dir') or ''):
         checkpoint['backend_args'] = dict(backend='whole_files')
+    for hook in [*cfg.default_hooks.values(), *(cfg.get('custom_hooks') or [])]:
+        if hook and type_name(hook) == 'EarlyStoppingHook':
+            hook.setdefault('priority', 'LOW')  # a checkpoint that is saved in a validation has what it decides
     add_hooks(
         cfg,
         dict(type='mmrazor.RandomnessHook'),

@@ -1,9 +1,15 @@
-"""The checkpoints of a run on a disk, where a crash may come at any time."""
+"""The checkpoints of a run on a disk, where a crash may come at any time.
+
+They are in the work dir, and in the folder of its name in the `out_dir` of MMEngine's `CheckpointHook` if it has one.
+Functions for both take the work dir first.
+"""
 
 import logging
+import os
 from pathlib import Path
 from typing import NamedTuple
 
+from mmengine.config import Config
 from mmengine.fileio import LocalBackend, register_backend
 from mmengine.logging import print_log
 from torch import Tensor
@@ -51,7 +57,15 @@ def read_resumable(path: str) -> Resumable:
     return Resumable(path, *read_checkpoint(path, 'the checkpoint to go on from'))
 
 
-def find_resumable(work_dir: str) -> Resumable | None:
+def checkpoint_folders(work_dir: str, cfg: Config) -> list[Path]:
+    """Where checkpoints of a run can be on this disk."""
+    out_dir = ((cfg.get('default_hooks') or {}).get('checkpoint') or {}).get('out_dir')
+    if not out_dir or '://' in out_dir:
+        return [Path(work_dir)]
+    return [Path(work_dir), Path(out_dir, os.path.basename(os.path.abspath(work_dir)))]
+
+
+def find_resumable(*folders: Path) -> Resumable | None:
     """The newest checkpoint of a run that can be read, or None if there is none yet.
 
     A warning names newer ones that cannot, and the run names them as its newest no more.
@@ -60,7 +74,7 @@ def find_resumable(work_dir: str) -> Resumable | None:
         ValueError: if there are some, and none can be read.
     """
     problems = []
-    for path in candidates(Path(work_dir)):
+    for path in candidates(*folders):
         try:
             found = read_resumable(path)
         except (FileNotFoundError, ValueError) as error:
@@ -68,48 +82,51 @@ def find_resumable(work_dir: str) -> Resumable | None:
             continue
         for problem in problems:
             print_log(f'{problem}; going on from {path}', 'current', logging.WARNING)
-        if path != named_newest(Path(work_dir)) and is_first_process():
-            name_newest(Path(path))
+        if path != named_newest(*folders) and is_first_process():
+            name_newest(folders[0], path)
         return found
     if problems:
         raise ValueError(
-            'one of the checkpoints in the work dir must be readable to go on from, but none is:\n  '
+            'one of the checkpoints of the run must be readable to go on from, but none is:\n  '
             + '\n  '.join(problems)
             + '\nstart anew in another --work-dir, or without --resume'
         )
     return None
 
 
-def candidates(work_dir: Path) -> list[str]:
+def candidates(*folders: Path) -> list[str]:
     """The checkpoints of a run: the one that it names as its newest, then the others, the newest first."""
-    named = named_newest(work_dir)
-    files = [file for pattern in RESUMABLE for file in work_dir.glob(pattern)]
-    files.sort(key=lambda file: file.stat().st_mtime, reverse=True)
-    others = [str(file) for file in files if not named or file.resolve() != Path(named).resolve()]
-    return [named] * bool(named) + others
+    named = named_newest(*folders)
+    files = {file.resolve(): file for folder in folders for pattern in RESUMABLE for file in folder.glob(pattern)}
+    if named:
+        files.pop(Path(named).resolve(), None)
+    others = sorted(files.values(), key=lambda file: file.stat().st_mtime, reverse=True)
+    return [named] * bool(named) + [str(file) for file in others]
 
 
-def named_newest(work_dir: Path) -> str:
+def named_newest(*folders: Path) -> str:
     """The path of the checkpoint that a run names as its newest, or nothing."""
-    pointer = work_dir / POINTER
+    pointer = folders[0] / POINTER
     named = pointer.read_text().strip() if pointer.exists() else ''
-    moved = work_dir / Path(named).name  # with the whole folder
-    return str(moved) if named and not Path(named).exists() and moved.exists() else named
+    if named and not Path(named).exists():
+        moved = [file for folder in folders if (file := folder / Path(named).name).exists()]  # with the whole folder
+        return str(moved[0]) if moved else named
+    return named
 
 
-def name_newest(path: Path) -> None:
-    """Let MMEngine and `find_resumable` know a checkpoint as the newest of its folder."""
-    write_whole(path.parent / POINTER, str(path))
+def name_newest(work_dir: Path, path: str) -> None:
+    """Let MMEngine and `find_resumable` know a checkpoint as the newest of a run."""
+    write_whole(work_dir / POINTER, path)
 
 
-def remove_unfinished(work_dir: str) -> None:
+def remove_unfinished(*folders: Path) -> None:
     """Remove what a crash has left half written."""
-    for file in Path(work_dir).glob(f'*{UNFINISHED}'):
+    for file in [file for folder in folders for file in folder.glob(f'*{UNFINISHED}')]:
         file.unlink(missing_ok=True)
 
 
-def remove_passed(work_dir: str) -> None:
+def remove_passed(*folders: Path) -> None:
     """Remove the checkpoint of an interruption, if the run has written one after it."""
-    interrupted = Path(work_dir) / INTERRUPTED
-    if candidates(Path(work_dir))[:1] != [str(interrupted)]:
+    interrupted = folders[0] / INTERRUPTED
+    if candidates(*folders)[:1] != [str(interrupted)]:
         interrupted.unlink(missing_ok=True)

@@ -14,15 +14,11 @@ from mmfmkt.cli.preflight import (
     check_kinds,
     check_launcher,
     check_optimizer,
-    check_resumable,
     check_sampler,
-    check_start,
     check_teacher_classes,
     check_tested_classes,
 )
 from mmfmkt.detectors.class_count import class_counts
-from mmfmkt.engine.checkpoint_files import read_resumable
-from mmfmkt.pairing.auxiliary_head import NAME, WEIGHTS
 
 
 def loader(root, **changes):
@@ -141,54 +137,6 @@ def test_learning_rates_that_decay_by_layer_are_refused():
         ValueError, match='must not be one that decays learning rates by layer.*but got LearningRateDecay'
     ):
         check_optimizer(cfg)
-
-
-@pytest.mark.parametrize(
-    'change, lacks',
-    [
-        (lambda checkpoint: checkpoint.pop('optimizer'), 'lacks `optimizer`'),
-        (lambda checkpoint: checkpoint.update(optimizer=[], meta=3), 'lacks `meta` and `optimizer`'),
-        (lambda checkpoint: checkpoint['meta'].pop('iter'), 'lacks `meta`'),
-        (
-            lambda checkpoint: checkpoint['state_dict'].update({'backbone.conv1.weight': torch.zeros(2, 3)}),
-            r'has weights of another shape: backbone.conv1.weight \(2, 3\) instead of \(4, 3, 7, 7\)',
-        ),
-        (lambda checkpoint: checkpoint.pop('distiller'), 'lacks the weights of distiller.connectors.flow'),
-        (lambda checkpoint: checkpoint['state_dict'].popitem(), 'lacks the weights of bbox_head'),
-    ],
-)
-def test_a_checkpoint_of_another_run_is_not_gone_on_from(make_runner, tmp_path, change, lacks):
-    runner, file = make_runner(1, 'run'), tmp_path / 'run' / 'epoch_1.pth'
-    runner.train()
-    check_resumable(runner.model, read_resumable(str(file)))
-    checkpoint = torch.load(file)
-    change(checkpoint)
-    torch.save(checkpoint, file)
-    with pytest.raises(ValueError, match=f'{lacks}.*; to start from the weights of another, set load_from'):
-        check_resumable(runner.model, read_resumable(str(file)))
-
-
-@pytest.mark.parametrize('begun_with', [True, False])
-def test_a_run_that_was_begun_with_another_auxiliary_head_says_how_to_go_on(make_runner, tmp_path, begun_with):
-    runner, file = make_runner(1, 'run'), tmp_path / 'run' / 'epoch_1.pth'
-    runner.train()
-    checkpoint = torch.load(file)
-    if begun_with:
-        checkpoint['distiller'][f'{WEIGHTS}head.weight'] = torch.zeros(1)
-        torch.save(checkpoint, file)
-    else:
-        runner.model.distiller.distill_losses[NAME] = torch.nn.Conv2d(1, 1, 1)
-    with pytest.raises(ValueError, match=f'; to go on as it was begun, set model.auxiliary_head={begun_with}'):
-        check_resumable(runner.model, read_resumable(str(file)))
-
-
-def test_a_checkpoint_of_which_nothing_fits_is_not_started_from(make_runner):
-    runner = make_runner(1, 'run')
-    check_start(runner, 'x.pth', {'backbone.conv1.weight': torch.zeros(4, 3, 7, 7)})
-    with pytest.raises(
-        ValueError, match='nothing of x.pth fits; it has backbone.conv1.weight, other, and the student backbone'
-    ):
-        check_start(runner, 'x.pth', {'backbone.conv1.weight': torch.zeros(1), 'other': torch.zeros(1)})
 
 
 @pytest.mark.parametrize(

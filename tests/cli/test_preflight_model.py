@@ -9,9 +9,8 @@ from mmengine.logging import MMLogger
 from mmengine.optim import build_optim_wrapper
 from mmrazor.registry import MODELS
 
-from mmfmkt.cli.preflight import build_optimizer, check_compile, check_model, check_resumable, warn_of_keys
+from mmfmkt.cli.preflight import build_optimizer, check_compile, check_model, warn_of_keys
 from mmfmkt.cli.training import read_start
-from mmfmkt.engine.checkpoint_files import Resumable
 
 
 def config(**model):
@@ -106,22 +105,6 @@ def test_keys_that_hold_for_the_flow_too_are_told(theta, caplog, keys, said):
     with caplog.at_level(logging.WARNING):
         warn_of_keys(cfg, MODELS.build(theta))
     assert said in caplog.text and bool(said) == bool(caplog.text)
-
-
-def test_a_checkpoint_of_another_method_is_not_gone_on_from(theta, retinanet):
-    algorithm = MODELS.build(theta)
-    weights = algorithm.state_dict()
-    distiller = {key: value for key, value in weights.items() if key.startswith('distiller.')}
-    content = dict(
-        meta=dict(epoch=1, iter=1), optimizer={}, message_hub=dict(log_scalars={}, runtime_info={}), distiller=distiller
-    )
-    of_student = {key: value for key, value in weights.items() if key not in distiller}
-    check_resumable(algorithm, Resumable('theta.pth', of_student, content))
-    student = MODELS.build(dict(retinanet, _scope_='mmdet'))
-    for of_distiller in (distiller, {}):  # the latter as that of PKD
-        content['distiller'] = of_distiller
-        with pytest.raises(ValueError, match='theta.pth is of a distillation, and this is none; to start from'):
-            check_resumable(student, Resumable('theta.pth', of_student, content))
 
 
 def test_an_address_to_start_from_that_cannot_be_reached_is_named():

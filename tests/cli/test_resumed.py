@@ -19,6 +19,16 @@ def test_a_run_without_a_seed_goes_on_with_the_one_that_it_drew(tmp_path):
     assert cfg.randomness.seed == 3
 
 
+def test_a_run_whose_checkpoints_are_in_another_folder_goes_on_from_them(tmp_path):
+    folder = tmp_path / 'large' / 'run'
+    folder.mkdir(parents=True)
+    (tmp_path / 'run').mkdir()
+    torch.save(dict(state_dict=dict(weight=torch.zeros(1)), meta=dict(seed=7)), folder / 'epoch_1.pth')
+    hooks = dict(checkpoint=dict(type='CheckpointHook', out_dir=str(tmp_path / 'large')))
+    cfg = Config(dict(work_dir=str(tmp_path / 'run'), default_hooks=hooks))
+    assert set_resumed(cfg, 'auto').path == cfg.load_from == str(folder / 'epoch_1.pth')
+
+
 def test_the_first_start_with_resume_begins_with_the_weights_of_the_config(tmp_path):
     cfg = Config(dict(work_dir=str(tmp_path), load_from='student.pth'))
     assert set_resumed(cfg, 'auto') is None and cfg.load_from == 'student.pth' and not cfg.resume

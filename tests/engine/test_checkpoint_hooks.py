@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from mmengine.logging import HistoryBuffer
+from mmengine.runner import FlexibleRunner, Runner
 from mmrazor.registry import MODELS
 
 from mmfmkt.engine.hooks.checkpoint_files_hook import plain
@@ -64,6 +65,34 @@ def test_a_validation_changes_neither_the_weights_nor_their_average(make_runner,
         assert all(torch.equal(value, found[part][key]) for key, value in without[part].items())
     for key, value in runner.model.state_dict().items():  # MMEngine saves the average in the place of the live weights
         assert torch.equal(value, found['ema_state_dict'][f'module.{key}']), key
+
+
+@pytest.mark.parametrize('kind', [Runner, FlexibleRunner])
+@pytest.mark.parametrize(
+    'train_cfg, interval, written',
+    [
+        (dict(by_epoch=True, max_epochs=1), 1, ('epoch_1.pth', 1)),
+        (dict(by_epoch=False, max_iters=2, val_interval=2), 2, ('iter_2.pth', 0)),
+    ],
+)
+def test_a_checkpoint_that_is_written_again_with_a_new_best_says_where_the_run_is(
+    make_runner, validated, tmp_path, kind, train_cfg, interval, written
+):
+    saving = dict(type='CheckpointHook', interval=interval, by_epoch=train_cfg['by_epoch'], save_best='toy/scores')
+    validated(
+        make_runner(
+            1,
+            'run',
+            repeat=2,
+            kind=kind,
+            train_cfg=train_cfg,
+            custom_hooks=[dict(type='mmrazor.CheckpointFilesHook')],
+            default_hooks=dict(checkpoint=dict(saving, rule='greater')),
+        )
+    ).train()
+    last = torch.load(tmp_path / 'run' / written[0])
+    assert 'best_score' in last['message_hub']['runtime_info']  # it was written again
+    assert (last['meta']['epoch'], last['meta']['iter']) == (written[1], 2)
 
 
 def test_numbers_of_numpy_become_those_of_python():

@@ -22,6 +22,7 @@ def detector():
 def test_images_are_channels_last_while_training_and_have_their_values(detector):
     batch = dict(inputs=[torch.randint(256, (3, 64, 64), dtype=torch.uint8)] * 2)
     expected, hook = detector.data_preprocessor(batch)['inputs'], ChannelsLastHook()
+    detector.module = torch.nn.Identity()  # a part with the name that wrappers give to the model
     hook.before_train(SimpleNamespace(cfg={}, model=detector))
     images = detector.data_preprocessor(batch)['inputs']
     assert images.is_contiguous(memory_format=torch.channels_last) and not images.is_contiguous()

@@ -35,6 +35,21 @@ def test_a_training_that_counts_iterations_is_drawn_at_validations(make_runner, 
     assert set(pictures(tmp_path / 'run')) == {'flow_features_0_2.png', 'flow_errors_2.png'}
 
 
+def test_a_resumed_training_that_counts_iterations_is_drawn_at_the_same_validations(make_runner, validated, tmp_path):
+    saving = dict(checkpoint=dict(type='CheckpointHook', by_epoch=False, interval=1))
+
+    def runner_of(max_iters, **options):
+        train_cfg = dict(by_epoch=False, max_iters=max_iters, val_interval=1)
+        hooks = [dict(HOOK, interval=2)]
+        return validated(
+            make_runner(1, 'run', custom_hooks=hooks, train_cfg=train_cfg, default_hooks=saving, **options)
+        )
+
+    runner_of(1).train()
+    runner_of(3, resume=True, load_from=str(tmp_path / 'run' / 'iter_1.pth')).train()
+    assert set(pictures(tmp_path / 'run')) == {'flow_features_0_2.png', 'flow_errors_2.png'}
+
+
 def test_nothing_is_drawn_after_the_distillation_has_stopped(make_runner, validated, theta, tmp_path):
     theta.weight_schedule = dict(stop_epoch=1)
     hooks = [dict(type='mmrazor.WeightScheduleHook'), dict(HOOK, interval=1)]

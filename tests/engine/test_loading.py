@@ -13,7 +13,8 @@ import torch
 from mmdet.datasets.samplers import AspectRatioBatchSampler
 from mmdet.registry import DATASETS
 from mmdet.structures import DetDataSample
-from mmengine.runner import Runner
+from mmengine.registry import FUNCTIONS
+from mmengine.runner import FlexibleRunner, Runner
 from mmengine.structures import InstanceData
 from PIL import Image
 from torch.utils.data import Dataset
@@ -144,6 +145,27 @@ def test_workers_survive_the_sigterm_of_a_scheduler_and_end_with_their_parent():
     loader._iterator._workers[0].join(timeout=10)
     assert not loader._iterator._workers[0].is_alive()
     loader._iterator = None
+
+
+@FUNCTIONS.register_module()
+def begin(worker, number):
+    os.environ['BEGUN'] = str(number)
+
+
+class Begun(Pids):
+    def __getitem__(self, index):
+        return os.environ['BEGUN'], signal.SIGTERM in signal.pthread_sigmask(signal.SIG_BLOCK, [])
+
+
+@pytest.mark.parametrize('kind', [Runner, FlexibleRunner])  # which takes names alone
+@pytest.mark.parametrize('function', [begin, 'begin'])
+def test_workers_that_begin_with_a_function_of_their_own_survive_it_too(function, kind):
+    sampler = dict(type='DefaultSampler', shuffle=False)
+    config = dict(batch_size=1, num_workers=1, dataset=Begun(), sampler=sampler)
+    config['worker_init_fn'] = dict(type=function, number=3)
+    loader = kind.build_dataloader(seeded_loader(config, 0), seed=0)
+    assert next(iter(loader)) == [('3',), (True,)]
+    assert config['worker_init_fn'] == dict(type=function, number=3)
 
 
 def dataset(root, change, wrap=None):

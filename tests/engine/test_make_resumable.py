@@ -30,6 +30,20 @@ def test_checkpoints_elsewhere_are_left_to_their_backend(checkpoint):
     assert cfg.default_hooks.checkpoint == checkpoint
 
 
+def test_early_stopping_comes_before_checkpoints_are_saved():
+    stopping = dict(type='EarlyStoppingHook', monitor='ap')
+    cfg = Config(
+        dict(
+            train_cfg=dict(by_epoch=True, max_epochs=1),
+            default_hooks=dict(stopping=dict(stopping), logger=None),
+            custom_hooks=[dict(stopping), dict(stopping, priority='HIGH')],
+        )
+    )
+    make_resumable(cfg)
+    hooks = [cfg.default_hooks.stopping, *cfg.custom_hooks[:2]]
+    assert [hook.priority for hook in hooks] == ['LOW', 'LOW', 'HIGH']
+
+
 @pytest.mark.parametrize('hooks', [{}, dict(checkpoint=dict(type='CheckpointHook', interval=3))])
 def test_checkpoints_are_written_whole(hooks):
     cfg = Config(dict(train_cfg=dict(by_epoch=True, max_epochs=1), default_hooks=hooks))

@@ -7,62 +7,12 @@ import threading
 
 import pytest
 import torch
-from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
 from mmengine.hooks import Hook
+from runners import BATCHES, Draws, Told
 
 from mmfmkt.api import finish
-from mmfmkt.engine.add_hooks import make_resumable
 from mmfmkt.engine.checkpoint_files import INTERRUPTED, named_newest
-
-ON_DISK = dict(
-    checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=1, backend_args=dict(backend='whole_files'))
-)
-BATCHES = 4  # of an epoch
-
-
-class Told(Hook):
-    """Sends SIGTERM to the main thread in an iteration; another thread would pass it on at any time."""
-
-    def __init__(self, iteration):
-        self.iteration = iteration
-
-    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        if runner.iter == self.iteration:
-            signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)
-
-
-class Draws(Hook):
-    """Writes down what the iterations draw, and which batch they are."""
-
-    def __init__(self):
-        self.drawn = {}
-
-    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
-        self.drawn[runner.iter] = (batch_idx, torch.rand(()).item(), outputs['loss'].item())
-
-
-@pytest.fixture
-def runner_of(make_runner, theta):
-    """A runner of eight batches in two epochs: (folder, hooks, options)."""
-    theta.distiller.connectors.flow.flow.num_steps = [1, 2, 3]
-    theta.distiller.distill_losses.loss_fmkt.keep_pairs = 0.5
-
-    def make(folder, *hooks, epochs=2, **options):
-        cfg = Config(dict(train_cfg=dict(by_epoch=True, max_epochs=epochs), custom_hooks=[]))
-        make_resumable(cfg)
-        loader = dict(batch_size=1, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=True))
-        loader.update(options.pop('train_dataloader', {}))
-        return make_runner(
-            epochs,
-            folder,
-            train_cfg=cfg.train_cfg,
-            train_dataloader=loader,
-            repeat=2,
-            **dict(dict(custom_hooks=list(cfg.custom_hooks) + list(hooks), default_hooks=ON_DISK), **options),
-        )
-
-    return make
 
 
 def weights(file):
@@ -205,84 +155,6 @@ def test_a_validation_that_a_crash_has_prevented_is_made_up_for(runner_of, tmp_p
     assert validated == [2] and resumed.iter == 2 * BATCHES
     resumed.train_loop.validate()
     assert validated == [2]
-
-
-@pytest.mark.parametrize('batch_size, length', [(2, 2), (1, 4)])
-def test_a_run_that_goes_on_with_another_batch_size_is_at_the_same_point_of_its_epochs(
-    runner_of, tmp_path, batch_size, length
-):
-    before = 4 if batch_size == 2 else 2  # batches of an epoch
-    with pytest.raises(SystemExit):
-        runner_of('run', Told(before + before // 2 - 1), train_dataloader=dict(batch_size=3 - batch_size)).train()
-    draws = Draws()
-    resumed = runner_of(
-        'run',
-        draws,
-        resume=True,
-        load_from=str(tmp_path / 'run' / INTERRUPTED),
-        train_dataloader=dict(batch_size=batch_size),
-    )
-    resumed.train()
-    assert [batch for batch, *_ in draws.drawn.values()] == list(
-        range(length // 2, length)
-    ) and resumed.iter == 2 * length
-
-
-SCHEDULES = [
-    dict(type='OneCycleLR', eta_max=0.02, total_steps=2, convert_to_iter_based=True),
-    dict(type='CosineAnnealingLR', T_max=2, end=2, convert_to_iter_based=True),
-    dict(type='MultiStepLR', milestones=[1], end=2, convert_to_iter_based=True),
-    dict(type='PolyLR', end=2, convert_to_iter_based=True),
-    dict(type='LinearLR', start_factor=1.0, end_factor=0.1, end=2, convert_to_iter_based=True),
-    dict(
-        type='CosineRestartLR', periods=[1, 1], restart_weights=[1, 0.5], eta_min=0, end=2, convert_to_iter_based=True
-    ),
-]
-
-
-@pytest.mark.parametrize('batch_size', [2, 1])
-@pytest.mark.parametrize('schedule', SCHEDULES, ids=lambda schedule: schedule['type'])
-def test_schedules_in_epochs_go_on_where_they_were_in_them(runner_of, tmp_path, schedule, batch_size):
-    """They end as in a run that had this batch size from its start, to the rounding of an iteration."""
-    loader = dict(batch_size=batch_size)
-    alone = runner_of('alone', param_scheduler=[dict(schedule)], train_dataloader=loader)
-    alone.train()
-    before = 4 if batch_size == 2 else 2
-    first = dict(param_scheduler=[dict(schedule)], train_dataloader=dict(batch_size=3 - batch_size))
-    with pytest.raises(SystemExit):
-        runner_of('run', Told(before - 1), **first).train()
-    last = str(tmp_path / 'run' / INTERRUPTED)
-    resumed = runner_of('run', param_scheduler=[dict(schedule)], resume=True, load_from=last, train_dataloader=loader)
-    resumed.cfg.param_scheduler = [schedule]
-    resumed.train()
-    rates = [runner.optim_wrapper.get_lr()['lr'][0] for runner in (resumed, alone)]
-    assert rates[0] == pytest.approx(rates[1], abs=3e-4)
-
-
-class Never(Hook):
-    """A validation that never gets better."""
-
-    def after_val_epoch(self, runner, metrics=None):
-        metrics['ap'] = 0.5
-
-
-def test_early_stopping_remembers_how_long_it_has_waited(runner_of, validated, tmp_path):
-    hooks = dict(type='EarlyStoppingHook', monitor='ap', rule='greater', patience=2)
-    validated(runner_of('run', Never(), hooks, epochs=2)).train()
-    last = dict(resume=True, load_from=str(tmp_path / 'run' / 'epoch_2.pth'))
-    resumed = validated(runner_of('run', Never(), hooks, epochs=9, **last))
-    resumed.train()
-    assert resumed.epoch == 3  # the first validation set the best figure, two more did not beat it
-
-
-@pytest.mark.parametrize(
-    'epoch, iteration, expected', [(0, 0, 0), (0, 3, 3), (1, 6, 6), (2, 8, 8), (2, 4, 8), (3, 24, 12)]
-)
-def test_an_old_checkpoint_says_the_length_of_an_epoch_by_its_iterations(runner_of, epoch, iteration, expected):
-    loop = runner_of('run').train_loop
-    loop._epoch, loop._iter = epoch, iteration
-    loop.fit_epoch_length()
-    assert loop.iter == expected
 
 
 def test_sigterm_before_the_first_iteration_ends_a_run_as_ever(runner_of):

@@ -235,16 +235,15 @@ def test_a_list_of_meta_encoders_has_one_for_each_level(pair):
     encoders = [dict(type='mmrazor.MLPMetaEncoder'), dict(type='mmrazor.LightMetaEncoder')]
     config = pair('retinanet', 'gfl', flow=dict(levels=(0, 1), meta_encoder=encoders))
     assert config.distiller.connectors.flow.flow.meta_encoder == [dict(encoder, channels=WIDTH) for encoder in encoders]
+    shared = pair('retinanet', 'gfl', flow=dict(levels=(0, 1), meta_encoder=encoders[:1], shared=True))
+    assert shared.distiller.connectors.flow.flow.meta_encoder == dict(encoders[0], channels=WIDTH)
 
 
 @pytest.mark.parametrize('number', [1, 3])
 def test_a_list_of_meta_encoders_of_another_length_than_the_levels_is_refused(pair, number):
-    flow = dict(levels=(0, 1), meta_encoder=[dict(type='mmrazor.LightMetaEncoder')] * number)
+    encoders = [dict(type='mmrazor.LightMetaEncoder')] * number
     with pytest.raises(ValueError, match=f'one for each of the 2 levels .one alone if it is shared., but got {number}'):
-        pair('retinanet', 'gfl', flow=flow)
-    if number == 1:
-        shared = pair('retinanet', 'gfl', flow=dict(flow, shared=True))
-        assert shared.distiller.connectors.flow.flow.meta_encoder == dict(flow['meta_encoder'][0], channels=WIDTH)
+        pair('retinanet', 'gfl', flow=dict(levels=(0, 1), meta_encoder=encoders))
 
 
 @pytest.mark.parametrize(

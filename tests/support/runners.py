@@ -1,12 +1,18 @@
 """Real runs on two images."""
 
 import copy
+import signal
+import threading
 
 import pytest
 import torch
+from mmengine.config import Config
 from mmengine.evaluator import BaseMetric
+from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from torch.utils.data import Dataset
+
+from mmfmkt.engine.add_hooks import make_resumable
 
 HOOKS = [
     dict(type='EMAHook'),
@@ -14,6 +20,11 @@ HOOKS = [
     dict(type='mmrazor.JoinDistillerHook'),
     dict(type='mmrazor.CheckpointFilesHook'),
 ]
+
+ON_DISK = dict(
+    checkpoint=dict(type='CheckpointHook', interval=1, max_keep_ckpts=1, backend_args=dict(backend='whole_files'))
+)
+BATCHES = 4  # of an epoch
 
 
 class Images(Dataset):
@@ -46,6 +57,27 @@ class SumOfScores(BaseMetric):
         return dict(scores=sum(results))
 
 
+class Told(Hook):
+    """Sends SIGTERM to the main thread in an iteration; another thread would pass it on at any time."""
+
+    def __init__(self, iteration):
+        self.iteration = iteration
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        if runner.iter == self.iteration:
+            signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)
+
+
+class Draws(Hook):
+    """Writes down what the iterations draw, and which batch they are."""
+
+    def __init__(self):
+        self.drawn = {}
+
+    def after_train_iter(self, runner, batch_idx, data_batch=None, outputs=None):
+        self.drawn[runner.iter] = (batch_idx, torch.rand(()).item(), outputs['loss'].item())
+
+
 @pytest.fixture
 def validated():
     """Lets a runner validate on its training images after every epoch."""
@@ -60,9 +92,9 @@ def validated():
 
 @pytest.fixture
 def make_runner(theta, batch, tmp_path):
-    """A runner of FM-KT^Θ with EMA: (epochs, folder, how often the images are repeated, more options)."""
+    """A runner of FM-KT^Θ with EMA: (epochs, folder, how often the images are repeated, its class, more options)."""
 
-    def make(epochs, folder, repeat=1, **options):
+    def make(epochs, folder, repeat=1, kind=Runner, **options):
         images, samples = batch
         loader = dict(
             batch_size=2,
@@ -77,10 +109,10 @@ def make_runner(theta, batch, tmp_path):
             custom_hooks=HOOKS,
             optim_wrapper=dict(optimizer=dict(type='SGD', lr=0.01)),
         )
-        return Runner(
+        return kind(
             copy.deepcopy(theta),
-            str(tmp_path / folder),
-            dict(loader, **options.pop('train_dataloader', {})),
+            work_dir=str(tmp_path / folder),
+            train_dataloader=dict(loader, **options.pop('train_dataloader', {})),
             default_scope='mmdet',
             log_level='ERROR',
             randomness=dict(seed=0),
@@ -89,4 +121,29 @@ def make_runner(theta, batch, tmp_path):
         )
 
     names = []  # of the experiments, which MMEngine keeps apart by them
+    return make
+
+
+@pytest.fixture
+def runner_of(make_runner, theta):
+    """A runner of eight batches in two epochs: (folder, hooks, options)."""
+    theta.distiller.connectors.flow.flow.num_steps = [1, 2, 3]
+    theta.distiller.distill_losses.loss_fmkt.keep_pairs = 0.5
+
+    def make(folder, *hooks, epochs=2, **options):
+        built = [hook for hook in hooks if not isinstance(hook, dict)]
+        own = [hook for hook in hooks if isinstance(hook, dict)]
+        cfg = Config(dict(train_cfg=dict(by_epoch=True, max_epochs=epochs), custom_hooks=own))
+        make_resumable(cfg)
+        loader = dict(batch_size=1, num_workers=0, sampler=dict(type='DefaultSampler', shuffle=True))
+        loader.update(options.pop('train_dataloader', {}))
+        return make_runner(
+            epochs,
+            folder,
+            train_cfg=cfg.train_cfg,
+            train_dataloader=loader,
+            repeat=2,
+            **dict(dict(custom_hooks=[*cfg.custom_hooks, *built], default_hooks=ON_DISK), **options),
+        )
+
     return make

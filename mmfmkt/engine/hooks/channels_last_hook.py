@@ -6,6 +6,7 @@ from mmrazor.registry import HOOKS
 from torch import nn
 
 from mmfmkt.common.memory_layout import channels_last
+from mmfmkt.common.processes import unwrapped
 
 
 @HOOKS.register_module()
@@ -17,8 +18,7 @@ class ChannelsLastHook(Hook):
     """
 
     def before_train(self, runner: Runner) -> None:
-        model = getattr(runner.model, 'module', runner.model)
-        self.handle = model.data_preprocessor.register_forward_hook(change_layout)
+        self.handle = unwrapped(runner.model).data_preprocessor.register_forward_hook(change_layout)
 
     def after_train(self, runner: Runner) -> None:
         self.handle.remove()

@@ -8,7 +8,7 @@ from mmengine.logging import HistoryBuffer
 from mmengine.runner import Runner
 from mmrazor.registry import HOOKS
 
-from mmfmkt.engine.checkpoint_files import WholeFilesBackend, remove_passed, remove_unfinished
+from mmfmkt.engine.checkpoint_files import WholeFilesBackend, checkpoint_folders, remove_passed, remove_unfinished
 
 
 @HOOKS.register_module()
@@ -18,16 +18,29 @@ class CheckpointFilesHook(Hook):
     Functions that a schedule keeps, as OneCycleLR does, stay out of a checkpoint: who reads one reads no code. What
     MMEngine logs stands there in plain lists and not in objects of its own, which PyTorch does not load since version
     2.6 (`weights_only`), unless it is told to as in this project.
+
+    One that is saved in a validation says where the run is. MMEngine's FlexibleRunner takes every one for that of an
+    epoch or iteration which is not counted yet.
     """
+
+    validating = False
 
     def before_train(self, runner: Runner) -> None:
         if is_main_process():
-            remove_unfinished(runner.work_dir)
+            remove_unfinished(*checkpoint_folders(runner.work_dir, runner.cfg))
 
     def before_train_iter(self, runner: Runner, batch_idx: int, data_batch: dict | None = None) -> None:
         WholeFilesBackend.remove_outdated()
 
+    def before_val(self, runner: Runner) -> None:
+        self.validating = True
+
+    def after_val(self, runner: Runner) -> None:
+        self.validating = False
+
     def before_save_checkpoint(self, runner: Runner, checkpoint: dict) -> None:
+        if self.validating:
+            checkpoint['meta'].update(epoch=runner.epoch, iter=runner.iter)
         groups = checkpoint.get('param_schedulers') or []
         for group in groups.values() if isinstance(groups, dict) else [groups]:
             for state in group:
@@ -42,7 +55,7 @@ class CheckpointFilesHook(Hook):
     def after_train(self, runner: Runner) -> None:
         WholeFilesBackend.remove_outdated()
         if is_main_process():
-            remove_passed(runner.work_dir)
+            remove_passed(*checkpoint_folders(runner.work_dir, runner.cfg))
 
 
 def plain(value: Any) -> Any:

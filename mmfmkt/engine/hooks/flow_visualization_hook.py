@@ -22,7 +22,8 @@ class FlowVisualizationHook(Hook):
     iteration. The weights are those that are trained, not their average. Training is the same with and without it.
 
     Args:
-        interval: epochs between two drawings, at least 1; of a training that counts iterations, validations.
+        interval: epochs between two drawings, at least 1; of a training that counts iterations, validations. It follows
+            from the iteration, so that a resumed run draws at the same ones.
         num_images: how many of the first validation images get a sheet.
         num_val_images: of how many the chart is made.
 
@@ -38,7 +39,6 @@ class FlowVisualizationHook(Hook):
             if value < 1:
                 raise ValueError(f'`{name}` of FlowVisualizationHook must be at least 1, but got {value}')
         self.interval, self.num_images, self.num_val_images = interval, num_images, num_val_images
-        self.validations = 0
 
     def before_train(self, runner: Runner) -> None:
         if not isinstance(runner, Runner):  # one process alone cannot run a model in shards
@@ -58,10 +58,9 @@ class FlowVisualizationHook(Hook):
             self.draw(runner)
 
     def after_val_epoch(self, runner: Runner, metrics: dict[str, float] | None = None) -> None:
-        if not isinstance(runner.train_loop, EpochBasedTrainLoop):
-            self.validations += 1
-            if self.validations % self.interval == 0:
-                self.draw(runner)
+        by_iter = not isinstance(runner.train_loop, EpochBasedTrainLoop)
+        if by_iter and runner.iter % (self.interval * runner.val_interval) == 0:
+            self.draw(runner)
 
     def draw(self, runner: Runner) -> None:
         """Draw in the main process, as long as there is something that the flow learns from."""

@@ -104,7 +104,7 @@ class PreemptionHook(Hook):
             return
         runner.save_checkpoint(runner.work_dir, INTERRUPTED, by_epoch=False, backend_args=dict(backend='whole_files'))
         if is_main_process():
-            name_newest(Path(runner.work_dir) / INTERRUPTED)
+            name_newest(Path(runner.work_dir), os.path.join(runner.work_dir, INTERRUPTED))
         runner.logger.info(f'stopped by SIGTERM after iteration {runner.iter + 1}; --resume goes on from there')
         self.give_back()
         sys.exit(0)

@@ -1,9 +1,11 @@
 """Batches of images that bring their random state with them: into any worker, at any time."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from mmengine.dist import get_rank
 from mmengine.registry import DATA_SAMPLERS as ALL_DATA_SAMPLERS
+from mmengine.registry import FUNCTIONS
 from mmrazor.registry import DATA_SAMPLERS
 from torch.utils.data import BatchSampler, Sampler
 
@@ -78,4 +80,14 @@ def seeded_loader(loader: dict, seed: int) -> dict:
         drop_last=loader.get('drop_last', False),
     )
     loader = {key: value for key, value in loader.items() if key not in ('drop_last', 'disable_subprocess_warning')}
-    return {'worker_init_fn': dict(type='start_worker'), **loader, 'batch_sampler': batches}
+    start = dict(type='start_worker', before=built(loader.get('worker_init_fn')))
+    return dict(loader, worker_init_fn=start, batch_sampler=batches)
+
+
+def built(config: dict | None) -> Callable[[int], None] | None:
+    """The function that a config of a data loader has its workers begin with, as MMEngine builds it."""
+    if config is None:
+        return None
+    arguments = dict(config)
+    function = arguments.pop('type')
+    return partial(FUNCTIONS.get(function) if isinstance(function, str) else function, **arguments)

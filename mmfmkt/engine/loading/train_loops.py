@@ -10,7 +10,6 @@ from torch import nn
 
 from .schedules import stretch_schedules
 from .seeded_batches import seeded_loader
-from .workers import protect_workers
 
 VALIDATED, LENGTH = 'epoch_validated', 'epoch_length'
 
@@ -29,8 +28,6 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
 
     def __init__(self, runner: Runner, dataloader: dict, **kwargs: Any) -> None:
         super().__init__(runner, seeded_loader(dataloader, runner.seed), **kwargs)
-        if 'worker_init_fn' in dataloader:
-            protect_workers(self.dataloader)
 
     def run(self) -> nn.Module:
         """Train; a checkpoint is written before the validation of its epoch, which may be due."""
@@ -57,6 +54,8 @@ class ResumableEpochLoop(EpochBasedTrainLoop):
                 logging.WARNING,
             )
             stretch_schedules(self.runner, length / before)
+            # the runner has counted gradients that accumulate from the iteration that it read
+            self.runner.optim_wrapper.initialize_count_status(self.runner.model, self._iter, self.max_iters)
         self.runner.message_hub.update_info(LENGTH, length)
 
     def validate(self) -> None:
