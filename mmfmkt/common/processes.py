@@ -11,10 +11,17 @@ import torch
 from mmengine.dist import all_reduce, broadcast_object_list, get_world_size, is_main_process
 from mmengine.model import is_model_wrapper
 
+# launcher -> what PyTorch reads -> the name that the launcher has for it
+LAUNCHERS = dict(
+    pytorch=dict(RANK='RANK'),
+    slurm=dict(RANK='SLURM_PROCID', WORLD_SIZE='SLURM_NTASKS', LOCAL_RANK='SLURM_LOCALID'),
+    mpi=dict(RANK='OMPI_COMM_WORLD_RANK', WORLD_SIZE='OMPI_COMM_WORLD_SIZE', LOCAL_RANK='OMPI_COMM_WORLD_LOCAL_RANK'),
+)
+
 
 def is_first_process() -> bool:
     """Is this the only process, or the first of those that torchrun, Slurm or Open MPI has started?"""
-    ranks = (os.environ.get(name) for name in ('RANK', 'SLURM_PROCID', 'OMPI_COMM_WORLD_RANK'))
+    ranks = (os.environ.get(names['RANK']) for names in LAUNCHERS.values())
     return next(filter(None, ranks), '0') == '0'
 
 

@@ -6,16 +6,12 @@ import subprocess
 import torch
 from mmengine.config import Config
 
-NAMES: dict[str, dict[str, str]] = dict(  # launcher -> what PyTorch reads -> what the launcher calls it
-    pytorch={},
-    slurm=dict(RANK='SLURM_PROCID', WORLD_SIZE='SLURM_NTASKS', LOCAL_RANK='SLURM_LOCALID'),
-    mpi=dict(RANK='OMPI_COMM_WORLD_RANK', WORLD_SIZE='OMPI_COMM_WORLD_SIZE', LOCAL_RANK='OMPI_COMM_WORLD_LOCAL_RANK'),
-)
+from mmfmkt.common.processes import LAUNCHERS
 
 
 def prepare_distributed_cpu(cfg: Config) -> None:
     """Start gloo and have the model wrapped without device ids; MMEngine's own launchers call CUDA."""
-    if cfg.launcher not in NAMES or torch.cuda.is_available():
+    if cfg.launcher not in LAUNCHERS or torch.cuda.is_available():
         return
     name_process(cfg.launcher)
     torch.distributed.init_process_group('gloo')
@@ -31,7 +27,7 @@ def prepare_distributed_cpu(cfg: Config) -> None:
 
 def name_process(launcher: str) -> None:
     """Tell PyTorch by its own names what a launcher says: which process this is, of how many; where the first is."""
-    os.environ.update({name: os.environ[called] for name, called in NAMES[launcher].items()})
+    os.environ.update({name: os.environ[called] for name, called in LAUNCHERS[launcher].items()})
     os.environ.setdefault('MASTER_PORT', '29500')
     if launcher == 'slurm' and 'MASTER_ADDR' not in os.environ:
         nodes = os.environ['SLURM_NODELIST']

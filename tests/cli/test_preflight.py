@@ -164,6 +164,9 @@ def test_several_processes_that_nobody_has_started_are_refused(monkeypatch):
         monkeypatch.setenv(variable, '0')
         check_launcher(launcher)
     check_launcher('none')
+    monkeypatch.delenv('MASTER_ADDR')
+    with pytest.raises(ValueError, match='mpi must be started by mpirun .* but MASTER_ADDR is not in the'):
+        check_launcher('mpi')
 
 
 @pytest.fixture

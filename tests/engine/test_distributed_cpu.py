@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from mmfmkt.common.processes import is_first_process
-from mmfmkt.engine.distributed_cpu import NAMES, name_process
+from mmfmkt.common.processes import LAUNCHERS, is_first_process
+from mmfmkt.engine.distributed_cpu import name_process
 
 STARTED = dict(
     slurm=dict(SLURM_PROCID='1', SLURM_NTASKS='4', SLURM_LOCALID='1', SLURM_NODELIST='a'),
@@ -15,19 +15,14 @@ STARTED = dict(
 
 @pytest.mark.parametrize('launcher', STARTED)
 def test_what_a_launcher_says_is_what_pytorch_reads(monkeypatch, launcher):
-    for name in (
-        'RANK',
-        'WORLD_SIZE',
-        'LOCAL_RANK',
-        'MASTER_PORT',
-        *(names['RANK'] for names in NAMES.values() if names),
-    ):
+    ranks = [names['RANK'] for names in LAUNCHERS.values()]
+    for name in (*ranks, 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_PORT'):
         monkeypatch.setenv(name, 'x')  # taken back after the test
         monkeypatch.delenv(name)
     for name, value in dict(STARTED[launcher], MASTER_ADDR='first').items():
         monkeypatch.setenv(name, value)
     assert not is_first_process()
-    monkeypatch.setenv(NAMES[launcher]['RANK'], '0')
+    monkeypatch.setenv(LAUNCHERS[launcher]['RANK'], '0')
     assert is_first_process()
     name_process(launcher)
     read = [os.environ[name] for name in ('RANK', 'WORLD_SIZE', 'LOCAL_RANK', 'MASTER_ADDR', 'MASTER_PORT')]

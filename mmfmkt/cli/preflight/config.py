@@ -5,6 +5,7 @@ import os
 from mmengine.config import Config
 
 from mmfmkt.common.config_files import type_name
+from mmfmkt.common.processes import LAUNCHERS
 
 DICTS = (
     'model',
@@ -22,10 +23,10 @@ DICTS = (
     'auto_scale_lr',
     'strategy',
 )
-STARTED_BY = dict(  # launcher -> what it leaves in the environment, and who does
-    pytorch=(['RANK'], 'torchrun or tools/dist_train.sh'),
-    slurm=(['SLURM_PROCID'], 'srun or tools/slurm_train.sh'),
-    mpi=(['OMPI_COMM_WORLD_RANK', 'MASTER_ADDR'], 'mpirun of Open MPI with -x MASTER_ADDR=HOST'),
+STARTED_BY = dict(
+    pytorch='torchrun or tools/dist_train.sh',
+    slurm='srun or tools/slurm_train.sh',
+    mpi='mpirun of Open MPI with -x MASTER_ADDR=HOST',
 )
 
 
@@ -50,11 +51,13 @@ def check_kinds(cfg: Config) -> None:
 
 def check_launcher(launcher: str) -> None:
     """Raise a ValueError if several processes are asked for and nobody has started them."""
-    variables, program = STARTED_BY.get(launcher, ([], ''))
-    for variable in variables:
+    if launcher not in LAUNCHERS:
+        return
+    for variable in (LAUNCHERS[launcher]['RANK'], *['MASTER_ADDR'] * (launcher == 'mpi')):
         if variable not in os.environ:
             raise ValueError(
-                f'--launcher {launcher} must be started by {program}, but {variable} is not in the environment'
+                f'--launcher {launcher} must be started by {STARTED_BY[launcher]}, but {variable} is not in the '
+                'environment'
             )
 
 
