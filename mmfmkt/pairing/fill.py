@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import cycle
 from typing import Any
 
 from mmengine.config import Config
@@ -84,11 +85,9 @@ def fill_flow(flow: dict, levels: list[Level]) -> dict:
     Raises:
         ValueError: if there are not as many meta-encoders as levels.
     """
-    given = encoder_of(flow)
-    if flow.get('shared'):
-        given = for_each(['shared'], given)['shared']
-    of_levels = for_each([str(level.index) for level in levels], given).values()
-    encoders = [dict(encoder, channels=level.channels) for encoder, level in zip(of_levels, levels)]
+    keys = ['shared'] if flow.get('shared') else [str(level.index) for level in levels]
+    given = cycle(for_each(keys, encoder_of(flow)).values())
+    encoders = [dict(encoder, channels=level.channels) for encoder, level in zip(given, levels)]
     return dict(
         flow,
         levels=tuple(level.index for level in levels),
