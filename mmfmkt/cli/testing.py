@@ -14,7 +14,7 @@ from mmfmkt.common.checkpoints import load_exactly
 from mmfmkt.common.config_files import type_name
 from mmfmkt.common.processes import unwrapped
 from mmfmkt.compat import rename_config
-from mmfmkt.deploy.detector import deployed_config, student_weights
+from mmfmkt.deploy.detector import deployed_config, needs_project, student_weights
 from mmfmkt.models.flows.pyramid_flow import find_flows
 
 from .arguments import load_config
@@ -54,6 +54,8 @@ def as_tested(cfg: Config, checkpoint: str) -> Config:
     for name in ('val_evaluator', 'test_evaluator'):
         if name in cfg:
             deployed[name] = cfg[name]
+            if needs_project(cfg[name]) and 'custom_imports' in cfg:
+                deployed.custom_imports = cfg.custom_imports
     if cfg.filename and not Path(cfg.filename).name.startswith(DEPLOYED):
         rename_config(deployed, f'{DEPLOYED}{Path(cfg.filename).name}')
     return deployed

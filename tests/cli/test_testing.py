@@ -23,6 +23,13 @@ def test_a_test_has_the_metrics_of_the_config():
     assert as_tested(cfg, None).test_evaluator.type == 'mmrazor.FasterCocoMetric'
 
 
+@pytest.mark.parametrize('metric, imported', [('CocoMetric', False), ('mmrazor.FasterCocoMetric', True)])
+def test_the_config_of_a_test_imports_the_project_where_its_metric_is_from_it(metric, imported):
+    cfg = Config.fromfile(DEMO / 'pair.py')
+    cfg.test_evaluator.type = metric
+    assert ('custom_imports' in as_tested(cfg, None)) is imported
+
+
 @pytest.mark.parametrize('wrapped', [False, True])
 def test_an_image_is_seen_as_it_is_and_flipped_unless_the_config_says_how(wrapped):
     cfg = Config.fromfile(DEMO / 'retinanet_r18.py')
