@@ -41,7 +41,6 @@ LINK = re.compile(r'\]\((?!https?:|mailto:)([^()\s]*)\)')
 PATH = re.compile(r'(?<![\w/.*-])(?:configs|docs|mmfmkt|tests|tools)/[\w./*-]*[\w*/]')
 TYPE = re.compile(r'\b(mmrazor|mmdet)\.([A-Z]\w+)')
 PLACEHOLDER = re.compile(r'[A-Z]{3}|_build|RUN_')
-MADE = ('my_parts', 'my_pair')  # what examples make
 DETECTOR = """
 _base_ = 'mmdet::retinanet/retinanet_r50_fpn_1x_coco.py'
 model = dict(

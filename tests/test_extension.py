@@ -1,13 +1,14 @@
-"""Parts of one's own come in by `custom_imports`: the example of docs/extending.md as it is."""
+"""Parts of one's own come in by `custom_imports`: the examples of docs/extending.md as they are."""
 
 import re
+from types import SimpleNamespace
 
 import pytest
 import torch
 from mmdet.registry import MODELS as DETECTORS
 from mmengine.config import Config
 from mmengine.utils import import_modules_from_strings
-from mmrazor.registry import MODELS
+from mmrazor.registry import HOOKS, MODELS
 
 from mmfmkt.flow.transport import time_grid
 from mmfmkt.pairing.short_form import write_out
@@ -15,7 +16,7 @@ from mmfmkt.pairing.short_form import write_out
 
 @pytest.fixture
 def blocks(root):
-    """The code blocks of that section."""
+    """The code blocks from that section on."""
     section = (root / 'docs/extending.md').read_text().split('## Parts of a flow')[1]
     return re.findall(r'```python\n(.*?)```', section, flags=re.DOTALL)
 
@@ -48,3 +49,12 @@ def test_the_example_of_own_parts_trains(model, batch):
     assert type(model.distiller.distill_losses['loss_fmkt'].level_metrics[0].metric).__name__ == 'CosineDistance'
     losses['distill.loss_fmkt'].backward()
     assert all(encoder.layers[-1].weight.grad.norm() > 0 for encoder in flow.meta_encoders.values())
+
+
+def test_the_example_of_a_hook_logs_how_many_iterations_are_done(blocks):
+    said = []
+    exec(blocks[2], {})
+    hook = HOOKS.build(dict(type='mmrazor.CountHook'))
+    HOOKS.module_dict.pop('CountHook')
+    hook.after_train_epoch(SimpleNamespace(iter=7, logger=SimpleNamespace(info=said.append)))
+    assert said == ['7 iterations']
