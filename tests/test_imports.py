@@ -69,4 +69,4 @@ def test_the_mathematics_imports_torch_and_the_standard_library_alone():
 
 
 def test_the_mathematics_is_short():
-    assert sum(len(file.read_text().splitlines()) for file in (PACKAGE / 'flow').glob('*.py')) < 400
+    assert sum(len(file.read_text().splitlines()) for file in (PACKAGE / 'flow').glob('*.py')) < 300
