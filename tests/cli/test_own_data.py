@@ -5,7 +5,7 @@ import shutil
 
 import pytest
 import torch
-from commands import ROOT, fail, succeed, tool
+from commands import ROOT, refused, succeed, tool
 
 pytestmark = pytest.mark.slow
 CLASSES = ('zero', 'six', 'nine')
@@ -26,7 +26,7 @@ def own_classes(digits, root):
         file.write_text(json.dumps(data))
 
 
-def test_a_teacher_and_its_student_are_trained_on_classes_of_ones_own(digits, folder):
+def test_a_teacher_and_its_student_are_trained_on_classes_of_ones_own(digits, folder, monkeypatch):
     """The configs of configs/own_data, edited as its page says, with small detectors."""
     shutil.copytree(ROOT / 'configs/own_data', folder / 'own')
     own_classes(digits, folder / 'data')
@@ -64,11 +64,12 @@ model['test_cfg'] = dict(score_thr=0.0)
     # the same classes in another order: labels would mean something else, to the files and then to the teacher
     other = (folder / 'own/student.py').read_text().replace(str(CLASSES), str(CLASSES[::-1]))
     (folder / 'own/other.py').write_text(other)
-    command = [folder / 'own/other.py', folder / 'own/teacher.py', folder / 'own_teacher/epoch_1.pth']
-    message = fail(tool('distill.py', *command, '--work-dir', folder / 'own_other'))
+    configs = [folder / 'own/other.py', folder / 'own/teacher.py', folder / 'own_teacher/epoch_1.pth']
+    command = ['distill.py', *configs, '--work-dir', folder / 'own_other']
+    message = refused(monkeypatch, *command)
     assert 'in the order of the categories in the file' in message and f'set classes={CLASSES}' in message
     for file in (folder / 'data/annotations').glob('*.json'):
         data = json.loads(file.read_text())
         file.write_text(json.dumps(dict(data, categories=data['categories'][::-1])))
-    message = fail(tool('distill.py', *command, '--work-dir', folder / 'own_other'))
+    message = refused(monkeypatch, *command)
     assert 'classes of the data set, in their order' in message

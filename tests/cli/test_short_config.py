@@ -3,7 +3,7 @@
 import sys
 
 import pytest
-from commands import ROOT, fail, run, succeed, tool
+from commands import ROOT, refused, run, succeed, tool
 
 pytestmark = pytest.mark.slow
 TEACHER = ROOT / 'configs/demo/retinanet_r34.py'
@@ -31,17 +31,17 @@ def short(student, named_teacher, folder):
     return file, folder / 'short'
 
 
-def test_an_export_overwrites_nothing_of_the_run(short, folder):
+def test_an_export_overwrites_nothing_of_the_run(short, monkeypatch):
     file, work_dir = short
     before = file.read_bytes(), (work_dir / 'epoch_1.pth').read_bytes()
     for out in (file.with_suffix('.pth'), work_dir / 'epoch_1.pth'):
-        assert 'it would overwrite' in fail(tool('export_student.py', file, work_dir / 'epoch_1.pth', out))
+        assert 'it would overwrite' in refused(monkeypatch, 'export_student.py', file, work_dir / 'epoch_1.pth', out)
     assert before == (file.read_bytes(), (work_dir / 'epoch_1.pth').read_bytes())
 
 
-def test_weights_that_were_not_averaged_are_refused(short, folder):
+def test_weights_that_were_not_averaged_are_refused(short, folder, monkeypatch):
     file, work_dir = short
-    message = fail(tool('export_student.py', file, work_dir / 'epoch_1.pth', folder / 'no.pth', '--ema'))
+    message = refused(monkeypatch, 'export_student.py', file, work_dir / 'epoch_1.pth', folder / 'no.pth', '--ema')
     assert 'must be of a run with an EMA hook' in message and not (folder / 'no.pth').exists()
 
 
