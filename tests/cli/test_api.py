@@ -7,7 +7,7 @@ from mmdet.visualization import DetLocalVisualizer
 from mmengine.config import Config, ConfigDict
 
 import mmfmkt
-from mmfmkt import Trained, distill, evaluate, export, train
+from mmfmkt import Trained, api, distill, evaluate, export, train
 from mmfmkt.api import options
 from mmfmkt.cli.distill import distillation_config
 from mmfmkt.cli.runner import name_visualizer
@@ -31,12 +31,14 @@ def test_a_student_is_distilled_evaluated_and_exported(student, named_teacher, t
     assert resumed.checkpoint == work_dir / 'epoch_2.pth'
 
 
-@pytest.mark.slow
-def test_configs_that_were_read_are_taken_and_left_as_they_are(student, named_teacher, tmp_path):
+def test_configs_that_were_read_are_taken_and_left_as_they_are(student, named_teacher, tmp_path, monkeypatch):
+    monkeypatch.setattr(api, 'finish', lambda runner: runner.cfg)  # all that is done before the training
     configs = [Config.fromfile(student), Config.fromfile(TEACHER)]
     before = [config.pretty_text for config in configs]
-    run = distill(*configs, named_teacher, work_dir=tmp_path, cfg_options={'train_cfg.max_epochs': 1}, method='pkd')
-    assert run.checkpoint.exists() and [config.pretty_text for config in configs] == before
+    options = dict(work_dir=tmp_path, cfg_options={'train_cfg.max_epochs': 1}, method='pkd', rehearsal=False)
+    cfg = distill(*configs, named_teacher, **options)
+    assert cfg.model.type == 'mmrazor.FMKTDistill' and cfg.train_cfg.max_epochs == 1
+    assert [config.pretty_text for config in configs] == before
 
 
 def test_what_is_wrong_is_an_error_before_the_training_and_not_the_end_of_the_program(student, tmp_path):

@@ -118,6 +118,13 @@ def test_an_exported_student_is_that_of_its_checkpoint_averaged_live_and_best(th
     assert any(not torch.equal(expected['--live'][key], value) for key, value in expected['--ema'].items())
 
 
+def test_a_detector_trained_with_ema_is_tested(theta, folder):
+    work_dir, _ = theta
+    (written,) = work_dir.glob('*.py')
+    printed = succeed(tool('test.py', written, work_dir / 'epoch_2.pth', '--work-dir', folder / 'ema_test'))
+    assert 'coco/bbox_mAP' in printed
+
+
 def test_several_processes_distil_from_two_configs(student, named_teacher, folder):
     with socket.socket() as free:
         free.bind(('127.0.0.1', 0))

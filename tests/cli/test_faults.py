@@ -1,13 +1,11 @@
 """Accidents, damaged data and malice, with the real tools; the long forms of the first two are commands."""
 
-import os
 import pickle
 import re
 import shutil
 import sys
 from pathlib import Path
 
-import mmdet
 import pytest
 import torch
 from commands import ROOT, fail, refused, run, succeed, tool
@@ -70,19 +68,3 @@ def test_an_image_that_is_damaged_stops_the_training_with_its_name_and_leaves_th
     assert f'SampleError: {scenes}/train/' in message and 'must be a readable image' in message
     (traceback,) = (tmp_path / 'run').rglob('traceback_0.txt')
     assert str(traceback) in message and 'Traceback' in traceback.read_text()
-
-
-def test_a_run_says_what_it_is(make_config, tmp_path):
-    succeed(tool('train.py', make_config('fmkt'), '--work-dir', tmp_path, '--cfg-options', 'train_cfg.max_epochs=1'))
-    (log,) = (file.read_text() for file in tmp_path.rglob('*.log'))
-    for line in (
-        'versions: mmfmkt ',
-        f'mmdet {mmdet.__version__}',
-        f'torch {torch.__version__}',
-        'seed 0 for 1 process(es)',
-        'the teacher RetinaNet has 328 weights, all from ',
-        'loss_fmkt compares level 0 (64, 32, 32) with 0 (64, 32, 32), ',
-    ):
-        assert line in log
-    if os.path.exists(ROOT / '.git'):
-        assert '(revision ' in log
