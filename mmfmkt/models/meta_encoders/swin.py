@@ -31,13 +31,10 @@ class SwinMetaEncoder(MetaEncoder):
         ValueError: if `channels` is not a multiple of 4.
     """
 
-    def __init__(self, channels: int, zero_init: bool = True) -> None:
-        if not isinstance(channels, int) or channels % NUM_HEADS:
-            raise ValueError(
-                f'`channels` of SwinMetaEncoder must be a multiple of its {NUM_HEADS} heads, but got {channels!r}'
-            )
-        super().__init__(channels, zero_init)
-
     def build_layers(self, channels: int) -> nn.Sequential:
+        if channels % NUM_HEADS:
+            raise ValueError(
+                f'`channels` of SwinMetaEncoder must be a multiple of its {NUM_HEADS} heads, but got {channels}'
+            )
         block = MapSwinBlock(channels, NUM_HEADS, feedforward_channels=4 * channels, window_size=7, shift=True)
         return nn.Sequential(block, nn.Conv2d(channels, channels, 1, bias=False))
