@@ -33,7 +33,8 @@ class PKDMetric(PKDLoss):
 
     Args:
         loss_weight: a factor.
-        resize_stu: resize the student's feature if the two differ in height, else the teacher's.
+        resize_stu: where it is a loss by itself, in a distiller of MMRazor's, resize the student's feature if the two
+            differ in height, else the teacher's; losses between levels take no such pair.
     """
 
     def forward(self, preds_S: Tensor | Sequence[Tensor], preds_T: Tensor | Sequence[Tensor]) -> Tensor:
