@@ -7,7 +7,7 @@ import torch
 from mmengine.runner import CheckpointLoader
 from torch import Tensor, nn
 
-from mmfmkt.common.naming import shorten
+from mmfmkt.common.messages import shorten
 
 
 def read_checkpoint(path: str, option: str) -> tuple[dict[str, Tensor], dict]:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from mmfmkt.common.naming import shorten
+from mmfmkt.common.messages import shorten
 
 from .annotation_file import AnnotationFile
 from .causes import left_out, nothing_left, unusable

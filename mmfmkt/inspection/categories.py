@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from mmfmkt.common.naming import shorten
+from mmfmkt.common.messages import shorten
 
 from .causes import unknown_ids
 from .parts import Finding, Part

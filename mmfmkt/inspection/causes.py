@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from mmfmkt.common.naming import shorten
+from mmfmkt.common.messages import shorten
 
 from .annotation_file import AnnotationFile
 

@@ -10,7 +10,7 @@ from typing import Any
 from mmdet.evaluation import CocoMetric
 from mmengine.evaluator import BaseMetric
 
-from mmfmkt.common.naming import shorten
+from mmfmkt.common.messages import shorten
 
 from .categories import repeats
 from .parts import Finding, Part

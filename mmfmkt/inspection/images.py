@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from mmcv.transforms import LoadImageFromFile
 from PIL import Image
 
-from mmfmkt.common.naming import shorten
+from mmfmkt.common.messages import shorten
 
 from .categories import repeats
 from .parts import Finding, Part

@@ -1,3 +1,4 @@
+from .checked_data import checked_data
 from .config import check_kinds, check_launcher, check_optimizer, check_sampler, check_sharding
 from .data import (
     build_data,
@@ -9,7 +10,6 @@ from .data import (
     check_tested_classes,
 )
 from .evaluation import harmless_metrics
-from .inspection import checked_data
 from .model import build_optimizer, check_compile, check_model, warn_of_keys
 from .rehearsal import rehearse, rehearse_later_test
 from .resuming import check_agreement, check_resumable, check_start

@@ -14,7 +14,7 @@ from torch import nn
 
 from mmfmkt.common.checkpoints import trained_classes
 from mmfmkt.common.datasets import DataSet
-from mmfmkt.common.naming import shorten
+from mmfmkt.common.messages import shorten
 from mmfmkt.common.processes import unwrapped
 from mmfmkt.detectors.class_count import class_counts
 from mmfmkt.engine.hooks import UnlabelledHook

@@ -21,7 +21,7 @@ from mmengine.runner import Runner
 
 from mmfmkt.cli.start import message
 from mmfmkt.common.config_files import type_name
-from mmfmkt.common.metrics import without_results
+from mmfmkt.common.evaluation_metrics import without_results
 from mmfmkt.inspection import Part, check_evaluated, with_their_parts
 
 from .findings import tell

@@ -5,7 +5,7 @@ from mmengine.runner import EpochBasedTrainLoop, Runner
 from torch import Tensor
 
 from mmfmkt.common.checkpoints import misshapen
-from mmfmkt.common.naming import shorten
+from mmfmkt.common.messages import shorten
 from mmfmkt.common.processes import unwrapped
 from mmfmkt.engine.checkpoint_files import Resumable
 from mmfmkt.engine.loading.train_loops import LENGTH

@@ -14,7 +14,7 @@ from mmengine.model import BaseModel
 from mmengine.runner import Runner
 from mmrazor.registry import HOOKS
 
-from mmfmkt.common.metrics import without_results
+from mmfmkt.common.evaluation_metrics import without_results
 from mmfmkt.common.processes import unwrapped
 from mmfmkt.common.progress import with_progress
 

@@ -11,7 +11,7 @@ from mmengine.runner import Runner
 from mmrazor.registry import HOOKS
 from torch import Tensor, nn
 
-from mmfmkt.common.naming import shorten
+from mmfmkt.common.messages import shorten
 from mmfmkt.common.processes import any_process, unwrapped
 from mmfmkt.models import FMKTDistill, FMKTLoss
 

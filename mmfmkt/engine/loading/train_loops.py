@@ -8,7 +8,7 @@ from mmengine.runner import EpochBasedTrainLoop, IterBasedTrainLoop, Runner
 from mmrazor.registry import LOOPS
 from torch import nn
 
-from .schedules import stretch_schedules
+from .param_schedulers import stretch_schedules
 from .seeded_batches import seeded_loader
 
 VALIDATED, LENGTH = 'epoch_validated', 'epoch_length'

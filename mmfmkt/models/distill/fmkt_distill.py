@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from mmfmkt.common.building import build_detector, build_settings
 from mmfmkt.common.deprecated import with_new_names
 from mmfmkt.common.memory_layout import keep_strides_of_gradients
-from mmfmkt.common.transparent import show_child_as_own
+from mmfmkt.common.state_dict_keys import show_child_as_own
 from mmfmkt.detectors.channels import check_channels
 from mmfmkt.detectors.class_count import check_class_counts
 from mmfmkt.detectors.comparable_heads import heads_of

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from mmengine.logging import print_log
 from torch import nn
 
-from mmfmkt.common.naming import shorten
+from mmfmkt.common.messages import shorten
 
 PARTS = ('neck', 'head')
 

@@ -4,7 +4,7 @@ from mmdet.registry import MODELS
 from mmengine.model import BaseModule
 from torch import Tensor, nn
 
-from mmfmkt.common.transparent import show_child_as_own
+from mmfmkt.common.state_dict_keys import show_child_as_own
 
 from .pyramid_flow import PyramidFlow, replace_levels
 

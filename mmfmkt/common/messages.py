@@ -1,4 +1,4 @@
-"""Names in messages."""
+"""What messages are made of."""
 
 from collections.abc import Sequence
 from typing import Any
