@@ -11,6 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator, NullFormatter
 
+from mmfmkt.common.spread import spread
+
 from .figures import CAPTION_SIZE, save, wrap
 from .logs import Curve, RunLog
 
@@ -63,7 +65,7 @@ def draw_rows(axes: Axes, groups: Groups, style: dict[str, dict]) -> None:
         axes.errorbar(
             fmean(values), row, xerr=stdev(values) if len(values) > 1 else None, fmt='o', color=colour, markersize=8
         )
-    axes.set_yticks(range(len(best)), [f'{name}: {spread(last(groups[name]))}' for name in best])
+    axes.set_yticks(range(len(best)), [f'{name}: {spread(last(groups[name]), 1)}' for name in best])
     axes.set_ylim(len(best) - 0.4, -0.6)
     axes.grid(axis='x', color='#e6e6e6')
     axes.set_axisbelow(True)
@@ -123,10 +125,6 @@ def ends(groups: Groups, unit: str) -> dict[str, str]:
 def ranking(groups: Groups) -> list[str]:
     """The groups, the best first."""
     return sorted(groups, key=lambda name: -fmean(last(groups[name])))
-
-
-def spread(values: Sequence[float]) -> str:
-    return f'{fmean(values):.1f}' + (f' ± {stdev(values):.1f}' if len(values) > 1 else '')
 
 
 def marker(curve: Curve, dots: int) -> str:

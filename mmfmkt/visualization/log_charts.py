@@ -8,6 +8,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from mmfmkt.common.spread import spread
+
 from .curves import (
     SMOOTH,
     add_legend,
@@ -21,7 +23,6 @@ from .curves import (
     ranking,
     seeds,
     smooth,
-    spread,
     styles,
 )
 from .figures import names_of_users
@@ -100,7 +101,7 @@ def draw_metric(runs: Sequence[RunLog], metric: str, file: Path) -> Path:
         axes.set(xlabel=time, ylabel=value, title=f'{what} of all runs over training')
         axes.xaxis.get_major_locator().set_params(integer=True)
         where = ends(groups, 'epoch' if by_epoch else 'iteration')
-        best_first = {name: f'{name}: {spread(last(groups[name]))}{where[name]}' for name in ranking(groups)}
+        best_first = {name: f'{name}: {spread(last(groups[name]), 1)}{where[name]}' for name in ranking(groups)}
         add_legend(figure, axes, best_first, title='last value')
         notes = [seeds(groups, *LINES)]
     missing = ', '.join(run.name for run in runs if not run.metric(metric, by_epoch))

@@ -2,7 +2,7 @@ import cv2
 import pytest
 
 from mmfmkt.visualization import flow_log_chart, log_charts
-from mmfmkt.visualization.curves import ends, last, over_seeds, ranking, smooth, spread, styles
+from mmfmkt.visualization.curves import ends, last, over_seeds, ranking, smooth, styles
 from mmfmkt.visualization.log_charts import draw_logs
 from mmfmkt.visualization.logs import RunLog, Validation
 
@@ -125,8 +125,7 @@ def test_the_mean_is_taken_where_all_seeds_have_a_value():
     assert over_seeds([{1: 5.0}]) == ({1: 5.0}, {1: 0.0})
 
 
-def test_a_row_of_values_is_their_mean_and_sample_deviation():
-    assert spread([40.0, 42.0]) == '41.0 ± 1.4' and spread([40.0]) == '40.0'
+def test_the_highest_last_value_ranks_first():
     assert ranking({'low': [{1: 1.0}], 'high': [{1: 0.0, 2: 3.0}]}) == ['high', 'low']
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from statistics import mean, stdev
 
@@ -59,9 +59,3 @@ def recovered(values: Mapping[int, float], plain: Mapping[int, float], teacher: 
         for seed in values
         if seed in plain and teacher > plain[seed]
     ]
-
-
-def spread(values: Sequence[float], decimals: int) -> str:
-    """The mean, with the sample standard deviation where there are several that are not equal by nature."""
-    deviation = f' ± {stdev(values):.{decimals}f}' if len(set(values)) > 1 else ''
-    return f'{mean(values):.{decimals}f}{deviation}'

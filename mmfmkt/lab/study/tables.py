@@ -6,10 +6,11 @@ import math
 from collections.abc import Sequence
 
 from mmfmkt.common.markdown import markdown_rows
+from mmfmkt.common.spread import spread
 
 from .plan import Study, Table, unscheduled
 from .results import Results
-from .statistics import CONFIDENCE, Difference, spread
+from .statistics import CONFIDENCE, Difference
 
 METRICS = ('AP', 'AP50', 'APs', 'APm')
 

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from mmfmkt.lab.study.statistics import Difference, paired_difference, recovered, spread
+from mmfmkt.lab.study.statistics import Difference, paired_difference, recovered
 
 
 def test_the_interval_is_students_t_over_the_differences_of_equal_seeds():
@@ -30,8 +30,3 @@ def test_the_gap_is_zero_at_the_plain_student_and_one_at_the_teacher():
     assert recovered(plain, plain, 40.0) == [0.0, 0.0]  # the third has none
     assert recovered({0: 40.0, 1: 40.0, 3: 1.0}, plain, 40.0) == [1.0, 1.0]
     assert recovered({0: 35.0}, plain, 40.0) == [0.5]
-
-
-def test_spread_is_the_sample_deviation_and_missing_for_a_constant():
-    assert spread([38.0, 40.0, 42.0], 1) == '40.0 ± 2.0'
-    assert spread([0.99, 0.99], 2) == '0.99' and spread([41.2], 1) == '41.2'
