@@ -110,6 +110,8 @@ def pair_config(
     parts = copy.deepcopy(chosen.distiller)
     if chosen.reads_teacher:
         teachers, shares = weighted_teachers(teacher, teacher_ckpt, others.get('in_turn', False))
+        if len(teachers) > 1:
+            check_several(chosen)
         built = [build_with_pyramid(read_detector_config(each['teacher']), 'teacher') for each in teachers]
         for detector, _ in built:
             check_fit(chosen, student, detector)
@@ -117,7 +119,9 @@ def pair_config(
         fill_sources(parts['teacher_recorders'], built[0][0])
         others.update(to_dict(teachers[0] if len(teachers) == 1 else dict(teacher=teachers)))
     fill_sources(parts.get('student_recorders'), student)
-    matched = fill_losses(chosen, parts, student, loss, matched, shares, (flow or {}).get('levels'))
+    fill_losses(chosen, parts, student, loss)
+    if on_pyramid(chosen):
+        matched = fill_levels(parts, matched, shares, (flow or {}).get('levels'))
     if auto:
         others['balance'] = balance_of(others.get('balance'), next(iter(parts['distill_losses'])), len(shares))
     head = head_settings(chosen, auxiliary_head, student, built[0][0] if built else None)
@@ -182,56 +186,52 @@ def on_pyramid(method: Method) -> bool:
     return method.place not in ('head', 'head_connector') and is_a(method.loss, LevelLoss)
 
 
-def fill_losses(
-    method: Method,
-    parts: dict,
-    student: BaseModel,
-    changes: dict | None,
-    matched: list[Matched],
-    shares: list[float],
-    levels: list[int] | None,
-) -> list[Matched]:
-    """Fill in the losses of a method for a student.
+def check_several(method: Method) -> None:
+    """Raise a ValueError if a method cannot have several teachers."""
+    if method.of_logits or not on_pyramid(method):
+        raise ValueError(
+            f'several teachers must be used with a method that compares features alone, as fmkt-theta or pkd, but got '
+            f'{method.name}'
+        )
+
+
+def fill_losses(method: Method, parts: dict, student: BaseModel, changes: dict | None) -> None:
+    """Fill in the losses of a method for a student, which may differ by its kind, and change the first as it is said.
 
     Args:
         method: the method.
         parts: its distiller, which is filled in.
         student: the student detector.
         changes: settings of the first loss that differ.
+    """
+    losses = parts['distill_losses']
+    first, of_kind = next(iter(losses)), method.for_students.get(kind_of(student)) or {}
+    of_first = {key: value for key, value in of_kind.items() if key not in losses}
+    for name, settings in losses.items():
+        losses[name] = merge(fill_heads(settings, find_head(student)), of_kind.get(name))
+    losses[first] = with_new_names(merge(merge(losses[first], of_first), changes))
+    check_arguments(losses[first])
+    read_boxes(parts, first)
+
+
+def fill_levels(parts: dict, matched: list[Matched], shares: list[float], levels: list[int] | None) -> list[Matched]:
+    """Fill in the levels that the first loss compares, and add one like it for each further teacher.
+
+    Args:
+        parts: the distiller, which is filled in.
         matched: the levels that the student has in common with each teacher.
-        shares: that of each teacher in the first loss.
+        shares: that of each teacher in the loss.
         levels: those of the student that a flow transports, if the user has said so.
 
     Returns:
-        The levels that the first loss compares, for each teacher.
-
-    Raises:
-        ValueError: if there are several teachers, and the method does not compare features.
+        The levels that are compared, for each teacher.
     """
-    losses = parts['distill_losses']
-    for name, settings in losses.items():
-        losses[name] = fill_heads(settings, find_head(student))
-    first, of_kind = next(iter(losses)), method.for_students.get(kind_of(student)) or {}
-    for name in losses.keys() & of_kind.keys():
-        losses[name] = merge(losses[name], of_kind[name])
-    of_first = {key: value for key, value in of_kind.items() if key not in losses}
-    loss = with_new_names(merge(merge(losses[first], of_first), changes))
-    check_arguments(loss)
-    if len(matched) > 1 and (method.of_logits or not on_pyramid(method)):
-        raise ValueError(
-            f'several teachers must be used with a method that compares features alone, as fmkt-theta or pkd, but got '
-            f'{method.name}'
-        )
-    if not on_pyramid(method):
-        losses[first] = loss
-        read_boxes(parts, first)
-        return matched
+    first, loss = next(iter(parts['distill_losses'].items()))
     matched = [choose(pairs, loss.get('levels') if levels is None else levels) for pairs in matched]
-    losses[first], *further = (
-        weighted(fill_loss(loss, pairs), share) if len(matched) > 1 else fill_loss(loss, pairs)
-        for pairs, share in zip(matched, shares)
-    )
-    read_boxes(parts, first)
+    filled = [fill_loss(loss, pairs) for pairs in matched]
+    if len(filled) > 1:
+        filled = list(map(weighted, filled, shares))
+    parts['distill_losses'][first], *further = filled
     for number, of_teacher in enumerate(further, 1):
         add_teacher(parts, first, number, of_teacher)
     return matched

@@ -8,7 +8,7 @@ from typing import Any
 
 from mmfmkt.models.teacher.further_teachers import KEYS, listed_teachers
 
-from .fill import Matched, read_boxes
+from .fill import Matched
 
 
 def weighted_teachers(teacher: Any, checkpoint: Any, in_turn: bool) -> tuple[list[dict], list[float]]:
@@ -74,4 +74,3 @@ def add_teacher(parts: dict, name: str, number: int, loss: dict) -> None:
             record['recorder'] = recorder
     parts['distill_losses'][own] = loss
     parts['loss_forward_mappings'][own] = mapping
-    read_boxes(parts, own)
