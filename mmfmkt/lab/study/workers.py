@@ -100,6 +100,52 @@ def work(run: Run, place: Place) -> Iterator[float]:
         yield from follow(run.measuring_command(), log, place.environment, f'measuring of {run.id}')
 
 
+class Crew:
+    """What the threads share that do the runs of a study, each run at a place of its own.
+
+    Attributes:
+        failed: id of a run that has failed -> why.
+        stopping: set when the study is to stop.
+        shares: id of a run -> how much work it is.
+    """
+
+    def __init__(self, runs: Sequence[Run], free: Sequence[Place]) -> None:
+        unready = [run for run in runs if not run.finished and not run.ready]
+        self.lacking = [teacher for run in unready for teacher in run.teachers if not teacher.trained]
+        self.free: queue.Queue[Place] = queue.Queue()
+        for place in free:
+            self.free.put(place)
+        self.failed: dict[str, Exception] = {}
+        self.stopping = threading.Event()
+        measured_only = {run.id for run in runs if run.trained and not self.has_done(run)}
+        self.shares = {run.id: run.length * (MEASURING if run.id in measured_only else 1) for run in runs}
+
+    def has_done(self, run: Run) -> bool:
+        return run.finished and (run.trained or run not in self.lacking)
+
+    def do(self, run: Run, progress: Progress) -> None:
+        """Do a run, or wait for the process that does it; one that fails stops no other."""
+        place = self.free.get()
+        try:
+            while not (self.stopping.is_set() or self.has_done(run) or self.takes(run, place, progress)):
+                time.sleep(SECONDS_BETWEEN_LOOKS)
+        except RuntimeError as error:
+            self.failed[run.id] = error
+        finally:
+            self.free.put(place)
+
+    def takes(self, run: Run, place: Place, progress: Progress) -> bool:
+        """Do a run if nobody else does and its teachers are there; else it returns False at once."""
+        if not run.ready and (broken := self.failed.keys() & {teacher.id for teacher in run.teachers}):
+            raise RuntimeError(f'{run.id} has no teacher, because {", ".join(broken)} has failed')
+        with claimed(run) as mine:
+            if not mine or not run.ready or self.has_done(run):  # since it was looked at
+                return False
+            shares = interruptible(work(run, place), self.stopping)
+            progress.follow(f'{run.title}, seed {run.seed}', self.shares[run.id], shares)
+            return True
+
+
 def do_all(runs: Sequence[Run], free: Sequence[Place]) -> None:
     """Do the runs that are not finished, as many at a time as there are places, and wait for those that others do.
 
@@ -109,55 +155,23 @@ def do_all(runs: Sequence[Run], free: Sequence[Place]) -> None:
     Raises:
         RuntimeError: if runs have failed, when all others are done; the message has the ends of what they printed.
     """
-    unfinished = [run for run in runs if not run.finished]
-    lacking = [teacher for run in unfinished if not run.ready for teacher in run.teachers if not teacher.trained]
-
-    def done(run: Run) -> bool:
-        return run.finished and (run.trained or run not in lacking)
-
-    pending = [run for run in runs if not done(run)]
+    crew = Crew(runs, free)
+    pending = [run for run in runs if not crew.has_done(run)]
     if not pending:
         return
-    failed: dict[str, Exception] = {}
-    available: queue.Queue[Place] = queue.Queue()
-    for place in free:
-        available.put(place)
-    stopping = threading.Event()
-    shares = {run.id: run.length * (MEASURING if run.trained and not done(run) else 1) for run in runs}
-    with Progress(sum(shares.values()), sum(shares[run.id] for run in runs if done(run))) as progress:
-
-        def do(run: Run) -> None:
-            place = available.get()
-            try:
-                while not stopping.is_set() and not done(run):
-                    if not run.ready and (broken := failed.keys() & {teacher.id for teacher in run.teachers}):
-                        raise RuntimeError(f'{run.id} has no teacher, because {", ".join(broken)} has failed')
-                    with claimed(run) as mine:
-                        if mine and run.ready and not done(run):  # since it was looked at
-                            progress.follow(
-                                f'{run.title}, seed {run.seed}',
-                                shares[run.id],
-                                interruptible(work(run, place), stopping),
-                            )
-                            return
-                    time.sleep(SECONDS_BETWEEN_LOOKS)
-            except RuntimeError as error:
-                failed[run.id] = error
-            finally:
-                available.put(place)
-
-        with ThreadPoolExecutor(len(free)) as pool:
-            try:
-                for future in as_completed([pool.submit(do, run) for run in pending]):
-                    future.result()
-            except BaseException:
-                stopping.set()
-                pool.shutdown(cancel_futures=True)
-                raise
-    if failed:
+    whole, left = sum(crew.shares.values()), sum(crew.shares[run.id] for run in pending)
+    with Progress(whole, whole - left) as progress, ThreadPoolExecutor(len(free)) as pool:
+        try:
+            for future in as_completed([pool.submit(crew.do, run, progress) for run in pending]):
+                future.result()
+        except BaseException:
+            crew.stopping.set()
+            pool.shutdown(cancel_futures=True)
+            raise
+    if crew.failed:
         raise RuntimeError(
-            f'{len(failed)} of {len(runs)} runs have failed; start the study again with --resume to try them again:\n'
-            + '\n'.join(f'{name}: {error}' for name, error in failed.items())
+            f'{len(crew.failed)} of {len(runs)} runs have failed; start the study again with --resume to try them '
+            'again:\n' + '\n'.join(f'{name}: {error}' for name, error in crew.failed.items())
         )
 
 
