@@ -110,7 +110,7 @@ def describe_matched(loss: LevelLoss, arguments: dict[str, Any]) -> str:
     shapes = {level: f'level {level} {tuple(source.shape[1:])}' for level, source in sources.items()}
     if arguments.get('teacher_features') is None:
         return f'{", ".join(shapes.values())} with their own outputs'
-    matched = matched_features(sources, arguments['teacher_features'], loss.levels_of_teacher())
+    matched = matched_features(sources, arguments['teacher_features'], loss.teacher_levels)
     return ', '.join(
         f'{shapes[level]} with {index} {tuple(target.shape[1:])}' for level, (index, target) in matched.items()
     )

@@ -58,9 +58,6 @@ class FeatureLoss(LevelLoss):
             )
         return {level: features[level] for level in self.levels}
 
-    def levels_of_teacher(self) -> Sequence[int] | None:
-        return self.teacher_levels
-
     def forward(
         self,
         student_features: Tensor | Sequence[Tensor],

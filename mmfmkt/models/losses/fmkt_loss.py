@@ -66,6 +66,7 @@ class FMKTLoss(LevelLoss):
             raise ValueError(f'`student_weight` must be a number of at least 0, but got {student_weight!r}')
         self.student_weight = student_weight
         self.target = build_part(TeacherTarget() if target is None else target, Target, 'target')
+        self.teacher_levels = getattr(self.target, 'levels', None)
         self.diagnosing = False
         self.diagnostics: dict[int, dict[str, Tensor]] = {}
         self.distances: dict[int, list[Tensor]] = {}
@@ -94,9 +95,6 @@ class FMKTLoss(LevelLoss):
 
     def sources(self, trajectories: Trajectories) -> dict[int, Tensor]:
         return {level: trajectory.source for level, trajectory in by_level(trajectories).items()}
-
-    def levels_of_teacher(self) -> Sequence[int] | None:
-        return getattr(self.target, 'levels', None)
 
     def level_loss(
         self, level: int, of_student: Trajectory, teacher: Tensor | None, level_metric: LevelMetric, truth: GroundTruth

@@ -22,10 +22,15 @@ class LevelLoss(nn.Module):
         transform: config of a connector for the student's side, such as a 1x1 convolution to the teacher's channels. It
             belongs to the prediction: a trainable projection of the target could collapse to one that is easy to match.
 
+    Attributes:
+        teacher_levels: the level of the teacher for each level, where it is not that of the same number.
+
     Raises:
         ValueError: if a weight is negative, if lists differ in length, or if a config is not that of a loss or a
             connector.
     """
+
+    teacher_levels: Sequence[int] | None = None
 
     def __init__(
         self,
@@ -41,10 +46,6 @@ class LevelLoss(nn.Module):
 
     def sources(self, of_student: Any) -> dict[int, Tensor]:
         """Level -> the student's feature, of what `forward` gets of the student."""
-        raise NotImplementedError
-
-    def levels_of_teacher(self) -> Sequence[int] | None:
-        """The level of the teacher for each level, where it is not that of the same number."""
         raise NotImplementedError
 
     def compare(self, levels: dict[int, Any], targets: dict[int, Any], data_samples: Sequence | None = None) -> Tensor:
