@@ -15,7 +15,8 @@ from mmfmkt.common.memory_layout import channels_last
 from mmfmkt.common.precision import check_precision
 
 TOLERANCE = 0.05  # bfloat16 is off by 1 %, an operator that reads another layout by all
-MODES = ('default', 'reduce-overhead', 'max-autotune', 'max-autotune-no-cudagraphs')  # of torch.compile
+# of torch.compile; a CUDA graph of the neck would free what that of the backbone has made, before it is read
+MODES = ('default', 'max-autotune-no-cudagraphs')
 
 
 @dataclass(frozen=True)
@@ -27,8 +28,8 @@ class TeacherInference:
             mixed; 'float32', 'bfloat16' and 'float16' are what they say; None is that of the training.
         channels_last: in the memory layout in which convolutions are fastest.
         fold_bn: BatchNorms become a part of the convolutions before them.
-        compile: a mode of `torch.compile`, as 'default', or 'reduce-overhead' for CUDA graphs; compiling takes
-            minutes, and again for images of other sizes.
+        compile: a mode of `torch.compile` without CUDA graphs: 'default' or 'max-autotune-no-cudagraphs'; compiling
+            takes minutes, and again for images of other sizes.
         side_stream: run beside the student's forward pass on a GPU, in a stream of its own.
         cache: folder in which features are kept, for data whose augmentations repeat themselves; see
             :class:`FeatureCache`.
@@ -50,8 +51,8 @@ class TeacherInference:
         check_precision(self.precision, 'teacher_inference.precision')
         if self.compile is not None and self.compile not in MODES:
             raise ValueError(
-                f'`teacher_inference.compile` must be a mode of torch.compile, {", ".join(MODES)}, or None, but got '
-                f'{self.compile!r}'
+                '`teacher_inference.compile` must be a mode of torch.compile without CUDA graphs, which would free '
+                f'features before they are read: {", ".join(MODES)}, or None, but got {self.compile!r}'
             )
         if self.cache_gb < 0:
             raise ValueError(f'`teacher_inference.cache_gb` must be at least 0, but got {self.cache_gb!r}')

@@ -185,9 +185,11 @@ class FPNWithTwoNorms(FPN):
     [
         (dict(precision='int8'), r"`teacher_inference.precision` must be 'auto', .* but got 'int8'"),
         (
-            dict(compile='fast'),
-            r"`teacher_inference.compile` must be a mode of torch.compile, default, .* but got 'fast'",
+            dict(compile='reduce-overhead'),
+            '`teacher_inference.compile` must be a mode of torch.compile without CUDA graphs, .*: default, '
+            "max-autotune-no-cudagraphs, or None, but got 'reduce-overhead'",
         ),
+        (dict(compile='max-autotune'), "without CUDA graphs, .* but got 'max-autotune'"),
     ],
 )
 def test_wrong_options_are_refused(wrong, message):
@@ -205,11 +207,12 @@ def test_a_compiled_teacher_makes_the_same_features(theta, batch):
         torch.testing.assert_close(feature, other, rtol=FLOAT32, atol=1e-5)
 
 
-@pytest.mark.skipif(not torch.cuda.is_available(), reason='a stream of its own wants a GPU')
-@pytest.mark.parametrize('inference', [dict(side_stream=True), dict(compile='reduce-overhead')])
-def test_losses_with_a_side_stream_and_with_cuda_graphs_agree(theta, batch, inference):
+@pytest.mark.skipif(not torch.cuda.is_available(), reason='a stream of its own, and compiling for a GPU, want one')
+@pytest.mark.parametrize('inference', [dict(side_stream=True), dict(compile='default')])
+def test_losses_with_a_side_stream_and_of_a_compiled_teacher_agree_on_a_gpu(theta, batch, inference):
     inputs, samples = batch[0].cuda(), [sample.cuda() for sample in batch[1]]
     plain, fast = (build(theta, precision='float32', **settings).cuda() for settings in ({}, inference))
     for _ in range(3):
         expected, losses = plain.loss(inputs, samples), fast.loss(inputs, samples)
         torch.testing.assert_close(losses['distill.loss_fmkt'], expected['distill.loss_fmkt'], rtol=1e-3, atol=0)
+    assert fast.teacher.running == fast.teacher.inference  # and is not what takes its place
