@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
+from mmengine.dist import get_world_size
 from torch import Tensor, nn
 
 from mmfmkt.common.files import finish, while_written
@@ -24,7 +25,8 @@ class FeatureCache:
     Args:
         folder: where they are kept; every teacher has a folder of its own in it.
         teacher: what its name is made of: modules with their weights, and how they run.
-        max_gb: nothing is added to a folder that has more of them.
+        max_gb: nothing is added to a folder that has more of them. All processes write to it, and each counts
+            as if the others had written as much as itself.
     """
 
     def __init__(self, folder: str, teacher: Sequence[object], max_gb: float) -> None:
@@ -52,7 +54,7 @@ class FeatureCache:
                     [level[number : number + 1].to(dtype or level.dtype, copy=True).cpu() for level in pyramid],
                     unfinished,
                 )
-                self.bytes += unfinished.stat().st_size
+                self.bytes += unfinished.stat().st_size * get_world_size()
                 finish(unfinished, file)
 
 

@@ -33,7 +33,7 @@ class TeacherInference:
         side_stream: run beside the student's forward pass on a GPU, in a stream of its own.
         cache: folder in which features are kept, for data whose augmentations repeat themselves; see
             :class:`FeatureCache`.
-        cache_gb: how large it may become for a teacher.
+        cache_gb: how large it may become for a teacher, by all processes together.
 
     Raises:
         ValueError: if `precision` or `compile` is none, or if `cache_gb` is negative.

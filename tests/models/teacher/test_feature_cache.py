@@ -71,6 +71,13 @@ def test_nothing_is_kept_beyond_the_limit(build, batch, tmp_path):
     assert len(runs) == 1 and not files(tmp_path)
 
 
+def test_processes_share_the_limit(monkeypatch, tmp_path):
+    monkeypatch.setattr(feature_cache, 'get_world_size', lambda: 2)
+    cache = feature_cache.FeatureCache(str(tmp_path), [], max_gb=6e-6)
+    cache.write(cache.files(torch.rand(2, 3, 4, 4), [None] * 2), [torch.zeros(2, 1000)], dtype=None)  # 4 kB an image
+    assert len(list(tmp_path.glob('*/*.pth'))) == 1
+
+
 def test_features_in_low_precision_are_kept_in_it_and_come_back_the_same(theta, batch, tmp_path):
     settings = dict(precision='bfloat16', cache=str(tmp_path / 'cache'))
     model = MODELS.build(copy.deepcopy({**theta, 'teacher_inference': settings})).train()
