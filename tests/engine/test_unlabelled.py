@@ -15,10 +15,11 @@ from mmengine.structures import InstanceData
 from mmrazor.registry import MODELS
 
 from mmfmkt.cli.preflight.data import unlabelled_images
-from mmfmkt.engine.hooks import UnlabelledHook
+from mmfmkt.engine.hooks import UnlabelledHook, unlabelled_hook
 from mmfmkt.engine.loading import unlabelled
 from mmfmkt.engine.loading.unlabelled import EndlessBatches
 from mmfmkt.models.distill.unlabelled import mappings_without_labels
+from mmfmkt.models.flows.pyramid_flow import find_flows
 from mmfmkt.pairing.pair import pair_config
 
 PIPELINE = [dict(type='LoadImageFromFile'), dict(type='LoadAnnotations', with_bbox=True), dict(type='PackDetInputs')]
@@ -216,3 +217,17 @@ def test_a_training_without_distillation_is_refused(make_runner, images, retinan
     runner.model = MODELS.build(dict(retinanet, _scope_='mmdet'))
     with pytest.raises(ValueError, match='the model is a RetinaNet, which learns nothing'):
         runner.call_hook('before_run')
+
+
+def test_in_several_processes_a_backbone_that_is_recomputed_is_refused_and_a_flow_is_not(config, images, monkeypatch):
+    hook = UnlabelledHook(dataset(images), 1, 0)
+    model = MODELS.build(config)
+    (flow,) = find_flows(model)
+    flow.with_cp = True
+    recomputed = copy.deepcopy(model)
+    recomputed.architecture.backbone.layer4[0].with_cp = True
+    hook.check(SimpleNamespace(model=recomputed))
+    monkeypatch.setattr(unlabelled_hook, 'get_world_size', lambda: 2)
+    hook.check(SimpleNamespace(model=model))
+    with pytest.raises(ValueError, match='but got 2 processes and `with_cp` in backbone of the student; leave'):
+        hook.check(SimpleNamespace(model=recomputed))

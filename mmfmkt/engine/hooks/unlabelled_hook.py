@@ -1,16 +1,18 @@
 """A batch of images without labels beside every batch of the training."""
 
 from mmdet.registry import DATASETS
-from mmengine.dist import broadcast_object_list
+from mmengine.dist import broadcast_object_list, get_world_size
 from mmengine.hooks import Hook
 from mmengine.runner import Runner
 from mmrazor.registry import HOOKS
+from torch import nn
 
 from mmfmkt.common.processes import unwrapped
 from mmfmkt.engine.loading.sample_errors import name_samples
 from mmfmkt.engine.loading.unlabelled import endless_loader
 from mmfmkt.models.distill.fmkt_distill import FMKTDistill
 from mmfmkt.models.distill.unlabelled import mappings_without_labels
+from mmfmkt.models.flows.pyramid_flow import PyramidFlow
 
 
 @HOOKS.register_module()
@@ -47,7 +49,7 @@ class UnlabelledHook(Hook):
         self.check(runner)
 
     def check(self, runner: Runner) -> None:
-        """Raise a ValueError if nothing can be learned from these images."""
+        """Raise a ValueError if nothing can be learned from these images, or if several processes cannot do so."""
         model = unwrapped(runner.model)
         if not isinstance(model, FMKTDistill):
             raise ValueError(
@@ -55,6 +57,12 @@ class UnlabelledHook(Hook):
                 'learns nothing from images without labels; leave it out'
             )
         mappings_without_labels(model.distiller)
+        if get_world_size() > 1 and (parts := recomputed_parts(model.architecture)):
+            raise ValueError(
+                'UnlabelledHook must be used without `with_cp` in several processes, where DDP lets nothing that runs '
+                f'twice be recomputed, but got {get_world_size()} processes and `with_cp` in {" and ".join(parts)} of '
+                'the student; leave it out, or train in one process'
+            )
 
     def before_train(self, runner: Runner) -> None:
         seed = [runner.seed]  # processes may have different ones, and share the images among them
@@ -68,3 +76,13 @@ class UnlabelledHook(Hook):
 
     def after_train(self, runner: Runner) -> None:
         del self.batches
+
+
+def recomputed_parts(detector: nn.Module) -> list[str]:
+    """Those of backbone and neck with activations that MMDetection recomputes; a flow does so as DDP lets it."""
+    parts = {part: getattr(detector, part, nn.Identity()) for part in ('backbone', 'neck')}
+    return [
+        name
+        for name, part in parts.items()
+        if any(getattr(each, 'with_cp', False) and not isinstance(each, PyramidFlow) for each in part.modules())
+    ]
