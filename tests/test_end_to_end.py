@@ -13,6 +13,8 @@ from mmdet.apis import inference_detector, init_detector
 from mmdet.registry import MODELS as DETECTORS
 from mmengine.config import Config
 
+from mmfmkt.cli.run_log import name_device
+
 pytestmark = pytest.mark.slow
 EPOCHS = 2
 
@@ -88,6 +90,7 @@ def test_a_run_says_what_it_is(trained):
         'versions: mmfmkt ',
         f'mmdet {mmdet.__version__}',
         f'torch {torch.__version__}',
+        f'device: {name_device()}\n',
         'seed 0 for 1 process(es)',
         'the teacher RetinaNet has 328 weights, all from ',
         'loss_fmkt compares level 0 (64, 32, 32) with 0 (64, 32, 32), ',

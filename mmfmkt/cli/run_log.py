@@ -10,6 +10,7 @@ import mmdet
 import mmengine
 import mmrazor
 import torch
+from mmengine.device import get_device
 from mmengine.dist import get_world_size, master_only
 from mmengine.runner import Runner
 
@@ -18,7 +19,7 @@ from mmfmkt.common.version import __version__
 
 @master_only
 def log_run(runner: Runner, resumed: str | None) -> None:
-    """Log versions, the revision of the project, seeds, and the checkpoint that the run goes on from.
+    """Log versions, the revision of the project, the device, seeds, and the checkpoint that the run goes on from.
 
     Levels that are compared and weights that are loaded are logged when the model is built.
     """
@@ -33,12 +34,21 @@ def log_run(runner: Runner, resumed: str | None) -> None:
         python=platform.python_version(),
     )
     runner.logger.info('versions: ' + ', '.join(f'{name} {number}' for name, number in packages.items()))
+    runner.logger.info(f'device: {name_device()}')
     runner.logger.info(
         f'seed {runner.seed} for {get_world_size()} process(es): iterations are seeded with it, their number and '
         'that of the process, images with it, the process, the pass, the batch and the place in it'
     )
     if resumed:
         runner.logger.info(f'going on from {resumed}')
+
+
+def name_device() -> str:
+    """What this process trains on; an environment that was made where no GPU was uses none elsewhere either."""
+    device = get_device()
+    if device == 'cpu':
+        return 'CPU' if torch.version.cuda else 'CPU, with a PyTorch without CUDA'
+    return torch.cuda.get_device_name() if device == 'cuda' else device
 
 
 def revision() -> str:

@@ -1,6 +1,7 @@
 import subprocess
 
 import pytest
+import torch
 
 from mmfmkt.cli import run_log
 
@@ -21,3 +22,14 @@ def test_the_revision_of_a_clone_that_git_refuses_is_unknown(clone):
 def test_what_has_no_git_is_no_clone(clone):
     (clone / '.git').rmdir()
     assert run_log.revision() == 'no clone'
+
+
+@pytest.mark.parametrize(
+    'device, cuda, name',
+    [('cpu', None, 'CPU, with a PyTorch without CUDA'), ('cpu', '13.0', 'CPU'), ('cuda', '13.0', 'NVIDIA H100')],
+)
+def test_the_device_has_a_name(monkeypatch, device, cuda, name):
+    monkeypatch.setattr(run_log, 'get_device', lambda: device)
+    monkeypatch.setattr(torch.version, 'cuda', cuda)
+    monkeypatch.setattr(torch.cuda, 'get_device_name', lambda: 'NVIDIA H100')
+    assert run_log.name_device() == name
