@@ -89,7 +89,7 @@ class SetUp:
 
 @pytest.fixture
 def set_up(monkeypatch, tmp_path):
-    for name in ('PYTHON', 'VIRTUAL_ENV', 'CONDA_PREFIX', 'MMFMKT_CUDA'):
+    for name in ('PYTHON', 'VIRTUAL_ENV', 'CONDA_PREFIX', 'MMFMKT_CPU', 'MMFMKT_CUDA'):
         monkeypatch.delenv(name, raising=False)
     return SetUp(tmp_path, monkeypatch)
 
@@ -152,6 +152,16 @@ def test_nvcc_is_looked_for_before_anything_is_made(set_up):
     set_up.replace(has_gpu=lambda: True, check_nvcc=lambda cuda: sys.exit('setup: nvcc is missing'))
     set_up.stops('nvcc is missing')
     assert not set_up.venv.exists()
+
+
+@pytest.mark.parametrize('ignored', [False, True])
+def test_a_machine_without_a_gpu_is_told_that_all_is_for_cpus_unless_that_is_wanted(
+    set_up, monkeypatch, capsys, ignored
+):
+    if ignored:
+        monkeypatch.setenv('MMFMKT_CPU', '1')
+    set_up.start()
+    assert ('no NVIDIA GPU is found, and all is installed for CPUs' in capsys.readouterr().out) != ignored
 
 
 def test_a_torch_that_is_activated_after_a_failure_is_taken(set_up):

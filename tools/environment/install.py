@@ -67,6 +67,12 @@ def install(stack: str | None) -> None:
     gpu = has_gpu()
     if gpu:
         check_architectures()
+    elif not os.environ.get('MMFMKT_CPU'):
+        say(
+            'no NVIDIA GPU is found, and all is installed for CPUs: nothing will run on the GPUs of other machines, as '
+            'nodes of a cluster; if it shall, stop this, remove .venv, and start again on one of them, or with '
+            'MMFMKT_CUDA=1 (docs/install.md, "With an NVIDIA GPU")'
+        )
     torch = find_torch(VENV) if gpu and (anew or not there) else None
     anew = anew or torch is not None and not uses(torch.folders)  # nothing has been compiled for that in .venv
     base = str(PYTHON) if not anew else torch.python if torch else sys.executable
