@@ -48,6 +48,9 @@ def surroundings(monkeypatch, tmp_path):
     return tmp_path
 
 
+MEMORY = 'the compiler had not enough memory; start again with MAX_JOBS=1'
+
+
 def stops(message):
     return pytest.raises(SystemExit, match=message)
 
@@ -176,10 +179,9 @@ def test_a_disk_without_room_is_refused(tmp_path):
             "resolution')",
             'packages cannot be downloaded',
         ),
-        (
-            'c++: fatal error: Killed signal terminated program cc1plus',
-            'the compiler had not enough memory; start again with MAX_JOBS=1',
-        ),
+        ('c++: fatal error: Killed signal terminated program cc1plus', MEMORY),
+        ("nvcc error   : 'cicc' died due to signal 9 (Kill signal)", MEMORY),
+        ('OSError: [Errno 12] Cannot allocate memory', MEMORY),
     ],
 )
 def test_a_command_that_fails_ends_with_its_cause_in_a_line(tmp_path, capsys, output, cause):

@@ -27,7 +27,7 @@ CAUSES = (  # what a command that has failed may have printed, and what that mea
         "the C headers of the environment's Python are missing; on Debian and Ubuntu: apt install python3-dev",
     ),
     (
-        r'Killed signal terminated|cannot allocate memory|virtual memory exhausted',
+        r'(?i)killed signal terminated|died due to signal 9|cannot allocate memory|virtual memory exhausted',
         'the compiler had not enough memory; start again with MAX_JOBS=1',
     ),
 )
