@@ -164,6 +164,22 @@ def test_a_machine_without_a_gpu_is_told_that_all_is_for_cpus_unless_that_is_wan
     assert ('no NVIDIA GPU is found, and all is installed for CPUs' in capsys.readouterr().out) != ignored
 
 
+@pytest.mark.parametrize('stack', ['openmmlab', 'onedl'])
+@pytest.mark.parametrize('gpus, older', [('6.1;7.0+PTX', '6.1, 7.0'), ('7.5;9.0a 12.0', None)])
+def test_gpus_that_the_installed_cuda_does_not_know_are_refused_before_anything_is_made(
+    set_up, monkeypatch, stack, gpus, older
+):
+    set_up.replace(has_gpu=lambda: True, for_another_machine=lambda: True, default_stack=lambda python: stack)
+    monkeypatch.setenv('TORCH_CUDA_ARCH_LIST', gpus)
+    if older:
+        set_up.stops(f'capability 7.5 or later, but got {older}; activate an environment with a PyTorch for CUDA 12.6')
+    else:
+        set_up.start()
+    assert set_up.venv.exists() == (older is None)
+    set_up.replace(find_torch=lambda own: Torch(sys.executable, ('/their/site-packages',)))
+    set_up.start()
+
+
 def test_a_torch_that_is_activated_after_a_failure_is_taken(set_up):
     set_up.replace(has_gpu=lambda: True, find_torch=lambda own: Torch(sys.executable, ('/first/site-packages',)))
     set_up.replace(for_another_machine=lambda: True, find_or_build_mmcv=lambda *_: sys.exit('setup: nvcc is 12.8'))

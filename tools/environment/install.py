@@ -17,6 +17,7 @@ from machine import (
     CPU_INDEX,
     check_architectures,
     check_cache,
+    check_capabilities,
     check_nvcc,
     check_room,
     check_tools,
@@ -34,6 +35,7 @@ OF_THE_MACHINE = 'torch_of_the_machine.pth'  # its text is the folders of a PyTo
 INSTALLED = dict(openmmlab='mmcv-*.dist-info', onedl='onedl_mmcv-*.dist-info')  # how to tell which of them there is
 TORCH = 'torch==2.13.0'  # the one that the project is tested with
 CUDA = '13.0'  # what PyPI's wheel of it is built for
+CAPABILITY = 7.5  # of the oldest GPUs that this CUDA knows
 INSTALL = [*PIP, 'install', '--progress-bar', 'raw']
 BUILD_TOOLS = ['setuptools>=77.0.3,<81', 'numpy', 'wheel', 'ninja']
 
@@ -79,8 +81,10 @@ def install(stack: str | None) -> None:
     stack = stack or (there if has_packages_of(base) else None) or default_stack(base)
     check_stack(stack, base)
     if anew:
-        if gpu and not torch and stack == 'openmmlab':
-            check_nvcc(CUDA)
+        if gpu and not torch:
+            check_capabilities(CUDA, CAPABILITY)
+            if stack == 'openmmlab':
+                check_nvcc(CUDA)
         check_room(ROOT, 3, 'the environment')
         make_environment(base, torch.folders if torch else ())
     PLACE.write_text(str(ROOT))

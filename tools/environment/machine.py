@@ -114,6 +114,17 @@ def check_architectures() -> None:
         )
 
 
+def check_capabilities(cuda: str, least: float) -> None:
+    """End the set-up if a GPU is older than those that a PyTorch for some CUDA runs on."""
+    capabilities = [int(number) / 10 for number in re.findall(r'(?:^|_)(\d+)', gpu_architectures())]
+    if older := [str(capability) for capability in capabilities if capability < least]:
+        fail(
+            f'the PyTorch that would be installed, for CUDA {cuda}, wants GPUs of compute capability {least} or later, '
+            f'but got {", ".join(older)}; activate an environment with a PyTorch for CUDA 12.6, or name the GPUs that '
+            'shall be used, as TORCH_CUDA_ARCH_LIST="9.0", or ignore all with MMFMKT_CPU=1'
+        )
+
+
 def gpu_architectures() -> str:
     """The compute capabilities of the GPUs, or those that PyTorch is told to compile for, as 80_90."""
     if chosen := os.environ.get('TORCH_CUDA_ARCH_LIST'):
