@@ -195,16 +195,17 @@ def test_a_torch_that_is_activated_after_a_failure_is_taken(set_up):
     assert set_up.made == 2 and not set_up.commands
 
 
-def test_packages_of_another_python_stay_out(set_up, monkeypatch, tmp_path):
+def test_packages_of_another_python_and_versions_of_the_machine_stay_out(set_up, monkeypatch, tmp_path):
     set_up.start()
     (tmp_path / 'theirs').mkdir()
     shutil.move(set_up.packages / 'torch-2.13.0.dist-info', tmp_path / 'theirs')
     (set_up.venv / 'bin' / 'python').write_text(f'#!/bin/sh\nexec {sys.executable} -S "$@"\n')
     monkeypatch.setenv('PYTHONPATH', str(tmp_path / 'theirs'))
     monkeypatch.setenv('PIP_USER', '1')
+    monkeypatch.setenv('PIP_CONSTRAINT', '/etc/pip/constraint.txt')  # as containers of NVIDIA do
     assert install.version_of_torch() == ''
     env = install.environment('openmmlab')
-    assert 'PYTHONPATH' not in env and env['PIP_USER'] == '0' and os.environ['PYTHONPATH']
+    assert not {'PYTHONPATH', 'PIP_CONSTRAINT'} & env.keys() and env['PIP_USER'] == '0' and os.environ['PYTHONPATH']
 
 
 def test_what_cannot_be_imported_is_said_with_the_operators_that_were_compiled(monkeypatch, tmp_path, capsys):

@@ -219,8 +219,8 @@ def environment(stack: str) -> dict[str, str]:
 
 
 def variables() -> dict[str, str]:
-    """Environment variables without the one that adds packages which are not of the environment."""
-    return {name: value for name, value in os.environ.items() if name != 'PYTHONPATH'}
+    """Environment variables without those by which a machine adds packages to all environments, or fixes versions."""
+    return {name: value for name, value in os.environ.items() if name not in ('PYTHONPATH', 'PIP_CONSTRAINT')}
 
 
 def install_torch(gpu: bool, env: dict[str, str]) -> None:
