@@ -63,6 +63,7 @@ setup(
     license='Apache-2.0',
     classifiers=[
         'Intended Audience :: Science/Research',
+        'Operating System :: POSIX :: Linux',
         'Programming Language :: Python :: 3',
         *(f'Programming Language :: Python :: 3.{minor}' for minor in range(10, 15)),
         'Topic :: Scientific/Engineering :: Image Recognition',

@@ -47,7 +47,7 @@ class Torch:
 def check_tools() -> None:
     """End the set-up if this Python cannot make environments, if MMCV cannot be compiled, or if OpenCV cannot run."""
     if sys.platform != 'linux':
-        fail(f'this script is for Linux, but got {sys.platform}; docs/install.md, "By hand", has the commands')
+        fail(f'the project runs on Linux, but got {sys.platform}; use a machine with Linux, a container, or WSL2')
     if not all(map(importlib.util.find_spec, ('venv', 'ensurepip'))):
         fail(f'{sys.executable} has no venv module; on Debian and Ubuntu: apt install python3-venv')
     if not Path(sysconfig.get_path('include'), 'Python.h').exists():

@@ -42,8 +42,7 @@ def begin() -> None:
         obey_parent()
 
 
-if hasattr(os, 'register_at_fork'):  # not on Windows
-    os.register_at_fork(before=before_fork, after_in_parent=after_fork, after_in_child=begin)
+os.register_at_fork(before=before_fork, after_in_parent=after_fork, after_in_child=begin)
 
 
 @HOOKS.register_module()
