@@ -42,7 +42,8 @@ def begin() -> None:
         obey_parent()
 
 
-os.register_at_fork(before=before_fork, after_in_parent=after_fork, after_in_child=begin)
+if hasattr(os, 'register_at_fork'):  # Windows, where a deployed detector may run, has none
+    os.register_at_fork(before=before_fork, after_in_parent=after_fork, after_in_child=begin)
 
 
 @HOOKS.register_module()
