@@ -161,7 +161,7 @@ def test_a_machine_without_a_gpu_is_told_that_all_is_for_cpus_unless_that_is_wan
     if ignored:
         monkeypatch.setenv('MMFMKT_CPU', '1')
     set_up.start()
-    assert ('no NVIDIA GPU is found, and all is installed for CPUs' in capsys.readouterr().out) != ignored
+    assert ('no NVIDIA GPU is found, so everything is installed for CPUs' in capsys.readouterr().out) != ignored
 
 
 @pytest.mark.parametrize('stack', ['openmmlab', 'onedl'])

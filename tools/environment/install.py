@@ -71,9 +71,8 @@ def install(stack: str | None) -> None:
         check_architectures()
     elif not os.environ.get('MMFMKT_CPU'):
         say(
-            'no NVIDIA GPU is found, and all is installed for CPUs: nothing will run on the GPUs of other machines, as '
-            'nodes of a cluster; if it shall, stop this, remove .venv, and start again on one of them, or with '
-            'MMFMKT_CUDA=1 (docs/install.md, "With an NVIDIA GPU")'
+            'no NVIDIA GPU is found, so everything is installed for CPUs; if you are to train on the GPUs of another '
+            'machine, as a node of a cluster, see docs/install.md, "With an NVIDIA GPU"'
         )
     torch = find_torch(VENV) if gpu and (anew or not there) else None
     anew = anew or torch is not None and not uses(torch.folders)  # nothing has been compiled for that in .venv
