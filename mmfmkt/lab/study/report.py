@@ -25,12 +25,9 @@ that take turns, and *inference* the multiply-adds, both over the plain student'
 
 def write_report(study: Study, results: Results, out: Path) -> Path:
     """Write `report.md`, its charts, and `report.html`, which holds them, into a folder, and return the first."""
-    differences = [
-        results.difference(row, table.reference) for table in study.tables for row in table.rows if results.has(row)
-    ]
     lines = [
         f'# {study.title}',
-        HOW_TO_READ.format(comparisons=sum(difference is not None for difference in differences)),
+        HOW_TO_READ.format(comparisons=len(comparisons(study, results))),
         'Measured on ' + '; '.join(machines(results)) + '.',
     ]
     if draw_epochs(study, results, out / 'epochs.png'):
@@ -44,6 +41,13 @@ def write_report(study: Study, results: Results, out: Path) -> Path:
     write_whole(report, text)
     write_whole(report.with_suffix('.html'), html_page(text, out))
     return report
+
+
+def comparisons(study: Study, results: Results) -> set[frozenset[str]]:
+    """The pairs of rows that can be found to differ, those of one seed cannot; a pair in several tables is one."""
+    pairs = {(row, table.reference) for table in study.tables for row in table.rows if results.has(row)}
+    differences = {pair: results.difference(*pair) for pair in pairs}
+    return {frozenset(pair) for pair, found in differences.items() if found and found.num_seeds > 1}
 
 
 def section(study: Study, tables: Sequence[Table], results: Results, out: Path) -> list[str]:

@@ -9,7 +9,7 @@ from mmfmkt.lab.study.charts import COLOURS
 from mmfmkt.lab.study.epochs_chart import draw_epochs, draw_panel, lines_of, measured
 from mmfmkt.lab.study.findings import findings
 from mmfmkt.lab.study.plan import Study, Table
-from mmfmkt.lab.study.report import write_report
+from mmfmkt.lab.study.report import comparisons, write_report
 from mmfmkt.lab.study.results import Results, write_results
 from mmfmkt.lab.study.run import Run
 from mmfmkt.lab.study.study import choose
@@ -144,6 +144,17 @@ def test_the_report_has_every_table_with_its_note_its_chart_and_the_machine(stud
         assert part in text
     for name in ('table1.png', 'costs.png'):
         assert cv2.imread(str(tmp_path / name)).shape[1] > 600
+
+
+def test_a_comparison_counts_once_whatever_tables_it_is_in_and_none_of_one_seed_does(study, results):
+    swapped = Table('Again', ('pkd', 'fmkt', 'student'), 'fmkt')
+    expected = {frozenset(('fmkt', other)) for other in ('pkd', 'student')}
+    assert comparisons(replace(study, tables=(swapped, study.tables[0], swapped)), results) == expected | {
+        frozenset(('pkd', other)) for other in ('student', 'fmkt@bypassed')
+    }
+    for seed in (1, 2):
+        del results.rows['pkd'][seed]
+    assert comparisons(replace(study, tables=(swapped, *study.tables)), results) == {frozenset(('fmkt', 'student'))}
 
 
 def test_without_costs_the_report_has_no_section_of_them(study, results, tmp_path):
