@@ -7,6 +7,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import mean
 
 from mmfmkt.common.files import write_whole
 
@@ -20,7 +21,7 @@ Key = tuple[str, int]
 
 
 MEASURED = ('figures', 'inference', 'training', 'curve', 'machine', 'cost')  # of a row; the rest says of what
-ALIKE = ('options', 'data', 'teacher', 'more_teachers', 'given', 'processes')  # of runs that can be compared
+ALIKE = ('options', 'data', 'teacher', 'more_teachers', 'teacher_seeds', 'given', 'processes')  # of what is compared
 
 
 def row_of(run: Run, costs: Costs) -> Row:
@@ -147,12 +148,12 @@ class Results:
         return next(iter(self.rows[row.partition('@')[0]].values()))['teacher']
 
     def recovered(self, row: str) -> list[float]:
-        """The share of the gap to the teacher that every seed has recovered."""
+        """The share of the gap to the teacher that every seed has recovered; to the mean of a teacher of several."""
         teacher = self.figures(self.teacher_of(row) or '', 'AP')
         plain = self.plain_of(row)
         if not teacher or row == plain:
             return []
-        return recovered(self.figures(row, 'AP'), self.figures(plain, 'AP'), *teacher.values())
+        return recovered(self.figures(row, 'AP'), self.figures(plain, 'AP'), mean(teacher.values()))
 
     def training(self, row: str) -> float | None:
         """The time of a training over the plain student's: of an iteration, and how many there are; None if unknown."""

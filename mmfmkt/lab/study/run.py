@@ -80,6 +80,7 @@ class Run:
             title=self.title,
             teacher=self.teacher.name if self.teacher else None,
             more_teachers=[run.name for run in self.further],
+            teacher_seeds=[run.seed for run in self.teachers],
             given=any(run.weights for run in (self, *self.teachers)),
             config=self.config,
             options=self.options,

@@ -56,7 +56,7 @@ def test_costs_of_a_row_are_kept_and_those_that_it_lacks_are_filled_in(run, file
     [
         (dict(options={'model.method': 'pkd'}), "has options .*'pkd'.*, not .*'fmkt'"),
         (dict(processes=4), 'has processes 4, not 1'),
-        (dict(teacher=Run('large', '', '', {}, weights='large.pth')), 'has given True, not False'),
+        (dict(teacher=Run('large', '', '', {}, weights='large.pth')), 'given True, not False'),
         (dict(further=(Run('other', '', '', {}),)), r"has more_teachers \['other'\], not \[\]"),
     ],
 )
@@ -64,6 +64,20 @@ def test_rows_of_other_runs_are_refused(run, file, tmp_path, changes, difference
     write_results([measure(run)], {}, file)
     with pytest.raises(ValueError, match=f'{difference}.*take this row out of the file'):
         take_rows([replace(run, out=tmp_path / 'elsewhere', **changes)], file)
+
+
+def test_rows_of_students_of_a_teacher_of_another_seed_are_refused_if_they_say_so(run, file, tmp_path):
+    teacher = Run('large', '', 'configs/demo/retinanet_r34.py', {}, seed=1)
+    taught = measure(replace(run, teacher=teacher))
+    other = replace(taught, teacher=replace(teacher, seed=2), out=tmp_path / 'elsewhere')
+    write_results([taught], {}, file)
+    with pytest.raises(ValueError, match=r'has teacher_seeds \[2\], not \[1\].*take this row out of the file'):
+        take_rows([other], file)
+    (row,) = read_rows(file)
+    del row['teacher_seeds']  # as rows of before have it
+    file.write_text(json.dumps(row))
+    take_rows([other], file)
+    assert other.row_file.exists()
 
 
 def test_rows_of_other_data_are_refused(run, file, tmp_path, digits):

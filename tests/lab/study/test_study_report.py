@@ -96,6 +96,11 @@ def test_results_are_compared_by_seed(results):
     assert results.difference('teacher', 'pkd') is None and results.difference('pkd', 'pkd') is None
 
 
+def test_the_gap_to_a_teacher_of_two_seeds_is_that_to_their_mean(results):
+    results.rows['teacher'] = {0: row(39.0), 1: row(41.0)}
+    assert results.recovered('fmkt') == pytest.approx([0.5, 0.56, 0.625])
+
+
 def test_costs_are_those_of_the_plain_student(results):
     assert (
         results.training('fmkt@bypassed') == 2.0
