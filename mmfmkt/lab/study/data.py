@@ -10,7 +10,10 @@ from pathlib import Path
 
 from mmengine.config import Config, ConfigDict
 
+from mmfmkt.common.config_files import type_name
+
 SPLITS = ('train', 'val')  # that every data set has; one more, test, may be there
+CHOOSING = ('EarlyStoppingHook', 'ReduceOnPlateau')  # by the validation; beginnings of names of hooks and schedules
 
 
 @dataclass(frozen=True)
@@ -63,6 +66,17 @@ class CocoFolder:
         for part in parts(cfg.model):
             if 'num_classes' in part:
                 part['num_classes'] = len(self.classes())
+
+    def check_choices(self, cfg: Config, name: str) -> None:
+        """Raise a ValueError if the training of a config chooses by the split that shall be left for measuring."""
+        choosers = parts([cfg.get(key) for key in ('default_hooks', 'custom_hooks', 'param_scheduler')])
+        found = {type_name(part) for part in choosers if type_name(part).startswith(CHOOSING)}
+        if found and self.measured != 'val':
+            raise ValueError(
+                f'the trainings of a study are validated on the split that is measured, {self.measured}, so that '
+                f'none may choose by it, but {name} has {", ".join(sorted(found))}; set `custom_hooks` or '
+                '`param_scheduler` of its config, or of its `options`, without it'
+            )
 
 
 @functools.cache  # a large data set's file takes seconds to read, and every run asks

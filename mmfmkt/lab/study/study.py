@@ -65,13 +65,17 @@ def do_study(
 
     Raises:
         FileNotFoundError: if `rows` or data are not there.
-        ValueError: if the folder or the rows are of other runs, if there is no run of a name, or if data are no COCO.
+        ValueError: if the folder or the rows are of other runs, if there is no run of a name, if data are no COCO, or
+            if a training chooses by the split that is measured.
         RuntimeError: if runs have failed.
     """
     runs = study.all_runs()
     chosen = choose(runs, names) if names else runs
     for data in {run.data for run in runs if run.data}:
         check_data(data)
+    for run in runs:
+        if run.data and not run.weights:
+            run.data.check_choices(run.cfg, run.name)
     for run in runs:
         run.prepare()
     if rows:

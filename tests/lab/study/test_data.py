@@ -4,6 +4,9 @@ import pytest
 from mmengine.config import Config
 
 from mmfmkt.lab.study.data import CocoFolder, own_data
+from mmfmkt.lab.study.plan import Study
+from mmfmkt.lab.study.run import Run
+from mmfmkt.lab.study.study import do_study
 
 
 def test_own_data_that_lacks_something_is_refused_with_its_name(digits, tmp_path):
@@ -56,3 +59,39 @@ def test_a_config_gets_the_data_and_its_number_of_classes_wherever_the_head_is(t
     assert cfg.val_dataloader.dataset.ann_file == 'annotations/val.json'
     assert cfg.test_evaluator.ann_file == str(tmp_path / 'annotations' / 'val.json')
     assert cfg.train_dataloader.dataset.pipeline == pipeline
+
+
+@pytest.fixture
+def data(tmp_path):
+    """A data set with a split for testing."""
+    categories = '{"categories": [{"id": 0, "name": "a"}]}'
+    write_annotations(tmp_path, categories, categories)
+    (tmp_path / 'test').mkdir()
+    (tmp_path / 'annotations' / 'test.json').write_text(categories)
+    return CocoFolder(tmp_path)
+
+
+PLATEAU = dict(type='mmengine.ReduceOnPlateauLR', monitor='coco/bbox_mAP')
+
+
+@pytest.mark.parametrize(
+    'options, found',
+    [
+        ({'custom_hooks': [dict(type='EarlyStoppingHook', monitor='coco/bbox_mAP')]}, 'EarlyStoppingHook'),
+        ({'param_scheduler': [dict(type='LinearLR', start_factor=0.1), PLATEAU]}, 'ReduceOnPlateauLR'),
+        ({'param_scheduler': dict(_delete_=True, **PLATEAU)}, 'ReduceOnPlateauLR'),
+    ],
+)
+def test_a_training_that_chooses_by_the_split_that_is_measured_is_refused_before_a_study_starts(
+    data, tmp_path, options, found
+):
+    run = Run('student', 'student', 'configs/demo/retinanet_r18.py', options, tmp_path / 'out', data=data)
+    with pytest.raises(ValueError, match=f'on the split that is measured, test, .*but student has {found}; set'):
+        do_study(Study('A study', {}, {'student': {0: run}}, 'student', ()), tmp_path / 'out')
+    assert not (tmp_path / 'out').exists()
+    CocoFolder(data.root, 'val').check_choices(run.cfg, 'student')
+
+
+def test_the_configs_of_the_demo_choose_by_nothing_and_saving_the_best_changes_no_figure(data):
+    options = {'default_hooks.checkpoint.save_best': 'auto'}
+    data.check_choices(Run('student', 'student', 'configs/demo/pair.py', options, data=data).cfg, 'student')
