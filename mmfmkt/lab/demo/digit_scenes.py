@@ -2,8 +2,8 @@
 
 The glyphs are the 1,797 scans of 8x8 pixels that scikit-learn ships as `load_digits`. They are set into cluttered
 scenes with fragments of other digits as distractors. The splits use disjoint glyphs, and the random numbers of a scene
-depend on the seed, the split and its index alone, so the same seed gives the same bytes. What is tuned is tuned on val;
-what is reported is measured on test.
+depend on the seed, the split and its index alone, so the same seed gives the same scenes and boxes; pixels may differ
+in their last digits between machines. What is tuned is tuned on val; what is reported is measured on test.
 """
 
 import json
