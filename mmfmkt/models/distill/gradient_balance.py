@@ -29,8 +29,9 @@ class GradientBalance(nn.Module):
 
     Both norms are over all levels and images, and means over all processes. They are measured in every `interval`-th
     iteration, which costs two passes back through what stands behind the neck; where teachers take turns, each is
-    measured then. In between the weight stays. A new measurement moves its logarithm by `MOMENTUM` of the way, so that
-    single batches do not shake it.
+    measured then. In between the weight stays. The first measurement is taken as it is. A new one moves the logarithm
+    of the weight by `MOMENTUM` of the way, and counts as at most `MOST` times as large or small as the weight, so that
+    a single batch, as one without objects, moves it by no more than 15 %.
 
     Args:
         losses: names of the losses of the distiller that are weighed, with one factor for all.
@@ -46,7 +47,7 @@ class GradientBalance(nn.Module):
         ValueError: if there is no loss, if `ratio` is not above 0, or if `interval` is less than 1.
     """
 
-    MOMENTUM = 0.2
+    MOMENTUM, MOST = 0.2, 2.0
     weight: Tensor
 
     def __init__(self, losses: Sequence[str], ratio: float = 10.0, interval: int = 20) -> None:
@@ -98,9 +99,9 @@ class GradientBalance(nn.Module):
         norms = torch.stack([norm_of_gradient(loss, features) for loss in both])
         all_reduce(norms, 'mean')
         measured = self.ratio * norms[0] / norms[1]
-        smooth = self.weight ** (1 - self.MOMENTUM) * measured**self.MOMENTUM
-        measured = torch.where(self.weight > 0, smooth, measured)
-        self.weight.copy_(torch.where(measured.isfinite() & (measured > 0), measured, self.weight))
+        step = (measured / self.weight).clamp(1 / self.MOST, self.MOST) ** self.MOMENTUM
+        moved = torch.where(self.weight > 0, self.weight * step, measured)
+        self.weight.copy_(torch.where(measured.isfinite() & (measured > 0), moved, self.weight))
 
     def weighed(self, losses: dict) -> dict:
         """Those that are weighed, of the losses of an iteration."""

@@ -81,19 +81,20 @@ def test_the_losses_of_the_detector_and_the_gradients_of_the_parameters_stay(con
 
 def test_the_weight_changes_in_every_interval_and_by_a_part_of_the_way(config, batch, iteration):
     model = build(config, interval=5)
-    weights = {}
+    metric, weights = model.distiller.distill_losses['loss_fmkt'].level_metrics[0], {}
+    raised = 1.2 * metric.loss_weight
     for number in (0, 1, 4, 5):
         iteration(number)
         if number:
-            model.distiller.distill_losses['loss_fmkt'].level_metrics[0].loss_weight = 1e4  # the measurement falls
+            metric.loss_weight = raised  # the measurement falls
         weights[number] = model.loss(*batch)['distill.balance'].item()
     measured = build(dict(config), interval=5)
     measured.load_state_dict(model.state_dict())
     measured.distiller.balance.weight.zero_()
-    measured.distiller.distill_losses['loss_fmkt'].level_metrics[0].loss_weight = 1e4
+    measured.distiller.distill_losses['loss_fmkt'].level_metrics[0].loss_weight = raised
     alone = measured.loss(*batch)['distill.balance'].item()
     assert weights[0] == weights[1] == weights[4]
-    assert weights[5] == pytest.approx(weights[0] ** 0.8 * alone**0.2, rel=1e-3)
+    assert weights[5] == pytest.approx(weights[0] ** 0.8 * alone**0.2, rel=1e-4) and weights[0] > 1.01 * alone
 
 
 def test_a_measurement_that_is_no_positive_number_leaves_the_weight():
@@ -103,6 +104,15 @@ def test_a_measurement_that_is_no_positive_number_leaves_the_weight():
         balance.features = [feature]
         balance.measure(dict(loss_cls=feature.sum()), dict(loss=factor * feature.sum()))
         assert balance.weight.item() == expected
+
+
+@pytest.mark.parametrize('factor, step', [(1e-4, 2**-0.2), (1e4, 2**0.2), (1.5, 1.5**0.2)])
+def test_a_single_measurement_moves_the_weight_by_fifteen_percent_at_most(factor, step):
+    balance, feature = GradientBalance(['loss'], ratio=1.0), torch.ones(1, 2, 3, 3, requires_grad=True)
+    for of_detector in (54.5, 54.5 * factor):
+        balance.features = [feature]
+        balance.measure(dict(loss_cls=of_detector * feature.sum()), dict(loss=feature.sum()))
+    assert balance.weight.item() == pytest.approx(54.5 * step, rel=1e-5) and 0.85 < 2**-0.2 < 2**0.2 < 1.15
 
 
 def test_a_loss_that_does_not_read_the_neck_is_refused():
