@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from mmdet.models import SingleStageDetector
 from mmengine.model import BaseModel
 from torch import Tensor, nn
 
@@ -52,9 +53,13 @@ def plain(setting: Any) -> Any:
     return setting
 
 
-def why_it_masks(detector: BaseModel) -> str | None:
-    """Why a dense head cannot be trained by itself: it predicts a part of masks, which others read; None if it can."""
+def why_not_by_itself(detector: BaseModel) -> str | None:
+    """Why a second dense head cannot be trained on features and labels alone; None if it can.
+
+    RPN sets all labels to 0, LAD gives its head what another one has assigned, and CondInst's head predicts a part of
+    masks.
+    """
     head = getattr(detector, 'bbox_head', None)
-    if getattr(detector, 'mask_head', None) is None and not hasattr(head, 'loss_mask'):
-        return None
-    return f'its {name_of(head)} predicts a part of masks'
+    if type(detector).loss is not SingleStageDetector.loss:
+        return f'{name_of(detector)} trains its {name_of(head)} in a `loss` of its own, not by features and labels'
+    return f'its {name_of(head)} predicts a part of masks' if hasattr(head, 'loss_mask') else None

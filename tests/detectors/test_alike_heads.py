@@ -3,10 +3,11 @@
 import re
 
 import pytest
-from detectors import tiny
+from detectors import SIZES, shrink, tiny
 from mmdet.registry import MODELS as DETECTORS
+from mmengine.hub import get_config
 
-from mmfmkt.detectors.alike_heads import why_it_masks, why_not_alike
+from mmfmkt.detectors.alike_heads import why_not_alike, why_not_by_itself
 
 
 def head(family, **changes):
@@ -59,5 +60,10 @@ def test_a_head_that_is_trained_otherwise_is_not_like_it(own, other):
 
 
 @pytest.mark.parametrize('family, masks', [('rtmdet_ins', True), ('condinst', True), ('rtmdet', False)])
-def test_heads_that_predict_a_part_of_masks_are_known(family, masks):
-    assert bool(why_it_masks(DETECTORS.build(tiny(family)))) == masks
+def test_heads_that_predict_a_part_of_masks_are_not_trained_by_themselves(family, masks):
+    assert bool(why_not_by_itself(DETECTORS.build(tiny(family)))) == masks
+
+
+def test_a_head_whose_detector_changes_the_labels_is_not_trained_by_itself():
+    detector = DETECTORS.build(shrink(get_config('mmdet::rpn/rpn_r50_fpn_1x_coco.py').model, SIZES))
+    assert why_not_by_itself(detector).startswith('RPN trains its RPNHead in a `loss` of its own')

@@ -11,7 +11,7 @@ from mmengine.model import BaseModel
 from mmrazor.registry import MODELS
 from torch import Tensor, nn
 
-from mmfmkt.detectors.alike_heads import why_it_masks, why_not_alike
+from mmfmkt.detectors.alike_heads import why_not_alike, why_not_by_itself
 from mmfmkt.flow import Trajectory
 from mmfmkt.models.flows.pyramid_flow import replace_levels
 
@@ -58,7 +58,7 @@ class AuxiliaryHeadLoss(nn.Module):
     def misfit(student: BaseModel, teacher: BaseModel | None) -> str | None:
         """Why there can be no auxiliary head; None if there can."""
         own, other = getattr(student, 'bbox_head', None), getattr(teacher, 'bbox_head', None)
-        if reason := why_no_boxes(own, 'student') or why_it_masks(student):
+        if reason := why_no_boxes(own, 'student') or why_not_by_itself(student):
             return reason
         reason = why_not_alike(own, other)
         return reason and f"it starts as the teacher's head, which must be like the student's, but {reason}"
