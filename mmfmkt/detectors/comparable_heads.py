@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from mmdet.models import StandardRoIHead
 from mmdet.models.dense_heads.base_dense_head import BaseDenseHead
+from mmdet.models.roi_heads.bbox_heads import MultiInstanceBBoxHead
 from mmengine.model import BaseModel
 from torch import nn
 
@@ -24,14 +25,22 @@ def name_of(part: object) -> str:
 
 def why_no_logits(detector: BaseModel, side: str) -> str | None:
     """Why a detector has no logits of a fixed place and class, or None if it has."""
-    if getattr(detector, 'roi_head', None) is not None:
-        head = detector.roi_head
-        return (
-            None
-            if isinstance(head, StandardRoIHead)
-            else f'the {side} has a {name_of(head)}, with more than one box head'
-        )
-    return why_not_dense(getattr(detector, 'bbox_head', None), side)
+    roi_head = getattr(detector, 'roi_head', None)
+    if roi_head is None:
+        return why_not_dense(getattr(detector, 'bbox_head', None), side)
+    if not isinstance(roi_head, StandardRoIHead):
+        return f'the {side} has a {name_of(roi_head)}, with more than one box head'
+    return why_no_softmax(getattr(roi_head, 'bbox_head', None), side)
+
+
+def why_no_softmax(head: nn.Module | None, side: str) -> str | None:
+    """Why a box head does not predict one softmax over the classes for each proposal, or None if it does."""
+    if isinstance(head, MultiInstanceBBoxHead):
+        return f"the {side}'s {name_of(head)} predicts several objects for a proposal"
+    loss = getattr(head, 'loss_cls', None)
+    if loss is None or getattr(loss, 'use_sigmoid', False) or getattr(loss, 'custom_cls_channels', False):
+        return f"the scores of the {side}'s {name_of(head)} are no softmax logits"
+    return None
 
 
 def why_not_dense(head: nn.Module | None, side: str) -> str | None:

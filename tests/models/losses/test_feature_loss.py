@@ -2,12 +2,14 @@
 
 import pytest
 import torch
-from detectors import CONFIGS, tiny
+from detectors import CLASSES, CONFIGS, SIZES, shrink, tiny
 from mmdet.registry import MODELS as DETECTORS
+from mmengine.hub import get_config
 from mmrazor.registry import MODELS
 
 from mmfmkt.flow import transport
 from mmfmkt.models import BinaryKDMetric, CrossHeadLoss, FeatureLoss, FMKTLoss, LogitLoss, SharedQueryLoss
+from mmfmkt.pairing.method import read_method
 
 L2 = dict(type='mmrazor.L2Loss', normalize=False, div_element=True)
 
@@ -118,6 +120,23 @@ def test_an_unknown_reduction_is_refused():
 def test_logits_that_do_not_belong_together_say_why(student, teacher, reason):
     found = LogitLoss.misfit(*(DETECTORS.build(tiny(name)) for name in (student, teacher)))
     assert found is None if reason is None else reason in found
+
+
+@pytest.mark.parametrize(
+    'loss', [dict(type='CrossEntropyLoss', use_sigmoid=True), dict(type='SeesawLoss', num_classes=CLASSES)]
+)
+def test_box_heads_whose_scores_are_no_softmax_are_refused(loss):
+    student, teacher = tiny('faster_rcnn'), tiny('faster_rcnn')
+    teacher.roi_head.bbox_head.loss_cls = loss
+    detectors = [DETECTORS.build(config) for config in (student, teacher)]
+    for misfit in (LogitLoss.misfit, *(read_method(name).misfit for name in ('kd', 'fmkt-logit-theta'))):
+        assert misfit(*detectors) == "the scores of the teacher's Shared2FCBBoxHead are no softmax logits"
+
+
+def test_a_box_head_that_predicts_several_objects_for_a_proposal_is_refused():
+    model = get_config('mmdet::crowddet/crowddet-rcnn_r50_fpn_8xb2-30e_crowdhuman.py').model
+    crowds = DETECTORS.build(shrink(model, SIZES))
+    assert "student's MultiInstanceBBoxHead predicts several objects for a" in LogitLoss.misfit(crowds, crowds)
 
 
 @pytest.mark.parametrize('student', CONFIGS)
