@@ -60,12 +60,11 @@ class TeacherInference:
     def choices(self) -> Iterator[TeacherInference]:
         """These options, and those that take their place if the features come out wrong.
 
-        Operators of other libraries may not know every precision or memory layout.
+        Norms may share a convolution, and operators of other libraries may not know every precision or memory layout.
         """
-        in_float32 = replace(self, precision='float32')
-        yield from dict.fromkeys(
-            [self, in_float32, replace(in_float32, channels_last=False, fold_bn=False, compile=None)]
-        )
+        unfolded, in_float32 = replace(self, fold_bn=False), replace(self, precision='float32')
+        unchanged = replace(in_float32, channels_last=False, fold_bn=False, compile=None)
+        yield from dict.fromkeys([self, unfolded, in_float32, unchanged])
 
 
 def try_preparing(
