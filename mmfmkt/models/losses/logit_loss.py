@@ -51,7 +51,7 @@ class LogitLoss(nn.Module):
 
     def check_classes(self) -> None:
         """Raise a ValueError if the metric compares distributions over classes and there is one class."""
-        if self.num_classes == 1 and not isinstance(self.metric.metric, (BinaryKDMetric, QualityFocalMetric)):
+        if self.cls_out_channels == 1 and not isinstance(self.metric.metric, (BinaryKDMetric, QualityFocalMetric)):
             raise ValueError(
                 'the metric of LogitLoss must be a BinaryKDMetric for a dense head of one class, whose softmax is '
                 f'always 1, but got {type(self.metric.metric).__name__}; take the method kd, or one that compares '
@@ -59,7 +59,8 @@ class LogitLoss(nn.Module):
             )
 
     def prepare_from_student(self, student: BaseModel) -> None:
-        self.num_classes = getattr(student.get_submodule(find_head(student)), 'cls_out_channels', None)
+        # not `num_classes`, which NumClassCheckHook compares with the data wherever there is one
+        self.cls_out_channels = getattr(student.get_submodule(find_head(student)), 'cls_out_channels', None)
         self.check_classes()
 
     def forward(self, student_logits: Tensor | Sequence[Tensor], teacher_logits: Tensor | Sequence[Tensor]) -> Tensor:
@@ -71,5 +72,5 @@ class LogitLoss(nn.Module):
     def rows(self, logits: Tensor | Sequence[Tensor]) -> Tensor:
         if isinstance(logits, Tensor):
             return logits
-        assert self.num_classes is not None  # a dense head has them
-        return torch.cat([location_rows(of_level, self.num_classes) for of_level in logits])
+        assert self.cls_out_channels is not None  # a dense head has them
+        return torch.cat([location_rows(of_level, self.cls_out_channels) for of_level in logits])
