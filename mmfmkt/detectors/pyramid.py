@@ -54,6 +54,17 @@ def find_pyramid(detector: BaseModel) -> tuple[Level, ...]:
     )
 
 
+def check_branches(student: BaseModel) -> None:
+    """Raise a ValueError if a student makes several pyramids of an image in training, and one at inference."""
+    backbone = getattr(student, 'backbone', None)
+    branches = getattr(backbone, 'num_branch', 1)
+    if branches > 1:
+        raise ValueError(
+            'a student must have one pyramid of an image, as its teacher has, but in training its '
+            f'{type(backbone).__name__} makes {branches}, one for each branch; take a student with another backbone'
+        )
+
+
 def match_levels(student: Sequence[Level], teacher: Sequence[Level]) -> list[tuple[Level, Level]]:
     """The levels of student and teacher that have the same stride, the finest first.
 

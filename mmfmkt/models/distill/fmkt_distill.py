@@ -20,7 +20,7 @@ from mmfmkt.common.state_dict_keys import show_child_as_own
 from mmfmkt.detectors.channels import check_channels
 from mmfmkt.detectors.class_count import check_class_counts
 from mmfmkt.detectors.comparable_heads import heads_of
-from mmfmkt.detectors.pyramid import find_source
+from mmfmkt.detectors.pyramid import check_branches, find_source
 from mmfmkt.models.losses.loss_dicts import scaled, unused
 from mmfmkt.models.recorders.recorded_heads import hand_over, reads_inside, recorded_heads
 from mmfmkt.models.recorders.recorder_sources import check_distiller, check_losses_named, check_sources
@@ -134,6 +134,7 @@ class FMKTDistill(BaseAlgorithm):
         recorders = self.distiller.teacher_recorders
         if self.check_classes:
             check_class_counts(self.architecture, *(each.detector for each in self.teachers()))
+        check_branches(self.architecture)
         check_channels(self.architecture, teacher)
         check_inherit(self.architecture, teacher, self.inherits)
         check_sources(recorders, teacher, 'teacher')

@@ -4,10 +4,14 @@ import copy
 
 import pytest
 import torch
+from detectors import CLASSES, SIZES, batch_for, shrink, tiny
 from mmdet.registry import MODELS as DETECTORS
+from mmengine.config import ConfigDict
+from mmengine.hub import get_config
 from mmrazor.registry import MODELS
 
 from mmfmkt.models.distill import dry_run, fmkt_distill
+from mmfmkt.pairing.pair import pair_config
 
 
 @pytest.fixture
@@ -41,6 +45,22 @@ def test_channels_that_differ_without_a_projection_are_refused(config, wide, wit
         ValueError, match=r'got \(B, C, H, W\) = \(1, 16, 32, 32\) and \(1, 24, 32, 32\); set `transform`'
     ):
         MODELS.build(with_teacher(config, wide))
+
+
+def test_a_backbone_of_several_branches_is_for_teachers_alone(tmp_path):
+    model = shrink(
+        get_config('mmdet::tridentnet/tridentnet_r50-caffe_1x_coco.py').model, dict(SIZES, num_classes=CLASSES)
+    )
+    model.merge(dict(backbone=dict(base_channels=4), roi_head=dict(shared_head=dict(depth=18, stage=1))))
+    trident, plain = DETECTORS.build(model), tiny('faster_rcnn_c4')
+    for parameter in trident.parameters():  # which TridentConv leaves to what was in the memory
+        torch.nn.init.normal_(parameter, std=0.1)
+    torch.save(trident.state_dict(), tmp_path / 'teacher.pth')
+    student, other = (pair_config(each, model, str(tmp_path / 'teacher.pth'), 'pkd') for each in (model, plain))
+    with pytest.raises(ValueError, match='one pyramid of an image, .* its TridentResNet makes 3, one for each branch'):
+        MODELS.build(ConfigDict(student))
+    losses = MODELS.build(ConfigDict(other)).train().loss(*batch_for('faster_rcnn_c4'))
+    assert losses['distill.loss_feature'].isfinite()
 
 
 def test_channels_that_differ_are_projected(config, wide, with_teacher, batch):
