@@ -41,7 +41,8 @@ def find_pyramid(detector: BaseModel) -> tuple[Level, ...]:
     except Exception as error:
         raise ValueError(
             f'the pyramid of {name} could not be found, because its backbone and neck do not run on an empty '
-            f'image on a CPU ({error}); write the distillation out in a config'
+            f'image on a CPU ({error}); write the distillation out by hand, from a file of configs/_base_/methods, as '
+            'docs/variants.md#written-out shows'
         ) from error
     features = [features] if isinstance(features, Tensor) else features
     if not isinstance(features, (tuple, list)) or not all(isinstance(f, Tensor) and f.dim() == 4 for f in features):
