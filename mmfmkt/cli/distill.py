@@ -31,6 +31,9 @@ def distillation_config(args: argparse.Namespace) -> Config:
     if args.save and not args.save.endswith('.py'):
         raise ValueError(f'--save must be given the name of a .py file, but got {args.save}')
     cfg = read_config(args.student, 'the student')
+    if not isinstance(args.student, Config):
+        for key in ('work_dir', 'resume'):  # of the plain student, whose run shall not be written over
+            cfg.pop(key, None)
     if cfg.get('model'):
         cfg.model = dict(type='mmrazor.FMKTPair', architecture=cfg.model, method=args.method)
         if with_teacher:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import fields
 from typing import TypeVar
 
-from mmdet.models import SemiBaseDetector
+from mmdet.models import KnowledgeDistillationSingleStageDetector, SemiBaseDetector
 from mmdet.registry import MODELS as DETECTORS
 from mmengine.config import ConfigDict
 from mmengine.model import BaseModel
@@ -27,14 +27,32 @@ def build_detector(config: dict | BaseModel) -> BaseModel:
             f'student and teacher must be detectors, but got a distillation, {config.get("type")}; train it with '
             'tools/train.py, and take what tools/export_student.py makes of it for a teacher'
         )
+    if isinstance(config, dict):
+        check_release(config, 'model')
     detector = config if isinstance(config, BaseModel) else DETECTORS.build(own_copy(config))
-    if not hasattr(detector, 'extract_feat') or isinstance(detector, SemiBaseDetector):
+    parts = all(hasattr(detector, name) for name in ('extract_feat', 'backbone'))
+    if not parts or isinstance(detector, SemiBaseDetector):
         raise ValueError(
-            f'student and teacher must be detectors, whose `extract_feat` makes features of images, but got '
-            f'{type(detector).__name__}; give the config of a whole detector, of a semi-supervised one its '
-            '`model.detector`'
+            'student and teacher must be detectors, with a `backbone` and an `extract_feat` that makes features of '
+            f'images, but got {type(detector).__name__}; give the config of a whole detector, and of what has one '
+            'inside, a tracker or a semi-supervised one, that of the detector: its `model.detector`'
+        )
+    if isinstance(detector, KnowledgeDistillationSingleStageDetector):
+        raise ValueError(
+            f'student and teacher must be detectors without a teacher of their own, but {type(detector).__name__} has '
+            'one; give the config of the detector inside, for LD that of GFL, for LAD that of PAA (`--method ld` '
+            'distils as LD does)'
         )
     return detector
+
+
+def check_release(model: dict, place: str) -> None:
+    """Raise a ValueError if the model of a config, which stands at `place`, is one of MMDetection 2."""
+    if 'backbone' in model and model.get('pretrained'):
+        raise ValueError(
+            f'`{place}.pretrained` must be left out: it is of a config of MMDetection 2. Of MMDetection 3 it is '
+            "backbone.init_cfg=dict(type='Pretrained', checkpoint=...)"
+        )
 
 
 def own_copy(config: dict) -> ConfigDict:

@@ -8,6 +8,7 @@ from mmdet.structures import DetDataSample
 from mmengine.config import Config
 from mmengine.model import BaseModel
 from mmengine.runner import save_checkpoint
+from mmengine.structures import InstanceData
 from torch import Tensor
 
 from mmfmkt.common.building import build_detector
@@ -109,8 +110,10 @@ def predict_noise(detector: BaseModel) -> list[Tensor]:
             pad_shape=shape,
             batch_input_shape=shape,
             scale_factor=(1.0, 1.0),
-            border=(0, SIZE, 0, SIZE),
-        )
-    )  # the last for CenterNet
+            border=(0, SIZE, 0, SIZE),  # for CenterNet
+            text='object',  # for Grounding DINO
+        ),
+        proposals=InstanceData(bboxes=torch.tensor([[0.0, 0.0, SIZE, SIZE]]), scores=torch.ones(1)),  # for Fast R-CNN
+    )
     found = getattr(detector.predict(images, [sample])[0], 'pred_instances', {})
     return [*detector.extract_feat(images), *(found[key] for key in ('bboxes', 'scores', 'labels') if key in found)]

@@ -32,7 +32,8 @@ def find_pyramid(detector: BaseModel) -> tuple[Level, ...]:
     Raises:
         ValueError: if it does not run there, or makes no feature maps (B, C, H, W).
     """
-    name = type(detector).__name__
+    name, made = type(detector).__name__, []
+    hook = getattr(detector, find_source(detector)).register_forward_hook(lambda *call: made.append(call[-1]))
     try:
         with evaluating(detector):
             size, features = on_empty_image(
@@ -44,11 +45,19 @@ def find_pyramid(detector: BaseModel) -> tuple[Level, ...]:
             f'image on a CPU ({error}); write the distillation out by hand, from a file of configs/_base_/methods, as '
             'docs/variants.md#written-out shows'
         ) from error
-    features = [features] if isinstance(features, Tensor) else features
+    finally:
+        hook.remove()
+    features, source = ([each] if isinstance(each, Tensor) else each for each in (features, made[-1] if made else ()))
     if not isinstance(features, (tuple, list)) or not all(isinstance(f, Tensor) and f.dim() == 4 for f in features):
         raise ValueError(
             f'backbone and neck of {name} must make feature maps (B, C, H, W), one for each level, but they '
             f'made {type(features).__name__}; write the distillation out in a config'
+        )
+    if [id(feature) for feature in features] != [id(feature) for feature in source]:
+        raise ValueError(
+            f'`extract_feat` of {name} must return what its {find_source(detector)} makes, which is what is recorded '
+            'and distilled, but it changes that; make the change a part of the '
+            f'{find_source(detector)}, or write the distillation out in a config'
         )
     return tuple(
         Level(index, round(size / feature.shape[-1]), feature.shape[1]) for index, feature in enumerate(features)

@@ -42,7 +42,7 @@ def write_out(cfg: Config) -> Config:
     if not is_short(cfg):
         return cfg
     cfg = copy.deepcopy(cfg)
-    short = {key: value for key, value in cfg.model.items() if key not in ('type', '_scope_')}
+    short = {key: value for key, value in cfg.model.items() if key not in ('type', '_scope_', '_delete_')}
     cfg.model = pair_config(**short)
     imports = read_method(short.get('method', DEFAULT)).imports
     if imports:

@@ -76,3 +76,16 @@ def test_every_further_teacher_is_in_the_config(student, named_teacher, tmp_path
     cfg = distillation_config(options(**given, **rest))
     assert [type(each.teacher) for each in cfg.model.teacher] == [str, str, ConfigDict]
     assert list(cfg.model.distiller.distill_losses) == ['loss_feature', 'loss_feature_1', 'loss_feature_2']
+
+
+def test_the_run_of_the_plain_student_is_not_written_over(student, tmp_path, monkeypatch):
+    """The config that a run leaves in its folder names that folder."""
+    monkeypatch.chdir(tmp_path)
+    left = Config.fromfile(student)
+    left.update(work_dir=str(tmp_path / 'plain'), resume=True)
+    left.dump(tmp_path / 'left.py')
+    rest = dict(method='ofmkt-theta', inherit=[], evaluate_teacher=False, save=None, cfg_options=None)
+    given = dict(student=tmp_path / 'left.py', teacher=None, teacher_ckpt=None, another_teacher=[], work_dir=None)
+    cfg = distillation_config(options(**given, **rest))
+    assert cfg.work_dir == 'work_dirs/ofmkt-theta_left' and not cfg.get('resume')
+    assert distillation_config(options(**dict(given, student=left), **rest)).work_dir == left.work_dir  # as it was said

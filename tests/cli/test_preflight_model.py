@@ -31,6 +31,15 @@ def test_a_config_of_mmdetection_2_is_named():
     check_model(config(pretrained=None))
 
 
+@pytest.mark.skipif(torch.cuda.is_available(), reason='GPUs evaluate in float16')
+@pytest.mark.parametrize('loop', ['val_cfg', 'test_cfg'])
+def test_an_evaluation_in_half_precision_is_refused_on_a_cpu(loop):
+    cfg = config()
+    cfg[loop] = dict(type='ValLoop', fp16=True)
+    with pytest.raises(ValueError, match=f'`{loop}.fp16` must be left out on a CPU'):
+        check_model(cfg)
+
+
 def pretrained(checkpoint):
     cfg = config()
     cfg.model.backbone.init_cfg = dict(type='Pretrained', checkpoint=checkpoint)

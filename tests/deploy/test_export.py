@@ -1,9 +1,11 @@
 import pytest
 import torch
 from commands import ROOT
+from detectors import tiny
 from mmdet.registry import MODELS
 from mmengine.config import Config
 
+from mmfmkt.common.building import own_copy
 from mmfmkt.deploy.detector import deployed_config
 from mmfmkt.deploy.export import export_student, in_half
 
@@ -44,3 +46,11 @@ def test_a_name_with_a_dot_keeps_what_stands_behind_it(tmp_path):
     written = export_student(cfg, str(tmp_path / 'trained.pth'), str(tmp_path / 'lr0.01'))
     assert [file.name for file in written] == ['lr0.01.py', 'lr0.01.pth']
     assert all(file.is_file() for file in written)
+
+
+def test_a_detector_that_reads_proposals_is_exported(tmp_path):
+    model = tiny('faster_rcnn')
+    model.pop('rpn_head')
+    cfg = Config(dict(model=dict(model, type='FastRCNN')))
+    torch.save(dict(state_dict=MODELS.build(own_copy(cfg.model)).state_dict(), meta={}), tmp_path / 'trained.pth')
+    assert all(file.is_file() for file in export_student(cfg, str(tmp_path / 'trained.pth'), str(tmp_path / 'fast')))

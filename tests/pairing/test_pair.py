@@ -266,23 +266,6 @@ def test_settings_that_a_pair_does_not_have_are_refused(pair, settings, message)
         pair('retinanet', 'gfl', **settings)
 
 
-def test_what_goes_wrong_in_a_detector_says_in_which(tmp_path):
-    broken = tiny('retinanet')
-    broken.neck.in_channels = [1, 2]
-    for arguments, side in (((broken, tiny('gfl')), 'student'), ((tiny('gfl'), broken), 'teacher')):
-        with pytest.raises(ValueError, match=f'^the {side} cannot be distilled: '):
-            pair_config(*arguments, 'nowhere.pth')
-
-
-def test_a_distillation_is_neither_a_student_nor_a_teacher(pair):
-    distillation = pair('retinanet', 'gfl')
-    for arguments in ((distillation, tiny('gfl')), (tiny('gfl'), distillation)):
-        with pytest.raises(
-            ValueError, match='but got a distillation, mmrazor.FMKTDistill; train it with tools/train.py'
-        ):
-            pair_config(*arguments, 'nowhere.pth')
-
-
 def test_a_level_that_the_teacher_lacks_is_refused(pair):
     with pytest.raises(ValueError, match=r'`levels` must be .*teacher has too, \[0, 1, 2\], but got \[0, 4\]'):
         pair('retinanet', 'yolox', flow=dict(levels=[0, 4]))

@@ -44,6 +44,13 @@ def test_the_short_form_and_what_it_is_written_out_to_are_the_same_model(method,
     assert written.optim_wrapper.clip_grad.max_norm == 35 and 'clip_grad' not in cfg.optim_wrapper
 
 
+def test_a_pure_python_config_may_say_that_it_begins_anew(tmp_path):
+    """`_delete_=True` stays in a config that was read with `read_base`, which has nothing to inherit here."""
+    torch.save(DETECTORS.build(tiny('gfl')).state_dict(), tmp_path / 'gfl.pth')
+    cfg = short_form('fmkt-theta', tmp_path, _delete_=True)
+    assert '_delete_' not in write_out(cfg).model
+
+
 @pytest.mark.parametrize('clip_grad', [dict(max_norm=0.1), None])
 def test_what_a_config_says_of_clipping_stays(tmp_path, clip_grad):
     cfg = short_form('fmkt', tmp_path)

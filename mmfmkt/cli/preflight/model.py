@@ -13,6 +13,7 @@ from mmengine.optim import OptimWrapper
 from mmengine.runner import Runner
 from torch import nn
 
+from mmfmkt.common.building import check_release
 from mmfmkt.common.config_files import type_name
 from mmfmkt.common.processes import unwrapped
 
@@ -33,13 +34,16 @@ def check_compile(cfg: Config) -> None:
 def check_model(cfg: Config) -> None:
     """Raise a ValueError for settings that end a training after everything has been read, without their name."""
     for place, part in parts_of(cfg.model):
-        if 'backbone' in part and part.get('pretrained'):
-            raise ValueError(
-                f'`{place}.pretrained` must be left out: it is of a config of MMDetection 2. Of MMDetection 3 it is '
-                "backbone.init_cfg=dict(type='Pretrained', checkpoint=...)"
-            )
+        check_release(part, place)
         check_initial_weights(place, part.get('init_cfg'))
-    if type_name(cfg.get('optim_wrapper') or {}) == 'AmpOptimWrapper' and not torch.cuda.is_available():
+    if torch.cuda.is_available():
+        return
+    for loop in ('val_cfg', 'test_cfg'):
+        if (cfg.get(loop) or {}).get('fp16'):
+            raise ValueError(
+                f'`{loop}.fp16` must be left out on a CPU, where it makes boxes of bfloat16, which metrics cannot read'
+            )
+    if type_name(cfg.get('optim_wrapper') or {}) == 'AmpOptimWrapper':
         raise ValueError(
             '`optim_wrapper.type` must be OptimWrapper on a CPU, but got AmpOptimWrapper, which is for GPUs; --amp '
             'chooses the mixed precision of the device'

@@ -17,7 +17,6 @@ from mmfmkt.common.building import build_detector, build_settings
 from mmfmkt.common.deprecated import with_new_names
 from mmfmkt.common.memory_layout import keep_strides_of_gradients
 from mmfmkt.common.state_dict_keys import show_child_as_own
-from mmfmkt.detectors.channels import check_channels
 from mmfmkt.detectors.class_count import check_class_counts
 from mmfmkt.detectors.comparable_heads import heads_of
 from mmfmkt.detectors.pyramid import check_branches, find_source
@@ -135,7 +134,7 @@ class FMKTDistill(BaseAlgorithm):
         if self.check_classes:
             check_class_counts(self.architecture, *(each.detector for each in self.teachers()))
         check_branches(self.architecture)
-        check_channels(self.architecture, teacher)
+        self.teacher.check_images(self.architecture, self.data_preprocessor)
         check_inherit(self.architecture, teacher, self.inherits)
         check_sources(recorders, teacher, 'teacher')
         check_pyramids(recorders, self.further)

@@ -17,6 +17,7 @@ from mmdet.models.dense_heads import (
 from mmengine.model import BaseModel
 from mmrazor.registry import MODELS
 from torch import Tensor, nn
+from torch.func import functional_call
 
 from mmfmkt.flow import Trajectory
 from mmfmkt.models.flows.student_classifier import StudentClassifier
@@ -104,4 +105,10 @@ class StepTaskLoss(nn.Module):
                 f'the `loss_cls` of the head must be called once for each level or once for all of them, with '
                 f'logits of the shapes {found}, but got {expected}; leave StepTaskLoss out for this head'
             )
-        return sum(call.module(row, *call.args[1:], **call.kwargs) for row, call in zip(rows, calls))
+        return cast(Tensor, sum(repeat(call, row) for row, call in zip(rows, calls)))
+
+
+def repeat(call: Call, row: Tensor) -> Tensor:
+    """What a call would have returned for other logits; the running counts of the loss, as GHM has, stay as they are."""
+    buffers = {name: buffer.clone() for name, buffer in call.module.named_buffers()}
+    return functional_call(call.module, buffers, (row, *call.args[1:]), call.kwargs)

@@ -13,6 +13,7 @@ from mmfmkt.common.checkpoints import load_exactly, read_checkpoint, trained_cla
 from mmfmkt.common.config_files import read_detector_config
 from mmfmkt.common.memory_layout import channels_last
 from mmfmkt.common.precision import autocast, chosen_dtype
+from mmfmkt.detectors.channels import check_channels, image_channels
 from mmfmkt.detectors.comparable_heads import heads_of
 from mmfmkt.detectors.pyramid import find_source
 from mmfmkt.models.recorders.recorded_heads import run_heads
@@ -89,6 +90,11 @@ class FrozenTeacher:
         self.inputs, self.fit = TeacherInputs(student_preprocessor, self.detector.data_preprocessor), FitToStudent()
         # before any recorder's hook, which then sees what this one leaves
         getattr(self.detector, find_source(self.detector)).register_forward_hook(self.fit)
+
+    def check_images(self, student: nn.Module, preprocessor: nn.Module) -> None:
+        """Raise a ValueError if what a student's preprocessor makes of an image cannot be made the teacher's image."""
+        check_channels(student, self.detector)
+        self.inputs.check(preprocessor, self.detector.data_preprocessor, image_channels(student))
 
     def __deepcopy__(self, memo: dict) -> None:
         return None

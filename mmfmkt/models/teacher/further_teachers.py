@@ -9,7 +9,6 @@ from mmengine.model import BaseModel
 from mmrazor.models.task_modules import RecorderManager
 from torch import Tensor, nn
 
-from mmfmkt.detectors.channels import check_channels
 from mmfmkt.models.recorders.recorders import TeacherPyramidRecorder
 
 from .frozen_teacher import FrozenTeacher
@@ -49,7 +48,7 @@ class FurtherTeachers:
         inference: arguments of :class:`~mmfmkt.models.teacher.teacher_inference.TeacherInference`.
 
     Raises:
-        ValueError: if one reads images of other channels than the student.
+        ValueError: if one cannot be shown the student's images.
     """
 
     def __init__(self, settings: Sequence[dict], student: BaseModel, inference: dict | None) -> None:
@@ -58,7 +57,7 @@ class FurtherTeachers:
             for each in settings
         ]
         for teacher in self.teachers:
-            check_channels(student, teacher.detector)
+            teacher.check_images(student, student.data_preprocessor)
 
     def __iter__(self) -> Iterator[FrozenTeacher]:
         return iter(self.teachers)

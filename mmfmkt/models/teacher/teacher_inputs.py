@@ -8,7 +8,10 @@ from math import ceil
 
 import torch
 import torch.nn.functional as F
+from mmdet.structures import DetDataSample
 from torch import Tensor, nn
+
+SIZE = (64, 96)  # height and width of the image with which the preprocessors are compared
 
 
 class TeacherInputs(nn.Module):
@@ -45,6 +48,26 @@ class TeacherInputs(nn.Module):
             and self.pad_value == getattr(student, 'pad_value', 0)
         )
 
+    def check(self, student: nn.Module, teacher: nn.Module, channels: int) -> None:
+        """Raise a ValueError if the images that are made here are not those which the teacher's preprocessor makes.
+
+        Args:
+            student: data preprocessor of the student.
+            teacher: data preprocessor of the teacher.
+            channels: of an image.
+        """
+        image = torch.randint(256, (channels, *SIZE), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+        images, expected = (preprocessed(image, preprocessor) for preprocessor in (student, teacher))
+        found, expected = (each[..., : SIZE[0], : SIZE[1]] for each in (self(images), expected))
+        if found.shape != expected.shape or not torch.allclose(found, expected, rtol=1e-3, atol=1e-2):
+            kinds = ' and '.join(sorted({type(student).__name__, type(teacher).__name__}))
+            raise ValueError(
+                'the data preprocessors of student and teacher must only normalise, exchange red and blue, and pad, so '
+                f"that the student's images can be made the teacher's; {kinds} do something else: the pixels of a "
+                f'random image are {describe(expected)} for the teacher, and {describe(found)} if they are made of the '
+                "student's; do that in the pipeline, or give both a DetDataPreprocessor"
+            )
+
     @property
     def settings(self) -> tuple:
         """What it does, besides the numbers in its buffers."""
@@ -59,6 +82,18 @@ class TeacherInputs(nn.Module):
                 image[:, height:], image[:, :, width:] = self.pad_value, self.pad_value
         bottom, right = (-length % self.divisor for length in images.shape[2:])
         return F.pad(images, (0, right, 0, bottom), value=self.pad_value) if bottom or right else images
+
+
+def preprocessed(image: Tensor, preprocessor: nn.Module) -> Tensor:
+    """The batch (1, C, H', W') that a preprocessor makes of one image (C, H, W) at inference."""
+    sample = DetDataSample(metainfo=dict(img_shape=SIZE, ori_shape=SIZE, scale_factor=(1.0, 1.0)))
+    inputs = preprocessor(dict(inputs=[image.clone()], data_samples=[sample]), False)['inputs']
+    return (inputs if isinstance(inputs, Tensor) else torch.stack(list(inputs))).float()
+
+
+def describe(images: Tensor) -> str:
+    """The range of the pixels of images, and their size."""
+    return f'from {images.min():.3g} to {images.max():.3g} {tuple(images.shape)}'
 
 
 def statistics(preprocessor: nn.Module) -> tuple[Tensor, Tensor]:

@@ -100,6 +100,21 @@ def test_at_step_zero_the_task_loss_of_the_steps_is_that_of_the_head(model, mask
     torch.testing.assert_close(losses['distill.loss_step_task'], own, rtol=1e-5, atol=0)
 
 
+@pytest.mark.parametrize('name', ['retinanet'], indirect=True)
+def test_the_task_loss_of_the_steps_leaves_the_running_counts_of_the_heads_loss_alone(student, batch, tmp_path):
+    """GHM weighs by how many logits have had a gradient of a size, over all iterations."""
+    student.bbox_head.loss_cls = dict(type='GHMC', use_sigmoid=True, momentum=0.75)
+    torch.save(DETECTORS.build(student).state_dict(), tmp_path / 'teacher.pth')
+    pair = pair_config(student, student, str(tmp_path / 'teacher.pth'), 'fmkt-logit')
+    model = MODELS.build(ConfigDict(pair)).train()
+    plain = DETECTORS.build(student).train()
+    plain.load_state_dict(model.architecture.state_dict(), strict=False)
+    for _ in range(2):
+        found, expected = model.loss(*batch), plain.loss(*batch)
+        torch.testing.assert_close(found['loss_cls'], expected['loss_cls'])
+    assert found['distill.loss_step_task'] > 0 and plain.bbox_head.loss_cls.acc_sum.any()
+
+
 @pytest.mark.parametrize('name', ['retinanet', 'faster_rcnn'], indirect=True)
 def test_the_classifier_runs_once_for_every_step_and_level_though_two_losses_read_it(model, batch, monkeypatch):
     trajectories, endpoints, forward = [], [], StudentClassifier.forward_train

@@ -5,6 +5,7 @@ import copy
 import pytest
 import torch
 from detectors import batch_for, tiny
+from mmdet.models import DetDataPreprocessor
 from mmdet.registry import MODELS
 from mmdet.structures import DetDataSample
 from mmengine.config import ConfigDict
@@ -43,6 +44,23 @@ def test_images_are_those_of_the_teachers_own_preprocessor(raw, student, teacher
     expected = of_teacher(copy.deepcopy(raw))['inputs']
     height, width = expected.shape[2:]
     torch.testing.assert_close(found[:, :, :height, :width], expected, rtol=1e-5, atol=1e-3)
+
+
+class Quarter(DetDataPreprocessor):
+    """One of the user's own, which does more than mmdet's."""
+
+    def forward(self, data, training=False):
+        data = super().forward(data, training)
+        return dict(data, inputs=data['inputs'] / 4)
+
+
+@pytest.mark.parametrize('side', ['student', 'teacher'])
+def test_preprocessors_of_which_one_does_more_than_to_normalise_are_refused(side):
+    sides = dict(student=preprocessor('torchvision'), teacher=preprocessor('caffe'))
+    TeacherInputs(**sides).check(**sides, channels=3)
+    sides[side] = Quarter(**PREPROCESSORS['torchvision'])
+    with pytest.raises(ValueError, match='must only normalise, .* and Quarter do something else: the pixels'):
+        TeacherInputs(**sides).check(**sides, channels=3)
 
 
 def test_images_are_passed_on_where_the_two_agree(raw):
