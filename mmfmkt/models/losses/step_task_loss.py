@@ -109,6 +109,6 @@ class StepTaskLoss(nn.Module):
 
 
 def repeat(call: Call, row: Tensor) -> Tensor:
-    """What a call would have returned for other logits; the running counts of the loss, as GHM has, stay as they are."""
+    """What a call would have returned for other logits; running counts of the loss, as GHM has, stay as they are."""
     buffers = {name: buffer.clone() for name, buffer in call.module.named_buffers()}
     return functional_call(call.module, buffers, (row, *call.args[1:]), call.kwargs)
