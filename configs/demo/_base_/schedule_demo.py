@@ -9,7 +9,7 @@ param_scheduler = [
 ]
 optim_wrapper = dict(
     type='OptimWrapper',
-    optimizer=dict(type='AdamW', lr=0.006, weight_decay=0.01),
+    optimizer=dict(type='AdamW', lr=0.006, weight_decay=1.0),
     clip_grad=dict(max_norm=10, norm_type=2),
 )
 auto_scale_lr = dict(enable=False, base_batch_size=16)
