@@ -30,10 +30,11 @@ def find_pyramid(detector: BaseModel) -> tuple[Level, ...]:
     """The levels of the pyramid that a detector's heads read, found by running it on an empty image on the CPU.
 
     Raises:
-        ValueError: if it does not run there, or makes no feature maps (B, C, H, W).
+        ValueError: if it does not run there, if it makes no feature maps (B, C, H, W), or if they are not what its neck
+            returns (the backbone, without a neck).
     """
-    name, made = type(detector).__name__, []
-    hook = getattr(detector, find_source(detector)).register_forward_hook(lambda *call: made.append(call[-1]))
+    name, part, made = type(detector).__name__, find_source(detector), []
+    hook = getattr(detector, part).register_forward_hook(lambda *call: made.append(call[-1]))
     try:
         with evaluating(detector):
             size, features = on_empty_image(
@@ -55,9 +56,8 @@ def find_pyramid(detector: BaseModel) -> tuple[Level, ...]:
         )
     if [id(feature) for feature in features] != [id(feature) for feature in source]:
         raise ValueError(
-            f'`extract_feat` of {name} must return what its {find_source(detector)} makes, which is what is recorded '
-            'and distilled, but it changes that; make the change a part of the '
-            f'{find_source(detector)}, or write the distillation out in a config'
+            f'`extract_feat` of {name} must return what its {part} makes, which is what is recorded and distilled, '
+            f'but it changes that; make the change a part of the {part}, or write the distillation out in a config'
         )
     return tuple(
         Level(index, round(size / feature.shape[-1]), feature.shape[1]) for index, feature in enumerate(features)
