@@ -112,7 +112,7 @@ def quickstart(
         ValueError: if `data` is not as it must be, or if `out` has runs of other data or another length.
         RuntimeError: if a training fails.
     """
-    folder = own_data(data) if data else make_digits(scale)
+    folder = own_data(data, epoch_images=scale.num_train) if data else make_digits(scale)
     root = project_folder('configs').parent
     out = Path(out or root / 'work_dirs' / (f'{scale.name}-{folder.root.name}' if data else scale.name)).absolute()
     file = root / 'configs' / 'studies' / 'quickstart.yml'

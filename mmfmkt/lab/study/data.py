@@ -26,10 +26,13 @@ class CocoFolder:
     Attributes:
         root: the folder.
         split: what AP is measured on instead.
+        epoch_images: images of an epoch at least; with fewer, the data set is repeated in it, so that schedules that
+            count epochs train on a small one as long as on a large one.
     """
 
     root: Path
     split: str | None = None
+    epoch_images: int = 0
 
     def annotations(self, split: str) -> Path:
         return self.root / 'annotations' / f'{split}.json'
@@ -51,6 +54,11 @@ class CocoFolder:
             return None
         return {each: list(content(file)[1:]) for each, file in files.items()}
 
+    @property
+    def repeats(self) -> int:
+        """How often an epoch has each image."""
+        return max(1, round(self.epoch_images / max(1, content(self.annotations('train'))[1])))
+
     def put_into(self, cfg: Config) -> None:
         """Let a config train and test on this data set; its pipelines, batches and everything else stay."""
         for part, split in {'train': 'train', 'val': self.measured, 'test': self.measured}.items():
@@ -63,6 +71,9 @@ class CocoFolder:
                 )
             if evaluator := cfg.get(f'{part}_evaluator'):
                 evaluator.ann_file = str(self.annotations(split))
+        if self.epoch_images and self.repeats > 1:
+            loader = cfg.train_dataloader
+            loader.dataset = ConfigDict(type='RepeatDataset', times=self.repeats, dataset=loader.dataset)
         for part in parts(cfg.model):
             if 'num_classes' in part:
                 part['num_classes'] = len(self.classes())
@@ -95,9 +106,9 @@ def parts(config: object) -> Iterator[ConfigDict]:
         yield from parts(value)
 
 
-def own_data(folder: str, split: str | None = None) -> CocoFolder:
-    """A data set of the user's, and the split of it that AP is measured on, checked by :func:`check_data`."""
-    data = CocoFolder(Path(folder).absolute(), split)
+def own_data(folder: str, split: str | None = None, epoch_images: int = 0) -> CocoFolder:
+    """A data set of the user's, checked by :func:`check_data`; the arguments are those of :class:`CocoFolder`."""
+    data = CocoFolder(Path(folder).absolute(), split, epoch_images)
     check_data(data)
     return data
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,10 @@ from .run import Run
 
 NAME = re.compile(r'[\w-]+')  # a dot separates it from its schedule
 INFERENCE = re.compile(r'bypassed|N=\d+')
-KEYS = ('title', 'config', 'data', 'options', 'seeds', 'schedules', 'teachers', 'runs', 'plain', 'tables', 'curves')
+KEYS = (
+    *('title', 'config', 'data', 'epoch_images', 'options', 'seeds'),
+    *('schedules', 'teachers', 'runs', 'plain', 'tables', 'curves'),
+)
 SCHEDULE_KEYS = ('title', 'options')
 RUN_KEYS = ('title', 'config', 'method', 'options', 'teacher', 'more_teachers', 'seeds', 'schedules')
 TEACHER_KEYS = ('title', 'config', 'options', 'seed', 'checkpoint')
@@ -53,6 +57,8 @@ def read_study(
     in_file = study.get('seeds', [0])
     if data is None and study.get('data'):
         data = CocoFolder(Path(find_shipped(study['data'])).absolute())
+    elif data and study.get('epoch_images'):
+        data = replace(data, epoch_images=read_count(study, 'epoch_images'))
     teachers = {
         name: read_teacher(name, entry, out, data, options, train_teachers, processes)
         for name, entry in entries(study, 'teachers')
@@ -83,6 +89,12 @@ def read_study(
         table for entry in study['tables'] for table in read_tables(entry, study['runs'], teachers, schedules)
     )
     return Study(str(study.get('title', Path(file).stem)), teachers, runs, study['plain'], tables, curves)
+
+
+def read_count(study: dict, key: str) -> int:
+    if not isinstance(study[key], int) or study[key] < 1:
+        raise ValueError(f'`{key}` of a study must be a number from 1 on, but got {study[key]!r}')
+    return study[key]
 
 
 def read_schedules(study: dict) -> dict[str, Schedule]:

@@ -5,6 +5,7 @@ import json
 import pytest
 import torch
 from commands import succeed, tool
+from mmengine.config import Config
 
 from mmfmkt.lab.demo.quickstart import FULL, SMOKE, has_images
 from mmfmkt.lab.study.data import CocoFolder
@@ -29,6 +30,8 @@ def test_one_command_makes_table_pictures_and_students(digits, tmp_path):
         'flow_fmkt-theta/detections.png',
     ):
         assert (tmp_path / name).stat().st_size > 1000
+    trained = Config.fromfile(tmp_path / 'configs' / 'fmkt-theta_seed0.py').train_dataloader.dataset
+    assert (trained.type, trained.times) == ('RepeatDataset', 3)  # 24 images, for 80
     rows = [json.loads(line) for line in (tmp_path / 'results.jsonl').read_text().splitlines()]
     assert {row['run']: row['seed'] for row in rows} == {
         'teacher': 0,

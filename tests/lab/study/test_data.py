@@ -1,4 +1,5 @@
 import json
+from pathlib import Path
 
 import pytest
 from mmengine.config import Config
@@ -7,6 +8,7 @@ from mmfmkt.lab.study.data import CocoFolder, own_data
 from mmfmkt.lab.study.plan import Study
 from mmfmkt.lab.study.run import Run
 from mmfmkt.lab.study.study import do_study
+from mmfmkt.lab.study.study_file import read_study
 
 
 def test_own_data_that_lacks_something_is_refused_with_its_name(digits, tmp_path):
@@ -59,6 +61,28 @@ def test_a_config_gets_the_data_and_its_number_of_classes_wherever_the_head_is(t
     assert cfg.val_dataloader.dataset.ann_file == 'annotations/val.json'
     assert cfg.test_evaluator.ann_file == str(tmp_path / 'annotations' / 'val.json')
     assert cfg.train_dataloader.dataset.pipeline == pipeline
+
+
+@pytest.mark.parametrize('images, times', [(1, 10), (3, 3), (4, 2), (7, 1), (10, 1), (30, 1)])
+def test_a_data_set_with_few_images_is_repeated_until_an_epoch_is_about_as_long_as_asked_for(tmp_path, images, times):
+    text = json.dumps(dict(categories=[dict(id=0, name='a')], images=[dict(id=k) for k in range(images)]))
+    write_annotations(tmp_path, text, text)
+    cfg = Config.fromfile('configs/demo/retinanet_r18.py')
+    own_data(str(tmp_path), epoch_images=10).put_into(cfg)
+    train, val = cfg.train_dataloader.dataset, cfg.val_dataloader.dataset
+    assert (train.get('times', 1), val.type) == (times, 'CocoDataset')
+    assert train.get('dataset', train).data_root == f'{tmp_path}/'
+
+
+def test_the_images_of_an_epoch_that_a_study_asks_for_are_for_other_data_than_its_own(tmp_path, digits):
+    file, text = tmp_path / 'study.yml', Path('configs/studies/digits.yml').read_text()
+    file.write_text(text)
+    own, other = (read_study(str(file), tmp_path, [0], data) for data in (None, own_data(str(digits))))
+    assert {run.data.epoch_images for run in own.all_runs()} == {0}
+    assert {run.data.epoch_images for run in other.all_runs()} == {2500}
+    file.write_text(text.replace('epoch_images: 2500', 'epoch_images: many'))
+    with pytest.raises(ValueError, match="`epoch_images` of a study must be a number from 1 on, but got 'many'"):
+        read_study(str(file), tmp_path, [0], own_data(str(digits)))
 
 
 @pytest.fixture
