@@ -5,7 +5,8 @@ model = dict(
         type='DetDataPreprocessor', mean=[127.5] * 3, std=[64.0] * 3, bgr_to_rgb=True, pad_size_divisor=32
     ),
     backbone=dict(type='ResNet', norm_cfg=dict(type='BN'), norm_eval=False),
-    neck=dict(type='FPN', out_channels=64, start_level=1, num_outs=3, norm_cfg=dict(type='BN')),
+    # The head normalises what it reads, so that a weight decay would shrink features with a learned scale to nothing.
+    neck=dict(type='FPN', out_channels=64, start_level=1, num_outs=3, norm_cfg=dict(type='BN', affine=False)),
     bbox_head=dict(
         type='RetinaSepBNHead',  # trained from scratch, it needs the normalisation
         num_ins=3,
