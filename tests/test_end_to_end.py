@@ -92,7 +92,7 @@ def test_a_run_says_what_it_is(trained):
         f'torch {torch.__version__}',
         f'device: {name_device()}\n',
         'seed 0 for 1 process(es)',
-        'the teacher RetinaNet has 328 weights, all from ',
+        'the teacher RetinaNet has 316 weights, all from ',
         'loss_fmkt compares level 0 (64, 32, 32) with 0 (64, 32, 32), ',
     ):
         assert line in log

@@ -115,12 +115,21 @@ def prepare(parts: Sequence[nn.Module], options: TeacherInference, dtype: torch.
     """Change modules for inference in `dtype`, None for the one they have."""
     for part in parts:
         if options.fold_bn:
+            give_scales(part)
             fuse_conv_bn(part).eval()  # what it puts in the place of a norm is in training mode
         for module in part.modules():
             if isinstance(module, (nn.Conv2d, nn.Linear)):
                 prepare_weights(module, options, dtype)
         if options.compile:
             part.forward = torch.compile(part.forward, mode=options.compile)
+
+
+def give_scales(part: nn.Module) -> None:
+    """Give norms without a learned scale the one that they have, 1, because MMCV's folding reads it."""
+    for norm in part.modules():
+        if isinstance(norm, nn.modules.batchnorm._BatchNorm) and norm.running_var is not None and norm.weight is None:
+            norm.weight = nn.Parameter(torch.ones_like(norm.running_var), requires_grad=False)
+            norm.bias = nn.Parameter(torch.zeros_like(norm.running_var), requires_grad=False)
 
 
 def way_back(parts: Sequence[nn.Module]) -> Callable[[], None]:
