@@ -26,8 +26,8 @@ class CocoFolder:
     Attributes:
         root: the folder.
         split: what AP is measured on instead.
-        epoch_images: images of an epoch at least; with fewer, the data set is repeated in it, so that schedules that
-            count epochs train on a small one as long as on a large one.
+        epoch_images: about how many images an epoch has at least; a smaller data set is repeated in it, so that
+            schedules that count epochs train on it about as long. 0 repeats nothing.
     """
 
     root: Path
@@ -71,7 +71,7 @@ class CocoFolder:
                 )
             if evaluator := cfg.get(f'{part}_evaluator'):
                 evaluator.ann_file = str(self.annotations(split))
-        if self.epoch_images and self.repeats > 1:
+        if self.repeats > 1:
             loader = cfg.train_dataloader
             loader.dataset = ConfigDict(type='RepeatDataset', times=self.repeats, dataset=loader.dataset)
         for part in parts(cfg.model):
