@@ -1,4 +1,4 @@
-# FM-KT^Θ without an auxiliary head: the deployed model is the plain student of retinanet_r18.py.
+# FM-KT^Θ: the deployed model is the plain student of retinanet_r18.py.
 _base_ = ['_base_/distill.py', '../_base_/methods/fmkt-theta.py']
 
 model = dict(

@@ -1,4 +1,4 @@
-# FM-KT without an auxiliary head: the heads of the student read the transported features.
+# FM-KT: the heads of the student read the transported features.
 _base_ = ['_base_/distill.py', '../_base_/methods/fmkt.py']
 
 model = dict(

@@ -6,37 +6,31 @@ from mmengine.model import BaseModel
 
 from mmfmkt.models.losses.auxiliary_head_loss import AuxiliaryHeadLoss
 
-from .fill import merge
 from .method import Method
 
 NAME = 'loss_auxiliary'
 WEIGHTS = f'distiller.distill_losses.{NAME}.'  # what the names of its weights begin with
 
 
-def head_settings(
-    method: Method, of_pair: dict | bool | None, student: BaseModel, teacher: BaseModel | None
-) -> dict | None:
+def head_settings(method: Method, of_pair: dict | bool, student: BaseModel, teacher: BaseModel | None) -> dict | None:
     """The settings of the auxiliary head of a pair; None if there is none.
 
     Args:
         method: how the pair is trained.
-        of_pair: settings that differ, or whether there is one; None for what the method says, if the two detectors can
-            have an auxiliary head.
+        of_pair: settings that differ, or whether there is one.
         student: the student detector.
         teacher: the teacher detector, if there is one.
 
     Raises:
         ValueError: if the pair wants one, and the detectors can have none, or if `of_pair` is something else.
     """
-    if not isinstance(of_pair, (dict, bool, type(None))):
+    if not isinstance(of_pair, (dict, bool)):
         raise ValueError(f'`auxiliary_head` of a pair must be a dict of settings, True or False, but got {of_pair!r}')
-    if of_pair is False or of_pair is None and method.auxiliary_head is None:
+    if of_pair is False:
         return None
     if reason := why_none(method, student, teacher):
-        if of_pair is None:
-            return None
         raise ValueError(f'`auxiliary_head` of {method.name} must be left out for these detectors, because {reason}')
-    return merge(method.auxiliary_head or {}, of_pair if isinstance(of_pair, dict) else {})
+    return of_pair if isinstance(of_pair, dict) else {}
 
 
 def why_none(method: Method, student: BaseModel, teacher: BaseModel | None) -> str | None:

@@ -24,7 +24,7 @@ Place = Literal['neck', 'head', 'connector', 'head_connector']
 DEFAULT, PLAIN = 'fmkt-theta', 'student'
 PLACES = ('neck', 'head', 'connector', 'head_connector')
 KINDS = ('two_stage', 'anchor_free')
-DICTS = ('distiller', 'flow', 'head_flow', 'auxiliary_head', 'for_students', 'flow_for_students')
+DICTS = ('distiller', 'flow', 'head_flow', 'for_students', 'flow_for_students')
 VARIABLES = (*DICTS, 'place', 'algorithm', 'custom_imports')
 
 
@@ -41,7 +41,6 @@ class Method:
         place: where it stands. 'neck': the student's heads read the features that it transports. 'head': the classifier
             of its head does. 'connector' and 'head_connector': beside the neck or the classifier; it is not deployed.
         head_flow: the settings of a second flow, in the head, of a method that has one in the neck.
-        auxiliary_head: the settings of an auxiliary head, if detectors that can have one get it.
         algorithm: the type that trains it.
         for_students: how the first loss differs for kinds of students, 'two_stage' or 'anchor_free', and others, by
             their names.
@@ -54,7 +53,6 @@ class Method:
     flow: dict | None = None
     place: Place | None = None
     head_flow: dict | None = None
-    auxiliary_head: dict | None = None
     algorithm: str = 'mmrazor.FMKTDistill'
     for_students: dict = field(default_factory=dict)
     flow_for_students: dict = field(default_factory=dict)

@@ -65,7 +65,7 @@ def pair_config(
     loss: dict | None = None,
     distiller: dict | None = None,
     head_flow: dict | None = None,
-    auxiliary_head: dict | bool | None = None,
+    auxiliary_head: dict | bool = False,
     **others: Any,
 ) -> dict:
     """The config of the algorithm that trains a pair of detectors; for the method 'student', that of the student.
@@ -88,8 +88,7 @@ def pair_config(
         distiller: settings of the distiller that differ, as further recorders, connectors, losses and mappings.
         head_flow: settings of the second flow of a method that has one in the neck and one in the head.
         auxiliary_head: whether there is an :class:`~mmfmkt.models.losses.auxiliary_head_loss.AuxiliaryHeadLoss` beside
-            the losses of the method, or its settings; by default as the method says, where the teacher's
-            head can be its start.
+            the losses of the method, or its settings.
         others: further arguments of the algorithm, as `inherit`.
 
     Raises:

@@ -2,7 +2,6 @@
 # Channels and the names of heads are set for the pair.
 _base_ = 'fmkt.py'
 
-auxiliary_head = None  # it would have the flow of the head too
 head_flow = dict(num_steps=4, meta_encoder=dict(type='mmrazor.LightMetaEncoder', channels=256))
 distiller = dict(
     student_recorders=dict(

@@ -1,7 +1,6 @@
 # FM-KT (arXiv:2402.02012): the heads of the student read the features that a flow transports. It stands in the neck,
 # as every flow whose `place` is not stated, and transports four of the five levels of an FPN; the last passes through.
 flow = dict(levels=(0, 1, 2, 3), num_steps=4, meta_encoder=dict(type='mmrazor.ConvMetaEncoder', channels=256))
-auxiliary_head = dict()  # where the teacher's can be its start: what it predicts is a teacher in the student's reach
 
 # the student's neck is a FlowNeck, whose submodule `flow` returns the trajectories of all levels
 distiller = dict(

@@ -2,7 +2,6 @@
 _base_ = 'fmkt-theta.py'
 
 algorithm = 'mmrazor.OFMKTThetaDistill'
-auxiliary_head = None
 distiller = dict(
     teacher_recorders=None,
     distill_losses=dict(

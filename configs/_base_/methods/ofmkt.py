@@ -1,7 +1,6 @@
 # OFM-KT (arXiv:2402.02012): no teacher. Every step of the flow in the student's neck learns from the mean of all.
 _base_ = 'fmkt.py'
 
-auxiliary_head = None  # there is no teacher whose head it could start as
 flow = dict(meta_encoder=dict(type='mmrazor.LightMetaEncoder'))  # the task alone has to train it
 distiller = dict(
     teacher_recorders=None,

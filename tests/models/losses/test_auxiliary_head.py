@@ -168,20 +168,10 @@ def test_weights_below_0_are_refused():
         AuxiliaryHeadLoss(follow_weight=-1)
 
 
-@pytest.mark.parametrize(
-    'of_method, of_pair, settings',
-    [
-        (None, None, None),
-        (None, True, {}),
-        (None, dict(beta=2.0), dict(beta=2.0)),
-        (dict(beta=2.0), None, dict(beta=2.0)),
-        (dict(beta=2.0), False, None),
-        (dict(beta=2.0), dict(task_weight=0.5), dict(beta=2.0, task_weight=0.5)),
-    ],
-)
-def test_a_pair_has_the_auxiliary_head_of_its_method_unless_it_says_otherwise(retinanet, of_method, of_pair, settings):
+@pytest.mark.parametrize('of_pair, settings', [(False, None), (True, {}), ({}, {}), (dict(beta=2.0), dict(beta=2.0))])
+def test_a_pair_has_the_auxiliary_head_that_it_says(retinanet, of_pair, settings):
     detector = DETECTORS.build(retinanet)
-    assert head_settings(Method('own', auxiliary_head=of_method), of_pair, detector, detector) == settings
+    assert head_settings(Method('own'), of_pair, detector, detector) == settings
 
 
 @pytest.mark.parametrize(
@@ -195,12 +185,11 @@ def test_a_pair_has_the_auxiliary_head_of_its_method_unless_it_says_otherwise(re
         ('retinanet', None, 'one is a RetinaHead, the other none'),
     ],
 )
-def test_detectors_that_can_have_none_get_none_of_their_method_and_an_error_for_their_pair(student, teacher, reason):
+def test_detectors_that_can_have_none_get_an_error(student, teacher, reason):
     detectors = [DETECTORS.build(tiny(name)) if name else None for name in (student, teacher)]
-    method = Method('own', auxiliary_head={})
-    assert head_settings(method, None, *detectors) is None
+    assert head_settings(Method('own'), False, *detectors) is None
     with pytest.raises(ValueError, match=f'must be left out for these detectors, because .*{reason}'):
-        head_settings(method, True, *detectors)
+        head_settings(Method('own'), True, *detectors)
 
 
 @pytest.mark.parametrize('method', ['fmkt-logit', 'fmkt-feature-logit'])
@@ -215,10 +204,7 @@ def test_settings_that_are_none_are_refused():
         head_settings(Method('own'), 'no', None, None)
 
 
-@pytest.mark.parametrize(
-    'teacher, settings, has_one',
-    [('retinanet', {}, True), ('retinanet', dict(auxiliary_head=False), False), ('fcos', {}, False)],
-)
-def test_the_default_method_has_one_where_heads_are_alike(teacher, settings, has_one):
-    losses = pair_config(tiny('retinanet'), tiny(teacher), 'nowhere.pth', **settings)['distiller']['distill_losses']
-    assert ('loss_auxiliary' in losses) == has_one
+@pytest.mark.parametrize('method', ['fmkt', 'fmkt-theta', 'pkd'])
+def test_a_pair_has_none_unless_it_says_so(retinanet, method):
+    losses = pair_config(retinanet, retinanet, 'nowhere.pth', method)['distiller']['distill_losses']
+    assert 'loss_auxiliary' not in losses
