@@ -8,7 +8,7 @@ _base_ = [
 
 model = dict(
     backbone=dict(depth=34, base_channels=32),
-    neck=dict(in_channels=[32, 64, 128, 256], norm_cfg=dict(affine=True)),  # its weight decay is small
+    neck=dict(in_channels=[32, 64, 128, 256]),
     bbox_head=dict(num_classes=3, anchor_generator=dict(ratios=[1.0])),
     test_cfg=dict(max_per_img=100),
 )
